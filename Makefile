@@ -1,0 +1,38 @@
+# Everything installs itself: each target works alone on a fresh machine with Python 3.10 to 3.13.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/ready: poetry.lock pyproject.toml tools/requirements.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/python tools/requirements.py >.venv/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement .venv/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_API_KEY) into streak.duckdb
+	@$(BIN)/python integration_tests/demo.py
+
+test: .venv/ready ## all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/ready ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready ## mypy, strict
+	$(BIN)/mypy
+
+bench: .venv/ready ## the figures of docs/performance.md
+	$(BIN)/python integration_tests/bench.py
+
+lock: ## poetry.lock anew, after a change of the dependencies
+	tools/lock.sh
+
+clean: ## remove what the other targets made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache streak.duckdb
+
+.PHONY: help demo test lint types bench lock clean

@@ -1,0 +1,16 @@
+"""An Airbyte source connector for Streak, the CRM inside Gmail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["SourceStreak"]
+
+
+def __getattr__(name: str) -> Any:
+    """`source_streak.SourceStreak`, imported when asked for: run.py has something to do before the framework is loaded."""
+    if name == "SourceStreak":
+        from source_streak.source import SourceStreak
+
+        return SourceStreak
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,199 @@
+"""One key's view of Streak during one sync: its teams, its pipelines and their boxes, each list asked for once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from source_streak import errors
+from source_streak.box_lists import BoxList, BoxLists
+from source_streak.client import PATIENCE, Client
+from source_streak.config import Config
+from source_streak.errors import Action, Place, Refused, StreakError, Unanswered, WrongKey
+from source_streak.paging import Numbered, Page, Pager, Params, Row, Whole, WrongShape, cut, key_of, read_list
+
+KEY_PROVED_FOR = 60.0  # seconds
+
+
+class Level(Enum):
+    """What a stream's rows hang on."""
+
+    ACCOUNT = "account"
+    TEAM = "team"
+    PIPELINE = "pipeline"
+    BOX = "box"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """One team, pipeline or box, and the key columns that every row read of it carries."""
+
+    row: Row
+    keys: Mapping[str, str] = field(default_factory=dict)
+    pipeline: Row = field(default_factory=dict)  # of a box
+
+    @property
+    def name(self) -> str:
+        """For sentences. Boxes are never named: what they are called is nobody's business in a log."""
+        return str(self.row.get("name") or self.row.get("key", "")[-6:])
+
+
+class Account:
+    """Everything but the streams' own requests. The methods block; what they found, or why they failed, is kept."""
+
+    def __init__(self, config: Config, patience: float = PATIENCE) -> None:
+        self.client = Client(config, patience)
+        self.lists = BoxLists(self.client, self._judge_list, self._list_pipelines)
+        self.background = ThreadPoolExecutor(1, "streak-account")  # for whoever must not block while these methods do
+        self._wanted = config.pipelines
+        self._wrong_key: WrongKey | None = None
+        self._key_proved = float("-inf")
+        self._doubt = threading.Lock()
+        self._kept: dict[str, list[Any] | StreakError] = {}
+
+    def parents(self, level: Level) -> Iterable[Parent]:
+        """All there are of this level, in Streak's order."""
+        if level is Level.TEAM:
+            return [Parent(team, {"teamKey": team["key"]}) for team in self.teams()]
+        if level is Level.PIPELINE:
+            return [Parent(pipeline, {"pipelineKey": pipeline["key"]}) for pipeline in self.pipelines()]
+        if level is Level.BOX:
+            return boxes_of(listed for listed in self.box_lists() if not listed.problem)
+        return [Parent({})]
+
+    def me(self) -> Row:
+        """The key's own user. https://streak.readme.io/reference/get-me"""
+        try:
+            return self.client.ask(lambda: self.client.get("v1/users/me", {}), _one)
+        except Refused as refusal:
+            if errors.kind(refusal) == "no access":
+                self._wrong_key = WrongKey(refusal)
+                raise self._wrong_key from refusal
+            raise errors.failure(refusal, "the key's own user") from refusal
+
+    def teams(self) -> list[Row]:
+        """https://streak.readme.io/reference/get-my-teams"""
+        return self._once("teams", lambda: self._top_list("v2/users/me/teams", Numbered(100), "the list of teams"))
+
+    def pipelines(self) -> list[Row]:
+        """Those that the settings name, else all."""
+        return self._once("pipelines", lambda: self._narrowed(self._list_pipelines()))
+
+    def box_lists(self) -> list[BoxList]:
+        """Every pipeline's boxes."""
+        return self._once("boxes", lambda: self.lists.read(self.pipelines()))
+
+    def ask_again(self) -> Iterable[Parent]:
+        """Ask once more for the box lists that were refused or failed; returns the boxes that can be read now."""
+        lists = self.box_lists()
+        doubtful = [listed for listed in lists if listed.problem and not listed.asked_again]
+        if not doubtful:
+            return ()
+        self.lists.read_again(doubtful, [listed for listed in lists if not listed.problem])
+        gone = self.vanished(listed.key for listed in doubtful if listed.problem)
+        self._kept["boxes"] = [listed for listed in lists if listed.key not in gone]
+        return boxes_of(listed for listed in doubtful if not listed.problem)
+
+    def box_problems(self) -> dict[str, Refused | StreakError]:
+        """Pipelines whose boxes could not be listed, by name."""
+        return {listed.name: listed.problem for listed in self.box_lists() if listed.problem}
+
+    def vanished(self, pipeline_keys: Iterable[str]) -> set[str]:
+        """Those of the pipelines that Streak does not list any more: deleted since the sync began, so not refused."""
+        asked = set(pipeline_keys)
+        return asked and asked - {pipeline["key"] for pipeline in self._list_pipelines()}
+
+    def judge(self, refusal: Refused | Unanswered, place: Place, what: str) -> Action:
+        """What to do about a refusal. Raises StreakError where the stream (or the check) has to end."""
+        decided = errors.action(refusal, place)
+        if decided is Action.DOUBT_KEY:
+            self._prove_key()
+            decided = Action.FAIL if place is Place.TOP else Action.SKIP
+        if decided is Action.FAIL:
+            raise errors.failure(refusal, what) from refusal
+        return decided
+
+    def _judge_list(self, refusal: Refused, what: str) -> None:
+        self.judge(refusal, Place.LIST, what)
+
+    def _prove_key(self) -> None:
+        """Streak says 401 both for a wrong key and for what a key may not see: users/me tells. At most once a minute."""
+        with self._doubt:
+            if self._wrong_key:
+                raise self._wrong_key
+            if time.monotonic() - self._key_proved > KEY_PROVED_FOR:
+                self.me()
+                self._key_proved = time.monotonic()
+
+    def _once(self, what: str, read: Callable[[], list[Any]]) -> list[Any]:
+        if self._wrong_key:
+            raise self._wrong_key
+        if what not in self._kept:
+            try:
+                self._kept[what] = read()
+            except StreakError as error:
+                self._kept[what] = error
+        kept = self._kept[what]
+        if isinstance(kept, StreakError):
+            raise kept
+        return kept
+
+    def _list_pipelines(self) -> list[Row]:
+        """https://streak.readme.io/reference/list-all-pipelines; v1 where this key has no v2."""
+        what = "the list of pipelines"
+        try:
+            return self._list("v2/pipelines", Numbered(100))
+        except Refused as refusal:
+            if errors.kind(refusal) == "no access":
+                self.judge(refusal, Place.TOP, what)
+            return self._top_list("v1/pipelines", Whole(), what)
+        except Unanswered as unanswered:
+            raise errors.failure(unanswered, what) from unanswered
+
+    def _narrowed(self, pipelines: list[Row]) -> list[Row]:
+        unknown = [wanted for wanted in self._wanted if not any(_is(pipeline, wanted) for pipeline in pipelines)]
+        if unknown:
+            there_are = ", ".join(f'"{pipeline.get("name")}"' for pipeline in pipelines) or "none"
+            raise StreakError(
+                f'The setting "Pipelines" names {", ".join(map(repr, unknown))}, which this API key does not see. '
+                f"The pipelines that it sees: {there_are}.",
+                "config_error",
+            )
+        return [pipeline for pipeline in pipelines if not self._wanted or any(_is(pipeline, one) for one in self._wanted)]
+
+    def _top_list(self, path: str, pager: Pager, what: str) -> list[Row]:
+        try:
+            return self._list(path, pager)
+        except (Refused, Unanswered) as refusal:
+            self.judge(refusal, Place.TOP, what)
+            raise  # never reached: at the top every refusal ends the stream
+
+    def _list(self, path: str, pager: Pager) -> list[Row]:
+        def page(params: Params) -> Page:
+            return self.client.ask(lambda: self.client.get(path, params), cut)
+
+        rows = [row for rows in read_list(pager, page) for row in rows]
+        return [row for row in rows if key_of(row)]
+
+
+def boxes_of(lists: Iterable[BoxList]) -> Iterator[Parent]:
+    """The boxes of some lists, one after the other."""
+    for listed in lists:
+        for box in listed.boxes():
+            yield Parent(box, {"boxKey": box["key"], "pipelineKey": listed.key}, listed.pipeline)
+
+
+def _is(pipeline: Row, wanted: str) -> bool:
+    return wanted in (pipeline["key"], str(pipeline.get("name", "")).strip())
+
+
+def _one(body: Any) -> Row:
+    """The object that an answer is."""
+    if not isinstance(body, dict):
+        raise WrongShape("an object was expected")
+    return body

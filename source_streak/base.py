@@ -1,0 +1,362 @@
+"""How any stream is read, in the order of a row's life:
+
+    parents  >  request  >  page  >  row  >  record  >  what was left out
+
+A stream (streams.py) says what is true of it; nothing here knows a stream by name.  The framework's method names live in this
+file and in source.py alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
+
+import requests
+from airbyte_cdk.models import (
+    AirbyteEstimateTraceMessage,
+    AirbyteMessage,
+    AirbyteTraceMessage,
+    EstimateType,
+    FailureType,
+    SyncMode,
+    TraceType,
+    Type,
+)
+from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.sources.streams.http import HttpStream
+from airbyte_cdk.sources.types import StreamSlice
+from airbyte_cdk.utils import AirbyteTracedException
+from airbyte_cdk.utils.datetime_helpers import ab_datetime_now
+
+from source_streak import client
+from source_streak.account import Account, Level, Parent
+from source_streak.errors import Action, Place, Refusals, Refused, StreakError, Unanswered, skipped
+from source_streak.paging import Cursored, Page, Pager, Params, Row, Whole, cut, key_of, read_list
+from source_streak.progress import Progress
+from source_streak.records import Record, Shape
+
+T = TypeVar("T")
+PLACES = {Level.ACCOUNT: Place.TOP, Level.TEAM: Place.LIST, Level.PIPELINE: Place.LIST, Level.BOX: Place.CHILD}
+LOOK_UP = 1.0  # seconds between two looks at the clock while waiting
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one parent: its rows, or why there are none and what is to be done about it."""
+
+    parent: Parent
+    rows: Iterable[Row] = ()
+    refusal: Refused | Unanswered | None = None
+    action: Action | None = None
+
+
+class Failure(AirbyteTracedException):
+    """A StreakError in the framework's terms: its sentence and nothing else, since a stack trace would tell a user nothing."""
+
+    def __init__(self, error: StreakError) -> None:
+        super().__init__(message=error.sentence, internal_message=error.sentence, failure_type=FailureType(error.failure))
+
+    def __repr__(self) -> str:
+        """What the framework's closing message quotes."""
+        return str(self.message)
+
+    def as_airbyte_message(self, *args: Any, **kwargs: Any) -> AirbyteMessage:
+        message = super().as_airbyte_message(*args, **kwargs)
+        if message.trace and message.trace.error:
+            message.trace.error.stack_trace = None
+        return message
+
+
+class StreakStream(HttpStream):
+    """One stream of Streak. Subclasses state facts, and override `rows` or `added` where a row needs more."""
+
+    parent: ClassVar[Level] = Level.ACCOUNT
+    endpoint: ClassVar[str] = ""  # with the parent's key column in braces; empty: the rows are in the parent itself
+    pager: ClassVar[Pager] = Whole()
+    counters: ClassVar[tuple[str, ...]] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
+    key_names: ClassVar[tuple[str, ...]] = ("key",)  # where a row has its key; v1 repeats it under a second name
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        super().__init__()
+        self._http_client = account.client.http  # one session and one budget for all streams
+        self.cursor = None  # the framework's own resumable full refresh would read one page only
+        self.progress = Progress(self.logger.info)
+        self.refusals = Refusals(self._what)
+        self.without_key = 0
+        self.emitted: set[tuple[Any, ...]] = set()
+
+    @property
+    def url_base(self) -> str:
+        return self.account.client.url
+
+    @property
+    def is_resumable(self) -> bool:
+        """Without this the framework would read a full-refresh stream for ever."""
+        return self.supports_incremental
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The columns, as the schema has them."""
+        return Shape(self.get_json_schema())
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The whole stream. Ends with an AirbyteTracedException whose message is a sentence of errors.py."""
+        try:
+            yield from self._read()
+        except StreakError as error:
+            raise Failure(error) from error
+        finally:
+            self._say_what_was_left_out()
+
+    def _read(self) -> Iterator[StreamData]:
+        yield from self._waiting(lambda: self.account.parents(self.parent))
+        yield self._estimate()
+        aside: list[Answer] = []
+        yield from self._read_parents(self.account.parents(self.parent), aside)
+        if self.parent is Level.BOX:
+            late = yield from self._waiting(self.account.ask_again)
+            yield from self._read_parents(late, aside)
+        yield from self._ask_again(aside)
+        if self.parent is Level.BOX and (problems := self.account.box_problems()):
+            raise skipped("pipeline", problems)
+
+    def _read_parents(self, parents: Iterable[Parent], aside: list[Answer], again: bool = False) -> Iterator[StreamData]:
+        for answer in self._answers(parents, again):
+            self.progress.tick()
+            if answer is None:
+                continue  # still waiting
+            self.progress.done += not again
+            if answer.refusal is None:
+                self.refusals.answered += 1
+                yield from self._records(answer)
+                continue
+            if answer.action is not Action.GONE:
+                aside.append(answer)
+            if self.parent is Level.BOX and not again:
+                self.refusals.note(answer.refusal, answer.action)
+
+    # 1. Parents -> which requests. A counter of 0 spares one.
+
+    def to_ask(self, parent: Parent) -> bool:
+        """Whether there can be anything: a counter that is absent says nothing."""
+        return not self.counters or any(parent.row.get(counter) != 0 for counter in self.counters)
+
+    def expected(self, parent: Parent) -> int | None:
+        """How many rows the counters promise; None where one of them is absent."""
+        counts = [parent.row.get(counter) for counter in self.counters]
+        return sum(counts) if counts and all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
+
+    def _answers(self, parents: Iterable[Parent], again: bool) -> Iterator[Answer | None]:
+        """One for each parent, in order; None while waiting."""
+        if not self.endpoint:
+            return (Answer(parent, self.rows(parent)) for parent in parents)
+        if isinstance(self.pager, Cursored):
+            return self._page_by_page(parents)
+        asked = (parent for parent in parents if self.to_ask(parent))
+        pool, threads = self.account.client.pool, self.account.client.threads
+        return rolling(pool, lambda parent: self._ask(parent, again), asked, ahead=3 * threads)
+
+    # 2. Request -> page. Runs in the client's threads.
+
+    def path(self, *, stream_slice: Mapping[str, Any] | None = None, **_: Any) -> str:
+        return client.safe(self.endpoint.format(**(stream_slice or {})))
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        return dict(next_page_token or {})
+
+    def request_kwargs(self, *_: Any, **__: Any) -> Mapping[str, Any]:
+        return client.SENDING
+
+    def _ask(self, parent: Parent, again: bool) -> Answer:
+        """One parent's whole list."""
+        try:
+            return Answer(parent, [row for page in self._pages(parent, again) for row in page])
+        except (Refused, Unanswered) as refusal:
+            return Answer(parent, (), refusal, self.account.judge(refusal, PLACES[self.parent], self._what))
+
+    def _page_by_page(self, parents: Iterable[Parent]) -> Iterator[Answer | None]:
+        """For lists too long to be held: each page an answer, the next one under way meanwhile."""
+        for parent in parents:
+            try:
+                for rows in ahead_by_one(self.account.client.pool, self._pages(parent, again=False)):
+                    yield None if rows is None else Answer(parent, rows)
+            except (Refused, Unanswered) as refusal:
+                yield Answer(parent, (), refusal, self.account.judge(refusal, PLACES[self.parent], self._what))
+
+    def _pages(self, parent: Parent, again: bool) -> Generator[list[Row], None, bool]:
+        slice_ = StreamSlice(partition=parent.keys, cursor_slice={})
+        single = self.parent is Level.BOX
+
+        def page(params: Params) -> Page:
+            return self.account.client.ask(
+                lambda: self._fetch_next_page(slice_, next_page_token=params)[1],
+                cut,
+                alone=single,
+                patience=0 if again and single else None,
+            )
+
+        whole = yield from read_list(self.pager, page, self.expected(parent), identify=lambda row: key_of(row, self.key_names))
+        if not whole:
+            self.logger.warning("Streak says that %s has more pages, but sends nothing new: what it sent is used.", self._what)
+        return whole
+
+    def next_page_token(self, response: requests.Response) -> None:
+        """For the framework's own loop, which sees one page at a time; paging.read_list sees the list so far."""
+
+    def parse_response(self, response: requests.Response, **_: Any) -> Iterable[Mapping[str, Any]]:
+        """The rows of a page, for whoever uses the framework's own loop."""
+        return cut(response.json()).rows
+
+    # 3. Page -> rows -> records.
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        """Of a stream without endpoint: the rows that are in its parent. By default the parent itself."""
+        return [parent.row]
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        """Columns that the connector adds: labels beside keys, never instead."""
+        return {}
+
+    def _records(self, answer: Answer) -> Iterator[Record]:
+        parent = answer.parent
+        carried = {name: key for name, key in parent.keys.items() if name in self.shape.names}
+        emitted = set() if self._scoped else self.emitted
+        for row in answer.rows:
+            if "key" not in row and (key := key_of(row, self.key_names)):
+                row = {**row, "key": key}
+            record = self.shape.record({**row, **carried, **self.added(row, parent)})
+            identity = tuple(record.get(name) for name in self._key_columns)
+            if None in identity:
+                self.without_key += 1
+            elif identity not in emitted:
+                emitted.add(identity)
+                self.progress.records += 1
+                yield record
+
+    @cached_property
+    def _key_columns(self) -> tuple[str, ...]:
+        return (self.primary_key,) if isinstance(self.primary_key, str) else tuple(map(str, self.primary_key or ()))
+
+    @cached_property
+    def _scoped(self) -> bool:
+        """Whether a primary key can only come twice within one parent (boxes: each is listed once anyway)."""
+        return self.parent is Level.BOX or any(name in PARENT_KEYS for name in self._key_columns)
+
+    # 4. The end: what was refused is asked for once more, and what was left out is said.
+
+    def _ask_again(self, aside: list[Answer]) -> Iterator[StreamData]:
+        still: list[Answer] = []
+        yield from self._read_parents([answer.parent for answer in aside], still, again=True)
+        if self.parent is Level.BOX:
+            self.refusals.aside -= len(aside) - len(still)
+            self.refusals.check(at_end=True)
+            return
+        gone: set[str] = set()
+        if still and self.parent is Level.PIPELINE:
+            keys = [answer.parent.row["key"] for answer in still]
+            gone = yield from self._waiting(lambda: self.account.vanished(keys))
+        problems = {answer.parent.name: answer.refusal for answer in still if answer.refusal and answer.parent.row["key"] not in gone}
+        if problems:
+            raise skipped(self.parent.value, problems)
+
+    def _say_what_was_left_out(self) -> None:
+        counts = (
+            (self.refusals.gone, "boxes were deleted while they were read: left out"),
+            (
+                self.refusals.aside,
+                "boxes were refused or failed, also when asked again: the rows of this stream for them are missing",
+            ),
+            (self.without_key, "rows have no key: left out"),
+            (sum(self.shape.misfits.values()), f"values did not fit their column: kept in otherProperties ({_names(self.shape.misfits)})"),
+        )
+        for count, sentence in counts:
+            if count:
+                self.logger.warning("%s: %s %s.", self.name, f"{count:,}", sentence)
+        if self.shape.unknown:
+            self.logger.info("%s: properties new to this version, kept in otherProperties: %s.", self.name, _names(self.shape.unknown))
+
+    # Meanwhile
+
+    @property
+    def _what(self) -> str:
+        """For sentences."""
+        return self.name.replace("_", " ")
+
+    def _waiting(self, work: Callable[[], T]) -> Generator[StreamData, None, T]:
+        """Blocking work, off this thread: it keeps the log alive, and can be interrupted."""
+        future = self.account.background.submit(work)
+        while not wait([future], LOOK_UP).done:
+            listed = self.account.lists.so_far
+            self.progress.tick(f"Listing boxes, {listed:,} so far" if listed else "Waiting for Streak")
+        yield from ()
+        return future.result()
+
+    def _estimate(self) -> AirbyteMessage:
+        """How many rows will come, as far as the lists and counters tell."""
+        asked = rows = 0
+        for parent in self.account.parents(self.parent):
+            if self.endpoint and not self.to_ask(parent):
+                continue
+            asked += 1
+            rows += (self.expected(parent) or 1) if self.endpoint else len(list(self.rows(parent)))
+        self.progress.begin("boxes" if self.parent is Level.BOX else f"{self.parent.value}s", asked)
+        estimate = AirbyteEstimateTraceMessage(name=self.name, type=EstimateType.STREAM, row_estimate=rows)
+        now = ab_datetime_now().timestamp() * 1000
+        return AirbyteMessage(type=Type.TRACE, trace=AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=now, estimate=estimate))
+
+
+PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey")
+
+
+def rolling(pool: ThreadPoolExecutor, work: Callable[[Parent], Answer], parents: Iterable[Parent], ahead: int) -> Iterator[Answer | None]:
+    """Do the work for all parents, `ahead` of them under way at a time; the answers in the parents' order, None while waiting."""
+    parents = iter(parents)
+    due: deque[Future[Answer]] = deque()
+    try:
+        while True:
+            due.extend(pool.submit(work, parent) for parent in islice(parents, ahead - len(due)))
+            if not due:
+                return
+            if wait([due[0]], LOOK_UP).done:
+                yield due.popleft().result()
+            else:
+                yield None
+    finally:
+        for future in due:
+            future.cancel()
+
+
+def ahead_by_one(pool: ThreadPoolExecutor, items: Iterator[T]) -> Iterator[T | None]:
+    """The items, the next one being fetched while one is used; None while waiting."""
+    end = object()
+    future = pool.submit(next, items, end)
+    while True:
+        if not wait([future], LOOK_UP).done:
+            yield None
+            continue
+        item = future.result()
+        if item is end:
+            return
+        future = pool.submit(next, items, end)
+        yield item  # type: ignore[misc] # what is not the end is an item
+
+
+def _names(counts: Mapping[str, int]) -> str:
+    return ", ".join(sorted(counts))

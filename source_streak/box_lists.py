@@ -1,0 +1,212 @@
+"""The box lists of all pipelines: each asked for once in a sync, side by side, and kept compressed for every stream.
+
+https://streak.readme.io/reference/list-boxes.  Sorted by creation, newest first: an edit does not move a box in it.  A deletion
+does: it pulls the later pages up by one and can hide a box; that is why the count is compared and a short list read again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from source_streak import errors
+from source_streak.client import Client
+from source_streak.errors import Refused, StreakError, Unanswered
+from source_streak.paging import Numbered, Page, Params, Row, cut, key_of, read_list
+
+LOGGER = logging.getLogger("airbyte.boxes")
+PAGER = Numbered(500, "creationTimestamp")
+PAGES_AHEAD = 8  # of one long list
+LISTS_AT_ONCE = 8
+KEY_NAMES = ("key", "boxKey")
+
+
+@dataclass
+class Packed:
+    """Boxes of one page, compressed (about 0.36 KB a box), less those that came again in a later page."""
+
+    blob: bytes
+    superseded: set[str] = field(default_factory=set)
+
+    def boxes(self) -> Iterator[Row]:
+        """The boxes, each with a `key`."""
+        for box in orjson.loads(zlib.decompress(self.blob)):
+            if box["key"] not in self.superseded:
+                yield box
+
+
+@dataclass
+class BoxList:
+    """The boxes of one pipeline as this sync saw them, or why it did not."""
+
+    pipeline: Row
+    pages: list[Packed] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    problem: Refused | StreakError | None = None
+    asked_again: bool = False
+
+    @property
+    def key(self) -> str:
+        return str(self.pipeline["key"])
+
+    @property
+    def name(self) -> str:
+        return str(self.pipeline.get("name") or self.key[-6:])
+
+    @property
+    def expected(self) -> int | None:
+        """How many boxes Streak counts; None where it does not say."""
+        count = self.pipeline.get("boxCount")
+        return count if type(count) is int else None
+
+    def short_of(self, count: Any) -> bool:
+        """Whether a list that was read holds fewer boxes than that."""
+        return self.problem is None and type(count) is int and len(self.keys) < count
+
+    def boxes(self) -> Iterator[Row]:
+        """Unpacked page by page."""
+        for page in self.pages:
+            yield from page.boxes()
+
+
+class BoxLists:
+    """Reads the lists. The methods block, and must not run in the client's own threads: they wait for those."""
+
+    def __init__(
+        self,
+        client: Client,
+        judge: Callable[[Refused, str], None],
+        list_pipelines: Callable[[], list[Row]],
+    ) -> None:
+        """`judge` raises where a refusal is no matter of one pipeline; `list_pipelines` asks for them afresh."""
+        self._client, self._judge, self._list_pipelines = client, judge, list_pipelines
+        self._helpers = ThreadPoolExecutor(LISTS_AT_ONCE, "streak-list")
+        self._lock = threading.Lock()
+        self._last_seen: dict[str, Packed] = {}  # box key -> the page that has its latest version
+
+    def read(self, pipelines: Iterable[Row]) -> list[BoxList]:
+        """The lists of these pipelines, complete as far as can be told."""
+        lists = [BoxList(pipeline) for pipeline in pipelines]
+        self._read_side_by_side(lists)
+        self._complete(lists)
+        return lists
+
+    def read_again(self, doubtful: list[BoxList], others: list[BoxList]) -> None:
+        """Once more for lists that were refused or failed; boxes that `others` hold (they moved) are left to those."""
+        for listed in doubtful:
+            listed.problem, listed.asked_again, listed.pages = None, True, []
+        self._read_side_by_side(doubtful)
+        taken = set().union(*(listed.keys for listed in others))
+        for listed in doubtful:
+            for page in listed.pages:
+                page.superseded |= taken & listed.keys
+
+    @property
+    def so_far(self) -> int:
+        """How many boxes have been listed, for the log."""
+        return len(self._last_seen)
+
+    def _read_side_by_side(self, lists: list[BoxList]) -> None:
+        due = [self._helpers.submit(self._read_one, listed) for listed in lists]
+        try:
+            for future in due:
+                future.result()
+        finally:
+            for future in due:
+                future.cancel()
+
+    def _read_one(self, listed: BoxList) -> None:
+        """Into `listed`. What a refusal says of this pipeline alone becomes its problem; anything else is raised."""
+        pages = PagesAhead(listed.expected, lambda params: self._fetch(listed, params), self._client.pool)
+        seen: set[str] = set()
+        try:
+            for _ in read_list(PAGER, pages.ask, listed.expected, seen):
+                pass
+        except Refused as refusal:
+            what = f'the boxes of the pipeline "{listed.name}"'
+            if errors.kind(refusal) == "other":
+                listed.problem = errors.failure(refusal, what)
+            else:
+                self._judge(refusal, what)
+                listed.problem = refusal
+        except Unanswered as unanswered:
+            if self._client.down:  # not this list's fault: nothing is answered any more
+                raise errors.failure(unanswered, "the list of boxes") from unanswered
+            listed.problem = unanswered
+        finally:
+            pages.close()
+            listed.keys |= seen
+
+    def _fetch(self, listed: BoxList, params: Params) -> Page:
+        path = f"v1/pipelines/{listed.key}/boxes"
+        return self._client.ask(lambda: self._client.get(path, params), lambda body: self._pack(listed, cut(body)))
+
+    def _pack(self, listed: BoxList, page: Page) -> Page:
+        """Put a page away; the one returned holds keys alone. Of a box that comes twice the later sight counts."""
+        boxes = {key: {**box, "key": key} for box in page.rows if (key := key_of(box, KEY_NAMES))}
+        rows = list(boxes.values())
+        for start in range(0, len(rows), PAGER.limit):
+            part = rows[start : start + PAGER.limit]
+            packed = Packed(zlib.compress(orjson.dumps(part), 1))
+            with self._lock:
+                for box in part:
+                    if earlier := self._last_seen.get(box["key"]):
+                        earlier.superseded.add(box["key"])
+                    self._last_seen[box["key"]] = packed
+                listed.pages.append(packed)
+        return Page([{"key": key} for key in boxes], page.more)
+
+    def _complete(self, lists: list[BoxList]) -> None:
+        """Read once more what came short, and what has grown meanwhile: a box that moved may have missed both lists."""
+        if not any(listed.short_of(listed.expected) for listed in lists):
+            return
+        counts = {pipeline["key"]: pipeline.get("boxCount") for pipeline in self._list_pipelines()} if len(lists) > 1 else {}
+        self._read_side_by_side([listed for listed in lists if listed.short_of(listed.expected) or listed.short_of(counts.get(listed.key))])
+        for listed in lists:
+            if listed.short_of(listed.expected):
+                listed.problem = _say_short(listed)
+
+
+class PagesAhead:
+    """Asks for the pages of one list, from the third on several at once: by then two have proved that `page` works."""
+
+    def __init__(self, expected: int | None, fetch: Callable[[Params], Page], pool: ThreadPoolExecutor) -> None:
+        self._expected, self._fetch, self._pool = expected or 0, fetch, pool
+        self._due: dict[int, Future[Page]] = {}
+        self._last = 0
+
+    def ask(self, params: Params) -> Page:
+        """The page that `params` ask for."""
+        number = params["page"]
+        ahead = range(number + 1, min(number + PAGES_AHEAD, self._last + 1)) if number >= 2 else ()
+        for wanted in (number, *ahead):
+            if wanted not in self._due:
+                self._due[wanted] = self._pool.submit(self._fetch, {**params, "page": wanted})
+        page = self._due.pop(number).result()
+        if number == 0 and page.rows:
+            self._last = (self._expected - 1) // len(page.rows)
+        return page
+
+    def close(self) -> None:
+        """Nothing more is wanted of this list."""
+        for future in self._due.values():
+            future.cancel()
+
+
+def _say_short(listed: BoxList) -> StreakError | None:
+    """A list that is short for good is used, with a warning; one with nothing in it is a failed one."""
+    if not listed.keys:
+        return StreakError(f"Streak counts {listed.expected:,} boxes in it, but answered twice with an empty list.", "transient_error")
+    LOGGER.warning(
+        'The pipeline "%s" has %s boxes by Streak\'s count, but its list holds only %s, also when read twice. '
+        "These are delivered; the others cannot be seen.",
+        *(listed.name, f"{listed.expected:,}", f"{len(listed.keys):,}"),
+    )
+    return None

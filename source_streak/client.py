@@ -1,0 +1,199 @@
+"""How anything is asked of Streak: authenticated, paced, with patience, and silent about what it carries.
+
+https://streak.readme.io/reference/authentication: HTTP Basic, the API key as user name and no password.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import math
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import orjson
+import pendulum
+import requests
+from airbyte_cdk.sources.streams.call_rate import LimiterSession
+from airbyte_cdk.sources.streams.http import HttpClient
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+
+from source_streak import errors
+from source_streak.budget import Budget
+from source_streak.config import Config
+from source_streak.errors import Refused, Unanswered
+from source_streak.paging import WrongShape
+
+T = TypeVar("T")
+LOGGER = logging.getLogger("airbyte.client")
+
+TIMEOUT = (5.0, 60.0)  # seconds to connect, and of silence in an answer
+SENDING = {"timeout": TIMEOUT, "allow_redirects": False}  # a redirect would carry the key elsewhere
+PATIENCE = 300.0  # seconds of failing before a request is given up
+SHORT_PATIENCE = 15.0  # the same for `check`, where a person waits, and once Streak is known to be down
+LONGEST_WAIT = 20.0  # seconds between two tries
+MOST_LIMITED = 12  # 429s in a row for one request: then Streak is not busy but closed to us
+ALONE_TRIES, ALONE_ANSWERS = 8, 20  # see Client.ask
+CONNECTIONS = 40
+SAY_EVERY = 30.0  # seconds
+PATH = re.compile(r"v[12](/[A-Za-z0-9_-]+)+")
+
+
+class Client:
+    """One key's line to Streak, shared by all streams and threads of a sync."""
+
+    def __init__(self, config: Config, patience: float = PATIENCE) -> None:
+        encoded = base64.b64encode(f"{config.api_key}:".encode()).decode()
+        for secret in (config.api_key, encoded):
+            add_to_secrets(secret)
+        self.url = config.api_url
+        self.budget = Budget(config.requests_per_second)
+        self.threads = max(8, 2 * config.requests_per_second)  # Little's law: holds the rate up to 2 s of latency
+        self.pool = ThreadPoolExecutor(self.threads, "streak-request")
+        self._patience = patience
+        self.down = False  # a request was given up, and none has been answered since
+        self._answers = 0
+        self._said = float("-inf")
+        self._facts = threading.Lock()
+        # Disabled: the framework's own client would log addresses and bodies, which name boxes and people.
+        quiet = logging.getLogger("source_streak.http")
+        quiet.disabled = True
+        self.http = HttpClient(
+            name="streak",
+            logger=quiet,
+            error_handler=AsItCame(),
+            session=_session(config.api_key, self.budget),
+            disable_retries=True,  # ask() has the patience: it knows what a failure means
+        )
+
+    def get(self, path: str, params: dict[str, Any]) -> requests.Response:
+        """One request for the endpoint `path`; no patience."""
+        return self.http.send_request("GET", self.url + safe(path), request_kwargs=SENDING, params=params)[1]
+
+    def ask(
+        self,
+        send: Callable[[], requests.Response],
+        read: Callable[[Any], T],
+        alone: bool = False,
+        patience: float | None = None,
+    ) -> T:
+        """Send until there is a usable answer, and return what `read` makes of its JSON (WrongShape: not usable).
+
+        Raises Refused for a status that asking again would not change, Unanswered when the patience (seconds of failing;
+        0: one try) is used up.  With `alone`, for a request that must not hold up its neighbours: also when this one
+        alone goes on failing, 8 times in a row, while at least 20 others were answered.
+        """
+        patience = self._patience if patience is None else patience
+        tries = limited = 0
+        failing = 0.0
+        answers = self._answers
+        while True:
+            started = time.monotonic()
+            try:
+                result = read(_usable(send()))
+            except Refused:
+                self._note(answered=True)
+                raise
+            except (Again, WrongShape) as problem:
+                failure = problem if isinstance(problem, Again) else Again(errors.UNEXPECTED)
+            else:
+                self._note(answered=True)
+                return result
+            tries, limited = tries + 1, limited + failure.limited
+            if failure.limited and limited < MOST_LIMITED:
+                continue  # the budget makes everybody wait
+            failing += min(time.monotonic() - started, sum(TIMEOUT))  # the rest was a pause that Streak had asked for
+            enough = min(patience, SHORT_PATIENCE) if self.down else patience
+            others_fare_better = alone and tries >= ALONE_TRIES and self._answers - answers >= ALONE_ANSWERS
+            if failing >= enough or others_fare_better or limited >= MOST_LIMITED:
+                self._note(answered=False)
+                raise Unanswered(failure.sentence, tries, _in_words(failing))
+            self._say(failure.sentence)
+            wait = min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
+            failing += wait
+            time.sleep(wait)
+
+    def _say(self, sentence: str) -> None:
+        """In the log, at most every half minute: what is being waited for."""
+        with self._facts:
+            if time.monotonic() - self._said < SAY_EVERY:
+                return
+            self._said = time.monotonic()
+        LOGGER.warning("%s Trying again.", sentence)
+
+    def _note(self, answered: bool) -> None:
+        with self._facts:
+            self._answers += answered
+            self.down = not answered
+
+
+class Again(Exception):
+    """A try that failed in a way that may pass."""
+
+    def __init__(self, sentence: str, limited: bool = False) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.limited = limited
+
+
+class AsItCame(ErrorHandler):
+    """Hands every answer and every exception on to Client.ask, where errors.py says what they mean."""
+
+    @property
+    def max_retries(self) -> int:
+        return 0
+
+    @property
+    def max_time(self) -> int:
+        return 0
+
+    def interpret_response(self, response_or_exception: requests.Response | Exception | None = None) -> ErrorResolution:
+        if isinstance(response_or_exception, requests.exceptions.RequestException):
+            sentence = errors.unreachable(response_or_exception)
+            if sentence is None:
+                raise response_or_exception
+            raise Again(sentence) from response_or_exception
+        return ErrorResolution(ResponseAction.SUCCESS)
+
+
+def safe(path: str) -> str:
+    """The path, if all in it are words and keys (URL-safe base64): nothing that Streak sends can lead elsewhere."""
+    if not PATH.fullmatch(path):
+        raise Refused(400, f"not a key, {errors.KEY_ISSUE}")
+    return path
+
+
+def _session(api_key: str, budget: Budget) -> requests.Session:
+    session = LimiterSession(api_budget=budget)
+    session.auth = (api_key, "")
+    session.headers["User-Agent"] = f"source-streak/{version('airbyte-source-streak')}"
+    session.headers["Accept"] = "application/json"
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS))
+    return session
+
+
+def _usable(response: requests.Response) -> Any:
+    """The JSON of an answer."""
+    status = response.status_code
+    if status == 429:
+        raise Again("Streak's limit of requests was exceeded (429).", limited=True)
+    if status == 408 or status >= 500:
+        raise Again(f"Streak answered with an error of its own ({status}).")
+    if not 200 <= status < 300:
+        raise Refused(status, errors.words(response.content))
+    try:
+        return orjson.loads(response.content)
+    except ValueError:
+        raise Again(errors.unusable(status, response.headers.get("Content-Type", ""), response.content)) from None
+
+
+def _in_words(seconds: float) -> str:
+    return pendulum.duration(seconds=max(1, math.ceil(seconds))).in_words()

@@ -1,0 +1,62 @@
+"""What the user filled in, checked: wrong values become sentences that say what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from source_streak.errors import NEW_KEY, StreakError
+
+STREAK = "https://api.streak.com/api/"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+DEFAULT_RATE, HIGHEST_RATE = 8, 20
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one connection. `pipelines` are names or keys; empty means all."""
+
+    api_key: str
+    pipelines: tuple[str, ...] = ()
+    requests_per_second: int = DEFAULT_RATE
+    api_url: str = STREAK
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Config:
+        """Raises StreakError for what the spec's JSON schema cannot say."""
+        return cls(
+            api_key=_api_key(settings.get("api_key")),
+            pipelines=tuple(name.strip() for name in settings.get("pipelines") or () if name.strip()),
+            requests_per_second=settings.get("requests_per_second") or DEFAULT_RATE,
+            api_url=_api_url(os.environ.get("STREAK_API_URL")),
+        )
+
+
+def _api_key(value: Any) -> str:
+    key = value.strip() if isinstance(value, str) else ""
+    if not key:
+        raise StreakError(f'The setting "API key" is empty. {NEW_KEY}, and paste it there.', "config_error")
+    if not all("!" <= letter <= "~" for letter in key) or ":" in key:
+        raise StreakError(
+            'The setting "API key" holds characters that no key of Streak has (a space, a colon, a letter with an accent): '
+            f"it was not copied whole or not alone. {NEW_KEY}, and paste it there.",
+            "config_error",
+        )
+    return key
+
+
+def _api_url(address: str | None) -> str:
+    """STREAK_API_URL is for the sandbox, and never a setting: whoever may edit a connection could send its key elsewhere."""
+    if not address:
+        return STREAK
+    parts = urlsplit(address)
+    if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        raise StreakError(
+            f'The environment variable STREAK_API_URL is "{address}"; it has to begin with https:// '
+            "(http:// only for localhost or 127.0.0.1).",
+            "config_error",
+        )
+    return address.rstrip("/") + "/"

@@ -1,0 +1,172 @@
+"""How Streak cuts its lists, and how a list is read whole: no row lost, none twice, and always an end.
+
+A pager is a value that says how the first page is asked for and, after a page, whether and how the next one is.
+`read_list` is the one loop in which they are used.  Pure: `ask` may be a request or a function in a test.
+
+The shapes (bare array, {results, hasNextPage}, {results, cursor}) and what is known of limits:
+https://streak.readme.io/reference/list-boxes and the notes in docs/streak.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from source_streak.errors import Refused
+
+Row = dict[str, Any]
+Params = dict[str, Any]
+
+
+class WrongShape(ValueError):
+    """A 200 whose JSON is not a list: not an empty list, but an answer to ask for again."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer. `more` is hasNextPage, None where the answer has no such flag."""
+
+    rows: list[Row]
+    more: bool | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Where a list stands after a page.
+
+    `new`: rows of the page not seen before; `total`: rows so far, of `expected` (None: unknown); `full`: rows of a full
+    page, which is the largest so far, or the limit asked for: the server may cap that.
+    """
+
+    new: int
+    total: int
+    expected: int | None
+    full: float
+
+    @property
+    def enough(self) -> bool:
+        return self.expected is not None and self.total >= self.expected
+
+
+class Pager(Protocol):
+    """Values with two pure functions: params of the first page, and after a page those of the next (None: the end)."""
+
+    def first(self) -> Params: ...
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None: ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """No paging parameters: one answer holds all. Should Streak say hasNextPage nevertheless, it is believed."""
+
+    def first(self) -> Params:
+        return {}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        return {"page": asked.get("page", 0) + 1} if page.more and tally.new else None
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """?limit=n&page=0,1,…  The server may cap the limit, know no `page`, or leave out the flag."""
+
+    limit: int
+    sort: str | None = None
+
+    def first(self) -> Params:
+        return {"limit": self.limit, "page": 0, **({"sortBy": self.sort} if self.sort else {})}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        if page.more is False:
+            return None
+        if not tally.new:  # an empty page, or a server that answers the same page for ever
+            return None
+        if page.more is None and tally.enough and len(page.rows) < tally.full:
+            return None  # neither alone ends a list: a short page may be a capped one, and the count may be old
+        return {**asked, "page": asked["page"] + 1}
+
+
+@dataclass(frozen=True)
+class Cursored:
+    """?limit=n, then &cursor=…, until an answer has none (https://streak.readme.io: contacts and organizations of a team)."""
+
+    limit: int
+
+    def first(self) -> Params:
+        return {"limit": self.limit}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        if not page.cursor or not page.rows:
+            return None
+        return {**asked, "cursor": page.cursor}
+
+
+def cut(body: Any) -> Page:
+    """An answer's rows and what it says of further pages. Raises WrongShape for anything but a list of objects."""
+    envelope: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    rows = envelope.get("results") if envelope else body
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise WrongShape("a list of objects was expected")
+    more, cursor = envelope.get("hasNextPage"), envelope.get("cursor")
+    return Page(rows, more if isinstance(more, bool) else None, cursor if isinstance(cursor, str) else None)
+
+
+def key_of(row: Mapping[str, Any], names: tuple[str, ...] = ("key",)) -> str | None:
+    """The row's own key, under the first of these names that has one; None where it has none."""
+    return next((key for name in names if isinstance(key := row.get(name), str) and key), None)
+
+
+def read_list(
+    pager: Pager,
+    ask: Callable[[Params], Page],
+    expected: int | None = None,
+    seen: set[str] | None = None,
+    identify: Callable[[Row], str | None] = key_of,
+) -> Generator[list[Row], None, bool]:
+    """One list, page by page: each row once, in the order sent. Returns whether the list came to a proper end.
+
+    `expected` is how many rows there should be, where a counter tells; `seen` can be shared by several lists.
+    Rows that cannot be identified are handed on, but do not count as progress.
+    """
+    seen = set() if seen is None else seen
+    cursors: set[str] = set()
+    restarted = False
+    total = largest = 0
+    params: Params | None = pager.first()
+    while params is not None:
+        try:
+            page = ask(params)
+        except Refused as refusal:
+            if restarted or not cursor_refused(params, refusal):
+                raise
+            restarted, params = True, pager.first()
+            cursors.clear()
+            continue
+        fresh, new = [], 0
+        for row in page.rows:
+            key = identify(row)
+            if key is None:
+                fresh.append(row)
+            elif key not in seen:
+                seen.add(key)
+                fresh.append(row)
+                new += 1
+        total += new
+        yield fresh
+        params = pager.after(params, page, Tally(new, total, expected, largest or params.get("limit", float("inf"))))
+        largest = max(largest, len(page.rows))
+        if params is None:
+            return not (page.more and not new)  # Streak says that there is more, but sends nothing new
+        if params.get("cursor") in cursors:
+            return False  # a cursor that comes back would lead round in a circle
+        if "cursor" in params:
+            cursors.add(params["cursor"])
+    return True
+
+
+def cursor_refused(params: Params, refusal: Refused) -> bool:
+    """Whether it was the cursor (they expire) that was refused, so that the list can be begun again."""
+    return "cursor" in params and refusal.status in (400, 404, 422)

@@ -1,0 +1,222 @@
+"""From a row as Streak sends it to a record that fits its stream's schema: the one place where times are converted.
+
+Which properties are times, numbers or texts is read from the schema, so schema and record cannot disagree.  A property that
+the schema does not know, and a value that does not fit its column, go to `otherProperties`; secrets go nowhere.
+Pure: knows no framework.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+Row = dict[str, Any]
+Record = dict[str, Any]
+Convert = Callable[[Any], Any]
+
+OTHER = "otherProperties"
+# Never in a record: intercomHmac signs its user in to Streak's support chat, directUrl opens a file without a login.
+SECRETS = frozenset({"intercomHmac", "directUrl", "apiKey", "apiKeys"})
+
+DAY_MS = 86_400_000
+EPOCH = date(1970, 1, 1).toordinal()
+LAST_MS = (date.max.toordinal() - EPOCH + 1) * DAY_MS - 1
+FIRST_MS = (date.min.toordinal() - EPOCH) * DAY_MS
+MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+SECONDS = [f"{second:02d}." for second in range(60)]
+MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
+INTEGER = re.compile(r"[+-]?\d{1,18}")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+
+class Misfit(ValueError):
+    """A value that does not fit its column; `fitted` is as much of it as does (an object less its bad property)."""
+
+    def __init__(self, fitted: Any = None) -> None:
+        super().__init__()
+        self.fitted = fitted
+
+
+def iso_time(milliseconds: int) -> str | None:
+    """Epoch milliseconds -> `2026-09-21T14:13:20.000Z`; None for 0 and -1 (Streak's "never") and years outside 1 to 9999."""
+    if milliseconds in (0, -1) or not FIRST_MS <= milliseconds <= LAST_MS:
+        return None
+    day, rest = divmod(milliseconds, DAY_MS)
+    second, millisecond = divmod(rest, 1000)
+    return _day(day) + MINUTES[second // 60] + SECONDS[second % 60] + MILLISECONDS[millisecond]
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return date.fromordinal(EPOCH + number).isoformat() + "T"
+
+
+def plain_number(text: str) -> int | float | None:
+    """A text that is a plain number ("12", "-3.5"), as that number; None for "1.200,50", "$12" and the like."""
+    text = text.strip()
+    if INTEGER.fullmatch(text):
+        return int(text)
+    number = float(text) if NUMBER.fullmatch(text) else None
+    return number if number is not None and abs(number) < float("inf") else None
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON text."""
+    return orjson.dumps(value).decode()
+
+
+def without_secrets(value: Any) -> Any:
+    """The value as it is, less the properties that are secrets, at any depth."""
+    if type(value) is dict:
+        return {name: without_secrets(inner) for name, inner in value.items() if name not in SECRETS}
+    if type(value) is list:
+        return [without_secrets(inner) for inner in value]
+    return value
+
+
+class Shape:
+    """The columns of one stream, and what did not fit into them so far (by property name)."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.names = frozenset(schema["properties"])
+        self.unknown: Counter[str] = Counter()
+        self.misfits: Counter[str] = Counter()
+        self._columns = {name: _column(column) for name, column in schema["properties"].items() if name != OTHER}
+
+    def record(self, row: Mapping[str, Any]) -> Record:
+        """One record; absent properties stay absent."""
+        record: Record = {}
+        other: Row = {}
+        for name, value in row.items():
+            column = self._columns.get(name)
+            if column is None:
+                if name not in SECRETS:
+                    self.unknown[name] += 1
+                    other[name] = without_secrets(value)
+                continue
+            exact, convert = column
+            if value is None or type(value) is exact:
+                record[name] = value
+                continue
+            try:
+                record[name] = convert(value)
+            except Misfit as misfit:
+                self.misfits[name] += 1
+                record[name] = misfit.fitted
+                other[name] = without_secrets(value)
+        if other:
+            record[OTHER] = other
+        return record
+
+
+def _column(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
+    """For a column: the Python type whose values are taken as they are, and the function for all others."""
+    if schema.get("format") == "date-time":
+        return None, _time
+    kinds = schema.get("type", "object")
+    kind = kinds if isinstance(kinds, str) else next(one for one in kinds if one != "null")
+    if kind == "array":
+        return None, _array(schema.get("items", {}))
+    if kind == "object":
+        properties = schema.get("properties")
+        return None, _object({name: _column(inner) for name, inner in properties.items()}) if properties else _free
+    return SCALARS[kind]
+
+
+def _time(value: Any) -> str | None:
+    return iso_time(_integer(value))
+
+
+def _integer(value: Any) -> int:
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is str and INTEGER.fullmatch(value):
+        return int(value)
+    raise Misfit
+
+
+def _number(value: Any) -> int | float:
+    if type(value) in (int, float):
+        return value  # type: ignore[no-any-return]
+    number = plain_number(value) if type(value) is str else None
+    if number is None:
+        raise Misfit
+    return number
+
+
+def _string(value: Any) -> str:
+    if type(value) is str:
+        return value
+    if type(value) in (bool, int, float):
+        return as_json(value)
+    raise Misfit
+
+
+def _boolean(value: Any) -> bool:
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise Misfit
+
+
+def _free(value: Any) -> Any:
+    if type(value) is not dict:
+        raise Misfit
+    return without_secrets(value)
+
+
+def _object(columns: Mapping[str, tuple[type | None, Convert]]) -> Convert:
+    def convert(value: Any) -> Row:
+        if type(value) is not dict:
+            raise Misfit
+        whole, result = True, {}
+        for name, inner in value.items():
+            if name not in SECRETS:
+                result[name], fits = _fit(columns.get(name, ANY), inner)
+                whole = whole and fits
+        if not whole:
+            raise Misfit(result)
+        return result
+
+    return convert
+
+
+def _array(items: Mapping[str, Any]) -> Convert:
+    column = _column(items)
+
+    def convert(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise Misfit
+        fitted = [_fit(column, inner) for inner in value]
+        if not all(fits for _, fits in fitted):
+            raise Misfit([inner for inner, _ in fitted])
+        return [inner for inner, _ in fitted]
+
+    return convert
+
+
+def _fit(column: tuple[type | None, Convert], value: Any) -> tuple[Any, bool]:
+    """A nested value as its column wants it, and whether all of it fitted."""
+    exact, convert = column
+    if value is None or type(value) is exact:
+        return value, True
+    try:
+        return convert(value), True
+    except Misfit as misfit:
+        return misfit.fitted, False
+
+
+ANY: tuple[type | None, Convert] = (None, without_secrets)
+SCALARS: dict[str, tuple[type, Convert]] = {
+    "string": (str, _string),
+    "integer": (int, _integer),
+    "number": (float, _number),
+    "boolean": (bool, _boolean),
+}

@@ -1,0 +1,130 @@
+"""The connector as Airbyte sees it: spec.json, check, and which streams there are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, TypeVar
+
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    Status,
+)
+from airbyte_cdk.sources import AbstractSource
+from airbyte_cdk.sources.streams import Stream
+
+from source_streak.account import Account
+from source_streak.base import Failure
+from source_streak.client import PATIENCE, SHORT_PATIENCE
+from source_streak.config import STREAK, Config
+from source_streak.errors import StreakError
+from source_streak.streams import STREAMS
+
+T = TypeVar("T")
+LOGGER = logging.getLogger("airbyte.source-streak")
+
+
+class SourceStreak(AbstractSource):
+    """Reads a Streak account through its HTTP API."""
+
+    def __init__(self) -> None:
+        self._configured: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "source-streak"
+
+    @classmethod
+    def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
+        """The settings; a file that cannot be used is the user's to mend."""
+        settings = _file("settings", "--config", config_path, super().read_config)
+        if not isinstance(settings, dict):
+            raise Failure(StreakError(f"The settings in {config_path} (--config) are not a JSON object.", "config_error"))
+        return settings
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """The streams to read."""
+        return _file("configured catalog", "--catalog", catalog_path, super().read_catalog)
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        """The state of an earlier sync."""
+        return _file("state", "--state", state_path, super().read_state)
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """SUCCEEDED, or FAILED with a sentence; a person waits, so the patience is short."""
+        ok, sentence = self.check_connection(logger, config)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED if ok else Status.FAILED, message=sentence)
+
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
+        """Whether the key works and sees the pipelines that the settings name."""
+        try:
+            account = Account(_config(config), patience=SHORT_PATIENCE)
+            account.me()
+            account.pipelines()
+        except StreakError as error:
+            return False, error.sentence
+        return True, None
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """As the framework does it; a configured stream that does not exist fails with a sentence instead of silently."""
+        self._configured = tuple(configured.stream.name for configured in catalog.streams)
+        yield from super().read(logger, config, catalog, state)
+
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+        """All streams, over one account; makes no request."""
+        try:
+            account = Account(_config(config), PATIENCE)
+        except StreakError as error:
+            raise Failure(error) from error
+        streams: list[Stream] = [stream(account) for stream in STREAMS]
+        known = {stream.name for stream in streams}
+        return streams + [Missing(name) for name in self._configured if name not in known]
+
+
+class Missing(Stream):
+    """Stands for a stream that the connection names and that this connector does not have."""
+
+    primary_key = None
+
+    def __init__(self, name: str) -> None:
+        self.__dict__["name"] = name  # a cached property of the framework's
+
+    def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # no need to cache nothing
+        return {}
+
+    def read_records(self, *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
+        raise Failure(
+            StreakError(
+                f'This connector has no stream "{self.name}". Refresh the connection\'s schema (Schema > Refresh source schema, '
+                "or discover again), and leave this stream out.",
+                "config_error",
+            )
+        )
+
+
+def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
+    try:
+        return read(path)
+    except OSError as error:
+        sentence = f"The {what} cannot be read from {path} ({option}): {error.strerror}."
+    except Exception as error:  # whatever the framework's parsers raise: the file is not what it should be
+        sentence = f"The file {path} ({option}) does not hold a {what} in JSON: {str(error)[:300]}"
+    raise Failure(StreakError(sentence, "config_error"))
+
+
+def _config(settings: Mapping[str, Any]) -> Config:
+    config = Config.of(settings)
+    if config.api_url != STREAK:
+        LOGGER.info("STREAK_API_URL is set: asking %s instead of Streak.", config.api_url)
+    return config

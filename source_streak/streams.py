@@ -1,0 +1,299 @@
+"""What is true of each stream: a docstring that starts with Streak's own page of it, and a few facts.
+
+To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`.  base.py reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from source_streak.account import Level, Parent
+from source_streak.base import StreakStream
+from source_streak.fields import definitions_of, field_values, named, options_of
+from source_streak.paging import Cursored, Numbered, Row
+
+
+class Teams(StreakStream):
+    """https://streak.readme.io/reference/get-my-teams - with their members."""
+
+    parent = Level.TEAM
+    primary_key = "key"
+
+
+class TeamMembers(StreakStream):
+    """https://streak.readme.io/reference/get-my-teams - members: role, invitation and address."""
+
+    parent = Level.TEAM
+    primary_key = ["teamKey", "userKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return objects(parent.row.get("members"))
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"teamName": parent.row.get("name")}
+
+
+class Users(StreakStream):
+    """https://streak.readme.io/reference/get-users-of-a-team - archived ones and agents too; a user of two teams comes once."""
+
+    endpoint = "v2/teams/{teamKey}/users"
+    parent = Level.TEAM
+    primary_key = "key"
+    key_names = ("key", "userKey")
+
+
+class Contacts(StreakStream):
+    """https://streak.readme.io/reference/list-contacts - of each team, with their custom fields named."""
+
+    endpoint = "v2/teams/{teamKey}/contacts"
+    parent = Level.TEAM
+    pager = Cursored(limit=1000)
+    primary_key = "key"
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"customFields": named(settings(parent, "contactSettings"), row.get("fields"))}
+
+
+class Organizations(StreakStream):
+    """https://streak.readme.io/reference/list-organizations - of each team, with their custom fields named."""
+
+    endpoint = "v2/teams/{teamKey}/organizations"
+    parent = Level.TEAM
+    pager = Cursored(limit=1000)
+    primary_key = "key"
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"customFields": named(settings(parent, "organizationSettings"), row.get("fields"))}
+
+
+class Pipelines(StreakStream):
+    """https://streak.readme.io/reference/list-all-pipelines - with their stages, fields and members."""
+
+    parent = Level.PIPELINE
+    primary_key = "key"
+
+
+class PipelineStages(StreakStream):
+    """https://streak.readme.io/reference/list-stages - an object keyed by stage; the order is the pipeline's stageOrder."""
+
+    parent = Level.PIPELINE
+    primary_key = ["pipelineKey", "key"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        order = parent.row.get("stageOrder") or []
+        for key, stage in (parent.row.get("stages") or {}).items():
+            yield {**stage, "key": key, "position": order.index(key) if key in order else None}
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"pipelineName": parent.row.get("name")}
+
+
+class PipelineFields(StreakStream):
+    """https://streak.readme.io/reference/list-fields - the custom fields of each pipeline, with their options."""
+
+    parent = Level.PIPELINE
+    primary_key = ["pipelineKey", "key"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        for position, definition in enumerate(objects(parent.row.get("fields"))):
+            yield {**definition, "position": position, "options": options_of(definition)}
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"pipelineName": parent.row.get("name")}
+
+
+class PipelineMembers(StreakStream):
+    """https://streak.readme.io/reference/list-all-pipelines - aclEntries: who may see what. Older ones have no userKey."""
+
+    parent = Level.PIPELINE
+    primary_key = ["pipelineKey", "userKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        for entry in objects(parent.row.get("aclEntries")):
+            yield {**entry, "userKey": entry.get("userKey") or entry.get("email")}
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"pipelineName": parent.row.get("name")}
+
+
+class Boxes(StreakStream):
+    """https://streak.readme.io/reference/list-boxes - of every pipeline, with the names of pipeline and stage."""
+
+    parent = Level.BOX
+    primary_key = "key"
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"key": row["key"], "pipelineName": parent.pipeline.get("name"), "stageName": stage_name(parent, row)}
+
+
+class BoxFieldValues(StreakStream):
+    """https://streak.readme.io/reference/get-a-field-value-for-a-box - the boxes' custom fields, in typed columns."""
+
+    parent = Level.BOX
+    primary_key = ["boxKey", "pipelineKey", "fieldKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return field_values(definitions_of(parent.pipeline.get("fields")), parent.row.get("fields"))
+
+
+class BoxStageHistory(StreakStream):
+    """https://streak.readme.io/reference/list-boxes - stageHistoryEntries: the last entry to each stage."""
+
+    parent = Level.BOX
+    primary_key = ["boxKey", "pipelineKey", "stageKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        entries = objects(parent.row.get("stageHistoryEntries"))
+        return sorted(entries, key=lambda entry: str(entry.get("lastEntryToStageTs") or ""), reverse=True)
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"stageName": stage_name(parent, row)}
+
+
+class BoxContacts(StreakStream):
+    """https://streak.readme.io/reference/list-boxes - contacts: which people a box is about."""
+
+    parent = Level.BOX
+    primary_key = ["boxKey", "contactKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return links(parent, "contacts", "contactKey")
+
+
+class BoxOrganizations(StreakStream):
+    """https://streak.readme.io/reference/list-boxes - organizations: which companies a box is about."""
+
+    parent = Level.BOX
+    primary_key = ["boxKey", "organizationKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return links(parent, "organizations", "organizationKey")
+
+
+class BoxUsers(StreakStream):
+    """https://streak.readme.io/reference/list-boxes - sharing entries: who made a box, is assigned to it, follows it."""
+
+    parent = Level.BOX
+    primary_key = ["boxKey", "userKey", "role"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        box = parent.row
+        yield {"userKey": box.get("creatorKey"), **(box.get("creatorSharingEntry") or {}), "role": "creator"}
+        for entry in objects(box.get("assignedToSharingEntries")):
+            yield {**entry, "role": "assignee"}
+        known = {entry.get("userKey"): entry for entry in objects(box.get("followerSharingEntries"))}
+        for key in {**known, **dict.fromkeys(box.get("followerKeys") or ())}:
+            yield {"userKey": key, **known.get(key, {}), "role": "follower"}
+
+
+class BoxLinks(StreakStream):
+    """https://streak.readme.io/reference/edit-a-box - linkedBoxKeys: boxes linked with each other."""
+
+    parent = Level.BOX
+    primary_key = ["boxKey", "linkedBoxKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return [{"linkedBoxKey": key} for key in parent.row.get("linkedBoxKeys") or ()]
+
+
+class BoxComments(StreakStream):
+    """https://streak.readme.io/reference/list-comments - comments of each box."""
+
+    endpoint = "v2/boxes/{boxKey}/comments"
+    parent = Level.BOX
+    counters = ("commentCount",)
+    primary_key = ["boxKey", "key"]
+    key_names = ("key", "commentKey")
+
+
+class BoxMeetings(StreakStream):
+    """https://streak.readme.io/reference/list-meetings - call logs and meeting notes of each box."""
+
+    endpoint = "v2/boxes/{boxKey}/meetings"
+    parent = Level.BOX
+    pager = Numbered(limit=100)
+    counters = ("callLogCount", "meetingNotesCount")
+    primary_key = ["boxKey", "key"]
+
+
+class BoxTasks(StreakStream):
+    """https://streak.readme.io/reference/list-tasks - tasks of each box, done and open."""
+
+    endpoint = "v2/boxes/{boxKey}/tasks"
+    parent = Level.BOX
+    pager = Numbered(limit=1000)
+    counters = ("taskTotal",)
+    primary_key = ["boxKey", "key"]
+
+
+class BoxThreads(StreakStream):
+    """https://streak.readme.io/reference/list-threads - mail threads of each box, without the messages' text."""
+
+    endpoint = "v1/boxes/{boxKey}/threads"
+    parent = Level.BOX
+    counters = ("gmailThreadCount",)
+    primary_key = ["boxKey", "key"]
+    key_names = ("key", "gmailThreadKey")
+
+
+class BoxFiles(StreakStream):
+    """https://streak.readme.io/reference/list-files - what is known of each box's files, without their contents."""
+
+    endpoint = "v1/boxes/{boxKey}/files"
+    parent = Level.BOX
+    counters = ("fileCount",)
+    primary_key = ["boxKey", "key"]
+    key_names = ("key", "fileKey")
+
+
+class Snippets(StreakStream):
+    """https://streak.readme.io/reference/list-snippets - of the key's user; snippetText is an object or a text."""
+
+    endpoint = "v1/snippets"
+    primary_key = "key"
+    key_names = ("key", "snippetKey")
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        text = row.get("snippetText")
+        return {"snippetText": text.get("value") if isinstance(text, dict) else text}
+
+
+class Newsfeed(StreakStream):
+    """https://streak.readme.io/reference/newsfeed - the last 50 events of each pipeline: Streak keeps no more at hand."""
+
+    endpoint = "v1/pipelines/{pipelineKey}/newsfeed"
+    parent = Level.PIPELINE
+    primary_key = "key"
+    key_names = ("key", "newsfeedItemKey")
+
+
+def objects(rows: object) -> list[Row]:
+    """The objects of what should be a list of them."""
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def links(parent: Parent, of: str, column: str) -> list[Row]:
+    """The contacts or organizations of a box, their key under the name of what it is a key of."""
+    return [
+        {**{name: value for name, value in link.items() if name != "key"}, column: link.get("key")} for link in objects(parent.row.get(of))
+    ]
+
+
+def settings(team: Parent, name: str) -> dict[str, Row]:
+    """A team's definitions of its contacts' or organizations' custom fields, by key."""
+    return definitions_of((team.row.get(name) or {}).get("fields"))
+
+
+def stage_name(parent: Parent, row: Row) -> object:
+    """The name of the stage that a row of a box is in; a stage without definition keeps its key."""
+    key = row.get("stageKey")
+    return ((parent.pipeline.get("stages") or {}).get(key) or {}).get("name", key)
+
+
+STREAMS = (
+    Teams, TeamMembers, Users, Contacts, Organizations,
+    Pipelines, PipelineStages, PipelineFields, PipelineMembers,
+    Boxes, BoxFieldValues, BoxStageHistory, BoxContacts, BoxOrganizations, BoxUsers, BoxLinks,
+    BoxComments, BoxMeetings, BoxTasks, BoxThreads, BoxFiles,
+    Snippets, Newsfeed,
+)  # fmt: skip
