@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from source_streak import errors
 from source_streak.box_lists import BoxList, BoxLists
@@ -29,13 +28,12 @@ class Level(Enum):
     BOX = "box"
 
 
-@dataclass(frozen=True)
-class Parent:
+class Parent(NamedTuple):
     """One team, pipeline or box, and the key columns that every row read of it carries."""
 
     row: Row
-    keys: Mapping[str, str] = field(default_factory=dict)
-    pipeline: Row = field(default_factory=dict)  # of a box
+    keys: Mapping[str, str] = {}
+    pipeline: Row = {}  # of a box
 
     @property
     def name(self) -> str:
@@ -75,6 +73,12 @@ class Account:
                 self._wrong_key = WrongKey(refusal)
                 raise self._wrong_key from refusal
             raise errors.failure(refusal, "the key's own user") from refusal
+
+    def how_many(self, level: Level) -> int:
+        """As many parents as there are of this level."""
+        if level is Level.BOX:
+            return sum(len(listed.keys) for listed in self.box_lists() if not listed.problem)
+        return sum(1 for _ in self.parents(level))
 
     def teams(self) -> list[Row]:
         """https://streak.readme.io/reference/get-my-teams"""

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import requests
 from airbyte_cdk.models import (
@@ -45,8 +44,7 @@ PLACES = {Level.ACCOUNT: Place.TOP, Level.TEAM: Place.LIST, Level.PIPELINE: Plac
 LOOK_UP = 1.0  # seconds between two looks at the clock while waiting
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of one parent: its rows, or why there are none and what is to be done about it."""
 
     parent: Parent
@@ -158,6 +156,10 @@ class StreakStream(HttpStream):
         counts = [parent.row.get(counter) for counter in self.counters]
         return sum(counts) if counts and all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
 
+    def _promised(self, parent: Parent) -> int:
+        """For the estimate: 0 where nothing will be asked."""
+        return (self.expected(parent) or 1) if self.to_ask(parent) else 0
+
     def _answers(self, parents: Iterable[Parent], again: bool) -> Iterator[Answer | None]:
         """One for each parent, in order; None while waiting."""
         if not self.endpoint:
@@ -236,19 +238,25 @@ class StreakStream(HttpStream):
 
     def _records(self, answer: Answer) -> Iterator[Record]:
         parent = answer.parent
-        carried = {name: key for name, key in parent.keys.items() if name in self.shape.names}
         emitted = set() if self._scoped else self.emitted
         for row in answer.rows:
             if "key" not in row and (key := key_of(row, self.key_names)):
                 row = {**row, "key": key}
-            record = self.shape.record({**row, **carried, **self.added(row, parent)})
-            identity = tuple(record.get(name) for name in self._key_columns)
+            record = self.shape.record({**row, **self._carried(parent), **self.added(row, parent)})
+            identity = self._identity(record)
             if None in identity:
                 self.without_key += 1
             elif identity not in emitted:
                 emitted.add(identity)
                 self.progress.records += 1
                 yield record
+
+    def _carried(self, parent: Parent) -> Row:
+        """The parent's key columns, where the schema has them."""
+        return {name: key for name, key in parent.keys.items() if name in self.shape.names}
+
+    def _identity(self, record: Record) -> tuple[Any, ...]:
+        return tuple([record.get(name) for name in self._key_columns])
 
     @cached_property
     def _key_columns(self) -> tuple[str, ...]:
@@ -310,18 +318,20 @@ class StreakStream(HttpStream):
 
     def _estimate(self) -> AirbyteMessage:
         """How many rows will come, as far as the lists and counters tell."""
-        asked = rows = 0
-        for parent in self.account.parents(self.parent):
-            if self.endpoint and not self.to_ask(parent):
-                continue
-            asked += 1
-            rows += (self.expected(parent) or 1) if self.endpoint else len(list(self.rows(parent)))
-        self.progress.begin("boxes" if self.parent is Level.BOX else f"{self.parent.value}s", asked)
+        if self.endpoint:
+            asked = [parent for parent in map(self._promised, self.account.parents(self.parent)) if parent]
+            of, rows = len(asked), sum(asked)
+        else:
+            of = self.account.how_many(self.parent)
+            sample = [len(list(self.rows(parent))) for parent in islice(self.account.parents(self.parent), SAMPLE)]
+            rows = round(of * sum(sample) / len(sample)) if sample else 0
+        self.progress.begin("boxes" if self.parent is Level.BOX else f"{self.parent.value}s", of)
         estimate = AirbyteEstimateTraceMessage(name=self.name, type=EstimateType.STREAM, row_estimate=rows)
         now = ab_datetime_now().timestamp() * 1000
         return AirbyteMessage(type=Type.TRACE, trace=AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=now, estimate=estimate))
 
 
+SAMPLE = 500  # parents, from which the rows of a stream without requests are estimated
 PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -101,11 +101,8 @@ class Shape:
                     other[name] = without_secrets(value)
                 continue
             exact, convert = column
-            if value is None or type(value) is exact:
-                record[name] = value
-                continue
             try:
-                record[name] = convert(value)
+                record[name] = value if value is None or type(value) is exact else convert(value)
             except Misfit as misfit:
                 self.misfits[name] += 1
                 record[name] = misfit.fitted
@@ -130,7 +127,7 @@ def _column(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
 
 
 def _time(value: Any) -> str | None:
-    return iso_time(_integer(value))
+    return iso_time(value if type(value) is int else _integer(value))
 
 
 def _integer(value: Any) -> int:
@@ -169,7 +166,12 @@ def _boolean(value: Any) -> bool:
 def _free(value: Any) -> Any:
     if type(value) is not dict:
         raise Misfit
-    return without_secrets(value)
+    return value if _plain(value.values()) and SECRETS.isdisjoint(value) else without_secrets(value)
+
+
+def _plain(values: Iterable[Any]) -> bool:
+    """Whether these are scalars, so that nothing can be hidden in them."""
+    return all(type(value) is not dict and type(value) is not list for value in values)
 
 
 def _object(columns: Mapping[str, tuple[type | None, Convert]]) -> Convert:
@@ -178,8 +180,11 @@ def _object(columns: Mapping[str, tuple[type | None, Convert]]) -> Convert:
             raise Misfit
         whole, result = True, {}
         for name, inner in value.items():
-            if name not in SECRETS:
-                result[name], fits = _fit(columns.get(name, ANY), inner)
+            exact, inner_convert = columns.get(name, ANY)
+            if inner is None or type(inner) is exact:
+                result[name] = inner
+            elif name not in SECRETS:
+                result[name], fits = _fit(inner_convert, inner)
                 whole = whole and fits
         if not whole:
             raise Misfit(result)
@@ -189,12 +194,14 @@ def _object(columns: Mapping[str, tuple[type | None, Convert]]) -> Convert:
 
 
 def _array(items: Mapping[str, Any]) -> Convert:
-    column = _column(items)
+    exact, inner_convert = _column(items)
 
     def convert(value: Any) -> list[Any]:
         if type(value) is not list:
             raise Misfit
-        fitted = [_fit(column, inner) for inner in value]
+        if exact and all(type(inner) is exact for inner in value):
+            return value
+        fitted = [(inner, True) if inner is None or type(inner) is exact else _fit(inner_convert, inner) for inner in value]
         if not all(fits for _, fits in fitted):
             raise Misfit([inner for inner, _ in fitted])
         return [inner for inner, _ in fitted]
@@ -202,11 +209,8 @@ def _array(items: Mapping[str, Any]) -> Convert:
     return convert
 
 
-def _fit(column: tuple[type | None, Convert], value: Any) -> tuple[Any, bool]:
+def _fit(convert: Convert, value: Any) -> tuple[Any, bool]:
     """A nested value as its column wants it, and whether all of it fitted."""
-    exact, convert = column
-    if value is None or type(value) is exact:
-        return value, True
     try:
         return convert(value), True
     except Misfit as misfit:
