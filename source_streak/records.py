@@ -127,7 +127,7 @@ def _column(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
 
 
 def _time(value: Any) -> str | None:
-    return iso_time(value if type(value) is int else _integer(value))
+    return iso_time(_integer(value))
 
 
 def _integer(value: Any) -> int:
@@ -199,7 +199,7 @@ def _array(items: Mapping[str, Any]) -> Convert:
     def convert(value: Any) -> list[Any]:
         if type(value) is not list:
             raise Misfit
-        if exact and all(type(inner) is exact for inner in value):
+        if not value or (exact and all(type(inner) is exact for inner in value)):
             return value
         fitted = [(inner, True) if inner is None or type(inner) is exact else _fit(inner_convert, inner) for inner in value]
         if not all(fits for _, fits in fitted):
