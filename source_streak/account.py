@@ -48,11 +48,13 @@ class Account:
         self.client = Client(config, patience)
         self.lists = BoxLists(self.client, self._judge_list, self._list_pipelines)
         self.background = ThreadPoolExecutor(1, "streak-account")  # for whoever must not block while these methods do
+        self.config = config
         self._wanted = config.pipelines
         self._wrong_key: WrongKey | None = None
         self._key_proved = float("-inf")
         self._doubt = threading.Lock()
         self._kept: dict[str, list[Any] | StreakError] = {}
+        self.existing: set[str] = set()  # keys of the pipelines that the key sees, read or not
 
     def parents(self, level: Level) -> Iterable[Parent]:
         """All there are of this level, in Streak's order."""
@@ -61,7 +63,7 @@ class Account:
         if level is Level.PIPELINE:
             return [Parent(pipeline, {"pipelineKey": pipeline["key"]}) for pipeline in self.pipelines()]
         if level is Level.BOX:
-            return boxes_of(listed for listed in self.box_lists() if not listed.problem)
+            return boxes_of(self.good_lists())
         return [Parent({})]
 
     def me(self) -> Row:
@@ -77,7 +79,7 @@ class Account:
     def how_many(self, level: Level) -> int:
         """As many parents as there are of this level."""
         if level is Level.BOX:
-            return sum(len(listed.keys) for listed in self.box_lists() if not listed.problem)
+            return sum(len(listed.keys) for listed in self.good_lists())
         return sum(1 for _ in self.parents(level))
 
     def teams(self) -> list[Row]:
@@ -92,16 +94,20 @@ class Account:
         """Every pipeline's boxes."""
         return self._once("boxes", lambda: self.lists.read(self.pipelines()))
 
-    def ask_again(self) -> Iterable[Parent]:
-        """Ask once more for the box lists that were refused or failed; returns the boxes that can be read now."""
+    def ask_again(self) -> list[BoxList]:
+        """Ask once more for the box lists that were refused or failed; returns those that can be read now."""
         lists = self.box_lists()
         doubtful = [listed for listed in lists if listed.problem and not listed.asked_again]
         if not doubtful:
-            return ()
+            return []
         self.lists.read_again(doubtful, [listed for listed in lists if not listed.problem])
         gone = self.vanished(listed.key for listed in doubtful if listed.problem)
         self._kept["boxes"] = [listed for listed in lists if listed.key not in gone]
-        return boxes_of(listed for listed in doubtful if not listed.problem)
+        return [listed for listed in doubtful if not listed.problem]
+
+    def good_lists(self) -> list[BoxList]:
+        """The box lists that could be read."""
+        return [listed for listed in self.box_lists() if not listed.problem]
 
     def box_problems(self) -> dict[str, Refused | StreakError]:
         """Pipelines whose boxes could not be listed, by name."""
@@ -160,6 +166,7 @@ class Account:
             raise errors.failure(unanswered, what) from unanswered
 
     def _narrowed(self, pipelines: list[Row]) -> list[Row]:
+        self.existing = {pipeline["key"] for pipeline in pipelines}
         unknown = [wanted for wanted in self._wanted if not any(_is(pipeline, wanted) for pipeline in pipelines)]
         if unknown:
             there_are = ", ".join(f'"{pipeline.get("name")}"' for pipeline in pipelines) or "none"

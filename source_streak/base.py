@@ -9,19 +9,25 @@ file and in source.py alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
 from itertools import islice
+from time import monotonic, time_ns
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import requests
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
     AirbyteMessage,
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
     AirbyteTraceMessage,
     EstimateType,
     FailureType,
+    StreamDescriptor,
     SyncMode,
     TraceType,
     Type,
@@ -32,9 +38,11 @@ from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils import AirbyteTracedException
 from airbyte_cdk.utils.datetime_helpers import ab_datetime_now
 
-from source_streak import client
-from source_streak.account import Account, Level, Parent
+from source_streak import client, faces
+from source_streak.account import Account, Level, Parent, boxes_of
+from source_streak.box_lists import BoxList, Packed
 from source_streak.errors import Action, Place, Refusals, Refused, StreakError, Unanswered, skipped
+from source_streak.memory import Memory
 from source_streak.paging import Cursored, Page, Pager, Params, Row, Whole, cut, key_of, read_list
 from source_streak.progress import Progress
 from source_streak.records import Record, Shape
@@ -51,6 +59,7 @@ class Answer(NamedTuple):
     rows: Iterable[Row] = ()
     refusal: Refused | Unanswered | None = None
     action: Action | None = None
+    last: bool = True  # of its parent: long lists come in several answers
 
 
 class Failure(AirbyteTracedException):
@@ -77,6 +86,8 @@ class StreakStream(HttpStream):
     endpoint: ClassVar[str] = ""  # with the parent's key column in braces; empty: the rows are in the parent itself
     pager: ClassVar[Pager] = Whole()
     counters: ClassVar[tuple[str, ...]] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
+    remembers: ClassVar[bool] = False  # incremental: what was delivered and is unchanged is left out (ledger.py)
+    compares_rows: ClassVar[bool] = False  # the ledger holds the rows themselves, not the boxes they belong to
     key_names: ClassVar[tuple[str, ...]] = ("key",)  # where a row has its key; v1 repeats it under a second name
 
     def __init__(self, account: Account) -> None:
@@ -88,20 +99,43 @@ class StreakStream(HttpStream):
         self.refusals = Refusals(self._what)
         self.without_key = 0
         self.emitted: set[tuple[Any, ...]] = set()
+        self.cut_short: set[str] = set()
+        self._state: MutableMapping[str, Any] = {}
+        self._spoke = monotonic()
 
     @property
     def url_base(self) -> str:
         return self.account.client.url
 
     @property
+    def cursor_field(self) -> str | list[str]:
+        return CURSOR if self.remembers else []
+
+    @property
     def is_resumable(self) -> bool:
         """Without this the framework would read a full-refresh stream for ever."""
         return self.supports_incremental
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """Asked for at every record: ready made."""
+        return self._state
+
+    @state.setter
+    def state(self, value: MutableMapping[str, Any]) -> None:
+        self._state = value
 
     @cached_property
     def shape(self) -> Shape:
         """The columns, as the schema has them."""
         return Shape(self.get_json_schema())
+
+    def stream_slices(self, *, sync_mode: SyncMode, **_: Any) -> Iterator[StreamSlice]:
+        """Parts of about a minute: the framework writes state after each. Nothing is asked before the first one is read."""
+        self._remember(sync_mode)
+        rest = Rest(self._read())
+        while not rest.ended:
+            yield StreamSlice(partition={}, cursor_slice={}, extra_fields={"rest": rest})
 
     def read_records(
         self,
@@ -110,35 +144,56 @@ class StreakStream(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The whole stream. Ends with an AirbyteTracedException whose message is a sentence of errors.py."""
+        """One part. Ends with an AirbyteTracedException whose message is a sentence of errors.py."""
+        rest: Rest = stream_slice.extra_fields["rest"]  # type: ignore[union-attr] # a slice of stream_slices
         try:
-            yield from self._read()
+            yield from rest.part()
         except StreakError as error:
+            if self.remembers:
+                yield self._state_message()
             raise Failure(error) from error
+        finally:
+            self._keep_state()
+
+    def _remember(self, sync_mode: SyncMode) -> None:
+        """Take the state of earlier syncs; a full refresh takes its time alone."""
+        config = self.account.config
+        self.incremental = self.remembers and sync_mode is SyncMode.incremental
+        known = self._state if self.incremental else {name: self._state[name] for name in ("version", CURSOR) if name in self._state}
+        self.memory = Memory(known, time_ns() // 1_000_000, config.recheck_days, config.start)
+        self.memory.things = ("boxes", "pipelines") if self.parent is Level.BOX else (self._what, f"{self.parent.value}s")
+
+    def _read(self) -> Iterator[StreamData | None]:
+        """The whole stream; None where time passes without a record."""
+        try:
+            yield from self._waiting(lambda: self.account.parents(self.parent))
+            if self.parent is Level.BOX:
+                self._compare_boxes(self.account.good_lists())
+            yield self._estimate()
+            aside: list[Answer] = []
+            yield from self._read_parents(self.account.parents(self.parent), aside)
+            if self.parent is Level.BOX:
+                late = yield from self._waiting(self.account.ask_again)
+                self._compare_boxes(late)
+                yield from self._read_parents(boxes_of(late), aside)
+            yield from self._ask_again(aside)
+            self._say_skipped_pipelines()
         finally:
             self._say_what_was_left_out()
 
-    def _read(self) -> Iterator[StreamData]:
-        yield from self._waiting(lambda: self.account.parents(self.parent))
-        yield self._estimate()
-        aside: list[Answer] = []
-        yield from self._read_parents(self.account.parents(self.parent), aside)
-        if self.parent is Level.BOX:
-            late = yield from self._waiting(self.account.ask_again)
-            yield from self._read_parents(late, aside)
-        yield from self._ask_again(aside)
-        if self.parent is Level.BOX and (problems := self.account.box_problems()):
-            raise skipped("pipeline", problems)
-
-    def _read_parents(self, parents: Iterable[Parent], aside: list[Answer], again: bool = False) -> Iterator[StreamData]:
+    def _read_parents(self, parents: Iterable[Parent], aside: list[Answer], again: bool = False) -> Iterator[StreamData | None]:
         for answer in self._answers(parents, again):
-            self.progress.tick()
+            yield from self._alive()
             if answer is None:
                 continue  # still waiting
             self.progress.done += not again
             if answer.refusal is None:
                 self.refusals.answered += 1
                 yield from self._records(answer)
+                if self.parent is Level.BOX:
+                    self._settle(answer.parent)
+                elif answer.last:
+                    self.finished(answer.parent)
                 continue
             if answer.action is not Action.GONE:
                 aside.append(answer)
@@ -156,19 +211,59 @@ class StreakStream(HttpStream):
         counts = [parent.row.get(counter) for counter in self.counters]
         return sum(counts) if counts and all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
 
+    def face(self, parent: Parent) -> Any:
+        """What decides the rows of a box in this stream."""
+        if self.endpoint:
+            return faces.of_activity(parent.row, parent.keys["pipelineKey"])
+        return faces.of_record(parent.row, parent.pipeline)
+
+    def too_old(self, row: Row) -> bool:
+        """Whether all that ever happened to it lies before the start date."""
+        start = self.account.config.start
+        return start is not None and max(faces.stamps(row), default=start) < start
+
+    def to_read(self, parent: Parent) -> bool:
+        """Whether a box is to be read at all; every team and pipeline is."""
+        if self.parent is not Level.BOX:
+            return True
+        return not self.too_old(parent.row) and (
+            not self.incremental or self.memory.differs(parent.keys["pipelineKey"], parent.keys["boxKey"])
+        )
+
+    def _due(self, parents: Iterable[Parent]) -> Iterator[Parent]:
+        for parent in parents:
+            if not self.to_read(parent):
+                continue
+            if self.endpoint and not self.to_ask(parent):
+                self._settle(parent)
+                continue
+            yield parent
+
+    def _compare_boxes(self, lists: list[BoxList]) -> None:
+        if not self.incremental:
+            return
+        self.memory.forget(self.memory.scopes - self.account.existing)
+        of = self.account.how_many(Level.BOX)
+        for listed in lists:
+            now = ((parent.keys["boxKey"], self.face(parent)) for parent in boxes_of([listed]) if not self.too_old(parent.row))
+            self.memory.compare(listed.key, now, of)
+
+    def _settle(self, parent: Parent) -> None:
+        if self.incremental:
+            self.memory.settle(parent.keys["pipelineKey"], parent.keys["boxKey"])
+
     def _promised(self, parent: Parent) -> int:
         """For the estimate: 0 where nothing will be asked."""
-        return (self.expected(parent) or 1) if self.to_ask(parent) else 0
+        return (self.expected(parent) or 1) if self.to_read(parent) and self.to_ask(parent) else 0
 
     def _answers(self, parents: Iterable[Parent], again: bool) -> Iterator[Answer | None]:
         """One for each parent, in order; None while waiting."""
         if not self.endpoint:
-            return (Answer(parent, self.rows(parent)) for parent in parents)
+            return (Answer(parent, self.rows(parent)) for parent in self._due(parents))
         if isinstance(self.pager, Cursored):
             return self._page_by_page(parents)
-        asked = (parent for parent in parents if self.to_ask(parent))
         pool, threads = self.account.client.pool, self.account.client.threads
-        return rolling(pool, lambda parent: self._ask(parent, again), asked, ahead=3 * threads)
+        return rolling(pool, lambda parent: self._ask(parent, again), self._due(parents), ahead=3 * threads)
 
     # 2. Request -> page. Runs in the client's threads.
 
@@ -181,7 +276,11 @@ class StreakStream(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         next_page_token: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        return dict(next_page_token or {})
+        return {**(next_page_token or {}), **self.query(stream_slice or {})}
+
+    def query(self, keys: Mapping[str, Any]) -> Params:
+        """Further parameters for the parent with these keys."""
+        return {}
 
     def request_kwargs(self, *_: Any, **__: Any) -> Mapping[str, Any]:
         return client.SENDING
@@ -191,16 +290,45 @@ class StreakStream(HttpStream):
         try:
             return Answer(parent, [row for page in self._pages(parent, again) for row in page])
         except (Refused, Unanswered) as refusal:
-            return Answer(parent, (), refusal, self.account.judge(refusal, PLACES[self.parent], self._what))
+            return Answer(parent, (), refusal, self._judge(refusal))
+
+    def _judge(self, refusal: Refused | Unanswered) -> Action:
+        return self.account.judge(refusal, PLACES[self.parent], self._what)
 
     def _page_by_page(self, parents: Iterable[Parent]) -> Iterator[Answer | None]:
         """For lists too long to be held: each page an answer, the next one under way meanwhile."""
         for parent in parents:
-            try:
-                for rows in ahead_by_one(self.account.client.pool, self._pages(parent, again=False)):
-                    yield None if rows is None else Answer(parent, rows)
-            except (Refused, Unanswered) as refusal:
-                yield Answer(parent, (), refusal, self.account.judge(refusal, PLACES[self.parent], self._what))
+            answers = ahead_by_one(self.account.client.pool, self._long_list(parent))
+            yield from self._unsettled(parent, answers) if self.incremental and self.compares_rows else answers
+
+    def _long_list(self, parent: Parent) -> Iterator[Answer]:
+        try:
+            for rows in self._pages(parent, again=False):
+                yield Answer(parent, rows, last=False)
+        except (Refused, Unanswered) as refusal:
+            yield Answer(parent, (), refusal, self._judge(refusal))
+        else:
+            yield Answer(parent, last=parent.row["key"] not in self.cut_short)
+
+    def _unsettled(self, parent: Parent, answers: Iterator[Answer | None]) -> Iterator[Answer | None]:
+        """The rows of a long list that the ledger does not know as they are; the list is read whole before it can tell."""
+        team = parent.row["key"]
+        kept: list[Packed] = []
+        for answer in answers:
+            if answer and answer.refusal:
+                yield answer
+                return
+            kept += [Packed.of(list(answer.rows))] if answer and answer.rows else ()
+            yield None
+        self.memory.compare(team, ((row["key"], row) for page in kept for row in page.rows()), of=sum(page.size for page in kept))
+        for page in kept:
+            rows = [row for row in page.rows() if self.memory.differs(team, row["key"])]
+            yield Answer(parent, rows, last=False)
+            for row in rows:
+                self.memory.settle(team, row["key"])
+
+    def finished(self, parent: Parent) -> None:
+        """All rows of a team or pipeline were emitted."""
 
     def _pages(self, parent: Parent, again: bool) -> Generator[list[Row], None, bool]:
         slice_ = StreamSlice(partition=parent.keys, cursor_slice={})
@@ -216,6 +344,7 @@ class StreakStream(HttpStream):
 
         whole = yield from read_list(self.pager, page, self.expected(parent), identify=lambda row: key_of(row, self.key_names))
         if not whole:
+            self.cut_short.add(parent.row["key"])
             self.logger.warning("Streak says that %s has more pages, but sends nothing new: what it sent is used.", self._what)
         return whole
 
@@ -236,10 +365,18 @@ class StreakStream(HttpStream):
         """Columns that the connector adds: labels beside keys, never instead."""
         return {}
 
+    def wanted(self, rows: Iterable[Row], parent: Parent) -> Iterable[Row]:
+        """The rows of an answer that are to be delivered."""
+        return rows
+
+    def had(self, parent: Parent) -> bool:
+        """Whether an earlier sync delivered rows of this box."""
+        return self.incremental and self.memory.had(parent.keys["pipelineKey"], parent.keys["boxKey"])
+
     def _records(self, answer: Answer) -> Iterator[Record]:
         parent = answer.parent
         emitted = set() if self._scoped else self.emitted
-        for row in answer.rows:
+        for row in self.wanted(answer.rows, parent):
             if "key" not in row and (key := key_of(row, self.key_names)):
                 row = {**row, "key": key}
             record = self.shape.record({**row, **self._carried(parent), **self.added(row, parent)})
@@ -249,6 +386,9 @@ class StreakStream(HttpStream):
             elif identity not in emitted:
                 emitted.add(identity)
                 self.progress.records += 1
+                self._spoke = monotonic()
+                if self.remembers:
+                    record[CURSOR] = self.memory.read_at
                 yield record
 
     def _carried(self, parent: Parent) -> Row:
@@ -269,7 +409,17 @@ class StreakStream(HttpStream):
 
     # 4. The end: what was refused is asked for once more, and what was left out is said.
 
-    def _ask_again(self, aside: list[Answer]) -> Iterator[StreamData]:
+    def _say_skipped_pipelines(self) -> None:
+        """In full refresh a stream that is not whole must not end green: the destination would erase what is missing."""
+        problems = self.account.box_problems() if self.parent is Level.BOX else {}
+        if not problems:
+            return
+        problem = skipped("pipeline", problems)
+        if not self.incremental or any(isinstance(one, StreakError) for one in problems.values()):
+            raise problem
+        self.logger.warning("%s", problem.sentence)
+
+    def _ask_again(self, aside: list[Answer]) -> Iterator[StreamData | None]:
         still: list[Answer] = []
         yield from self._read_parents([answer.parent for answer in aside], still, again=True)
         if self.parent is Level.BOX:
@@ -285,6 +435,8 @@ class StreakStream(HttpStream):
             raise skipped(self.parent.value, problems)
 
     def _say_what_was_left_out(self) -> None:
+        if self.memory.complaint:
+            self.logger.warning("%s: %s: what it covered was read whole.", self.name, self.memory.complaint)
         counts = (
             (self.refusals.gone, "boxes were deleted while they were read: left out"),
             (
@@ -307,14 +459,28 @@ class StreakStream(HttpStream):
         """For sentences."""
         return self.name.replace("_", " ")
 
-    def _waiting(self, work: Callable[[], T]) -> Generator[StreamData, None, T]:
+    def _waiting(self, work: Callable[[], T]) -> Generator[StreamData | None, None, T]:
         """Blocking work, off this thread: it keeps the log alive, and can be interrupted."""
         future = self.account.background.submit(work)
         while not wait([future], LOOK_UP).done:
             listed = self.account.lists.so_far
-            self.progress.tick(f"Listing boxes, {listed:,} so far" if listed else "Waiting for Streak")
-        yield from ()
+            yield from self._alive(f"Listing boxes, {listed:,} so far" if listed else "Waiting for Streak")
         return future.result()
+
+    def _alive(self, waiting_for: str = "") -> Iterator[StreamData | None]:
+        """A log line now and then, and state at least every few minutes: the platform takes a silent source for a dead one."""
+        self.progress.tick(waiting_for)
+        yield self._state_message() if monotonic() - self._spoke >= STATE_EVERY else None
+
+    def _keep_state(self) -> None:
+        self._state = self.memory.state() if self.remembers else self._state
+        self._spoke = monotonic()
+
+    def _state_message(self) -> AirbyteMessage:
+        self._keep_state()
+        blob = AirbyteStateBlob(self._state if self.remembers else {"__ab_no_cursor_state_message": True})
+        stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=self.name), stream_state=blob)
+        return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
 
     def _estimate(self) -> AirbyteMessage:
         """How many rows will come, as far as the lists and counters tell."""
@@ -323,7 +489,8 @@ class StreakStream(HttpStream):
             of, rows = len(asked), sum(asked)
         else:
             of = self.account.how_many(self.parent)
-            sample = [len(list(self.rows(parent))) for parent in islice(self.account.parents(self.parent), SAMPLE)]
+            first = islice(self.account.parents(self.parent), SAMPLE)
+            sample = [len(list(self.rows(parent))) if self.to_read(parent) else 0 for parent in first]
             rows = round(of * sum(sample) / len(sample)) if sample else 0
         self.progress.begin("boxes" if self.parent is Level.BOX else f"{self.parent.value}s", of)
         estimate = AirbyteEstimateTraceMessage(name=self.name, type=EstimateType.STREAM, row_estimate=rows)
@@ -331,6 +498,29 @@ class StreakStream(HttpStream):
         return AirbyteMessage(type=Type.TRACE, trace=AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=now, estimate=estimate))
 
 
+class Rest:
+    """What is still to be read of a stream; taken in parts, it knows when it has ended."""
+
+    def __init__(self, items: Iterator[StreamData | None]) -> None:
+        self._items = items
+        self._seconds = FIRST_PART
+        self.ended = False
+
+    def part(self) -> Iterator[StreamData]:
+        """The next minute of it; the first parts are shorter, so that a sync that is cut off early has not been in vain."""
+        until = monotonic() + self._seconds
+        self._seconds = min(2 * self._seconds, LONGEST_PART)
+        for item in self._items:
+            if item is not None:
+                yield item
+            if monotonic() >= until:
+                return
+        self.ended = True
+
+
+CURSOR = "readAt"
+FIRST_PART, LONGEST_PART = 4.0, 60.0  # seconds
+STATE_EVERY = 240.0  # seconds
 SAMPLE = 500  # parents, from which the rows of a stream without requests are estimated
 PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey")
 

@@ -31,16 +31,22 @@ KEY_NAMES = ("key", "boxKey")
 
 @dataclass
 class Packed:
-    """Boxes of one page, compressed, less those that came again in a later page."""
+    """Rows of one page, compressed, less those that came again in a later page. Each row has a `key`."""
 
     blob: bytes
+    size: int
     superseded: set[str] = field(default_factory=set)
 
-    def boxes(self) -> Iterator[Row]:
-        """The boxes, each with a `key`."""
-        for box in orjson.loads(zlib.decompress(self.blob)):
-            if box["key"] not in self.superseded:
-                yield box
+    @classmethod
+    def of(cls, rows: list[Row]) -> Packed:
+        """Pack them."""
+        return cls(zlib.compress(orjson.dumps(rows), 1), len(rows))
+
+    def rows(self) -> Iterator[Row]:
+        """Unpack them."""
+        for row in orjson.loads(zlib.decompress(self.blob)):
+            if row["key"] not in self.superseded:
+                yield row
 
 
 @dataclass
@@ -74,7 +80,7 @@ class BoxList:
     def boxes(self) -> Iterator[Row]:
         """Unpacked page by page."""
         for page in self.pages:
-            yield from page.boxes()
+            yield from page.rows()
 
 
 class BoxLists:
@@ -155,7 +161,7 @@ class BoxLists:
         rows = list(boxes.values())
         for start in range(0, len(rows), PACKED_TOGETHER):
             part = rows[start : start + PACKED_TOGETHER]
-            packed = Packed(zlib.compress(orjson.dumps(part), 1))
+            packed = Packed.of(part)
             with self._lock:
                 for box in part:
                     if earlier := self._last_seen.get(box["key"]):

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import pendulum
+
 from source_streak.errors import NEW_KEY, StreakError
 
 STREAK = "https://api.streak.com/api/"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-DEFAULT_RATE, HIGHEST_RATE = 8, 20
+DEFAULT_RATE = 8
+DEFAULT_RECHECK_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Config:
     api_key: str
     pipelines: tuple[str, ...] = ()
     requests_per_second: int = DEFAULT_RATE
+    start: int | None = None  # epoch milliseconds
+    recheck_days: int = DEFAULT_RECHECK_DAYS
     api_url: str = STREAK
 
     @classmethod
@@ -31,6 +36,8 @@ class Config:
             api_key=_api_key(settings.get("api_key")),
             pipelines=tuple(name.strip() for name in settings.get("pipelines") or () if name.strip()),
             requests_per_second=settings.get("requests_per_second") or DEFAULT_RATE,
+            start=_start(settings.get("start_date")),
+            recheck_days=DEFAULT_RECHECK_DAYS if settings.get("recheck_days") is None else settings["recheck_days"],
             api_url=_api_url(os.environ.get("STREAK_API_URL")),
         )
 
@@ -46,6 +53,21 @@ def _api_key(value: Any) -> str:
             "config_error",
         )
     return key
+
+
+def _start(value: Any) -> int | None:
+    """Epoch milliseconds of an ISO date or date-time; one without time zone is UTC."""
+    if value is None or not str(value).strip():
+        return None
+    try:
+        moment = pendulum.parse(str(value).strip(), strict=True)
+    except ValueError:
+        moment = None
+    if not isinstance(moment, pendulum.DateTime):
+        raise StreakError(
+            f'The setting "Start date" is "{value}", which is no date. Write it like 2024-01-31 or 2024-01-31T09:00:00Z.', "config_error"
+        )
+    return int(moment.timestamp() * 1000)
 
 
 def _api_url(address: str | None) -> str:

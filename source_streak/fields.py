@@ -17,6 +17,7 @@ Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
 
 UNSET: tuple[Any, ...] = (None, "", [])
+EMPTY = dict.fromkeys(("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue"))
 OPTIONS = (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag"))
 
 
@@ -51,8 +52,8 @@ def named(definitions: Definitions, values: Any) -> list[Row]:
     ]
 
 
-def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
-    """The rows of box_field_values for one box: one for each field that is set."""
+def field_values(definitions: Definitions, values: Any, with_unset: bool = False) -> Iterator[Row]:
+    """The rows of box_field_values for one box: one for each field that is set, and if wanted an empty one for each that is not."""
     for key, definition, value in set_fields(definitions, values):
         yield {
             "fieldKey": key,
@@ -61,6 +62,11 @@ def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
             **typed(definition, value),
             "rawValue": as_json(value),
         }
+    if with_unset:
+        given = values if isinstance(values, dict) else {}
+        for key, definition in definitions.items():
+            if given.get(key) in UNSET:
+                yield {"fieldKey": key, "fieldName": definition.get("name", key), "fieldType": definition.get("type"), **EMPTY}
 
 
 def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Mapping[str, Any], Any]]:

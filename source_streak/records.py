@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, datetime, timezone
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +50,15 @@ def iso_time(milliseconds: int) -> str | None:
     day, rest = divmod(milliseconds, DAY_MS)
     second, millisecond = divmod(rest, 1000)
     return _day(day) + MINUTES[second // 60] + SECONDS[second % 60] + MILLISECONDS[millisecond]
+
+
+def milliseconds_of(time: Any) -> int | None:
+    """The reverse of `iso_time`; None for anything but such a time."""
+    try:
+        moment = datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError):
+        return None
+    return round(moment.timestamp() * 1000)
 
 
 @lru_cache(maxsize=4096)

@@ -25,6 +25,7 @@ from source_streak.streams import STREAMS
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
+LINE = 300  # characters
 
 
 class SourceStreak(AbstractSource):
@@ -32,6 +33,7 @@ class SourceStreak(AbstractSource):
 
     def __init__(self) -> None:
         self._configured: tuple[str, ...] = ()
+        LOGGER.addFilter(_shorten_state)
 
     @property
     def name(self) -> str:
@@ -52,8 +54,16 @@ class SourceStreak(AbstractSource):
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        """The state of an earlier sync."""
-        return _file("state", "--state", state_path, super().read_state)
+        """The state of an earlier sync. One that cannot be read costs a whole read, and nothing else."""
+        try:
+            return super().read_state(state_path)
+        except OSError as error:
+            raise Failure(
+                StreakError(f"The state cannot be read from {state_path} (--state): {error.strerror}.", "config_error")
+            ) from error
+        except Exception as error:  # whatever the framework's parsers raise
+            LOGGER.warning("The state in %s (--state) cannot be read (%s): everything is read whole.", state_path, str(error)[:300])
+            return []
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """SUCCEEDED, or FAILED with a sentence; a person waits, so the patience is short."""
@@ -111,6 +121,13 @@ class Missing(Stream):
                 "config_error",
             )
         )
+
+
+def _shorten_state(record: logging.LogRecord) -> bool:
+    """The framework logs the whole of each incoming state, up to 1 MB, in one line."""
+    if isinstance(record.msg, str) and record.msg.startswith("Setting state of "):
+        record.msg = record.msg if len(record.msg) <= LINE else record.msg[:LINE] + " ..."
+    return True
 
 
 def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:

@@ -5,12 +5,17 @@ To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from source_streak.account import Level, Parent
 from source_streak.base import StreakStream
 from source_streak.fields import definitions_of, field_values, named, options_of
-from source_streak.paging import Cursored, Numbered, Row
+from source_streak.paging import Cursored, Numbered, Params, Row
+from source_streak.records import iso_time
+
+MARGIN = 600_000  # milliseconds before the last read, for clocks that differ
+EVENTS_KEPT = 50  # of a pipeline
 
 
 class Teams(StreakStream):
@@ -49,6 +54,15 @@ class Contacts(StreakStream):
     parent = Level.TEAM
     pager = Cursored(limit=1000)
     primary_key = "key"
+    remembers = True
+
+    def query(self, keys: Mapping[str, Any]) -> Params:
+        mark = self.memory.marks.get(keys["teamKey"])
+        since = self.account.config.start if mark is None else mark - MARGIN
+        return {} if since is None else {"after": since // 1000}
+
+    def finished(self, parent: Parent) -> None:
+        self.memory.marks[parent.row["key"]] = self.memory.now
 
     def added(self, row: Row, parent: Parent) -> Row:
         return {"customFields": named(settings(parent, "contactSettings"), row.get("fields"))}
@@ -61,6 +75,8 @@ class Organizations(StreakStream):
     parent = Level.TEAM
     pager = Cursored(limit=1000)
     primary_key = "key"
+    remembers = True
+    compares_rows = True
 
     def added(self, row: Row, parent: Parent) -> Row:
         return {"customFields": named(settings(parent, "organizationSettings"), row.get("fields"))}
@@ -121,6 +137,7 @@ class Boxes(StreakStream):
 
     parent = Level.BOX
     primary_key = "key"
+    remembers = True
 
     def added(self, row: Row, parent: Parent) -> Row:
         return {"key": row["key"], "pipelineName": parent.pipeline.get("name"), "stageName": stage_name(parent, row)}
@@ -131,9 +148,11 @@ class BoxFieldValues(StreakStream):
 
     parent = Level.BOX
     primary_key = ["boxKey", "pipelineKey", "fieldKey"]
+    remembers = True
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        return field_values(definitions_of(parent.pipeline.get("fields")), parent.row.get("fields"))
+        definitions = definitions_of(parent.pipeline.get("fields"))
+        return field_values(definitions, parent.row.get("fields"), with_unset=self.had(parent))
 
 
 class BoxStageHistory(StreakStream):
@@ -141,6 +160,7 @@ class BoxStageHistory(StreakStream):
 
     parent = Level.BOX
     primary_key = ["boxKey", "pipelineKey", "stageKey"]
+    remembers = True
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         entries = objects(parent.row.get("stageHistoryEntries"))
@@ -203,6 +223,7 @@ class BoxComments(StreakStream):
     parent = Level.BOX
     counters = ("commentCount",)
     primary_key = ["boxKey", "key"]
+    remembers = True
     key_names = ("key", "commentKey")
 
 
@@ -214,6 +235,7 @@ class BoxMeetings(StreakStream):
     pager = Numbered(limit=100)
     counters = ("callLogCount", "meetingNotesCount")
     primary_key = ["boxKey", "key"]
+    remembers = True
 
 
 class BoxTasks(StreakStream):
@@ -224,6 +246,7 @@ class BoxTasks(StreakStream):
     pager = Numbered(limit=1000)
     counters = ("taskTotal",)
     primary_key = ["boxKey", "key"]
+    remembers = True
 
 
 class BoxThreads(StreakStream):
@@ -233,6 +256,7 @@ class BoxThreads(StreakStream):
     parent = Level.BOX
     counters = ("gmailThreadCount",)
     primary_key = ["boxKey", "key"]
+    remembers = True
     key_names = ("key", "gmailThreadKey")
 
 
@@ -243,6 +267,7 @@ class BoxFiles(StreakStream):
     parent = Level.BOX
     counters = ("fileCount",)
     primary_key = ["boxKey", "key"]
+    remembers = True
     key_names = ("key", "fileKey")
 
 
@@ -265,6 +290,22 @@ class Newsfeed(StreakStream):
     parent = Level.PIPELINE
     primary_key = "key"
     key_names = ("key", "newsfeedItemKey")
+    remembers = True
+
+    def wanted(self, rows: Iterable[Row], parent: Parent) -> Iterable[Row]:
+        events = list(rows)
+        times = [time for event in events if type(time := event.get("timestamp")) is int]
+        pipeline, mark = parent.row["key"], self.memory.marks.get(parent.row["key"])
+        self.memory.marks[pipeline] = min(max(times, default=mark or 0), self.memory.now)
+        if mark is None:
+            return events
+        if len(events) >= EVENTS_KEPT and times and min(times) > mark:
+            self.logger.warning(
+                'newsfeed: what happened in the pipeline "%s" between %s and %s is lost: Streak hands out the last %s events only. '
+                "Sync more often to have them all.",
+                *(parent.name, iso_time(mark), iso_time(min(times)), EVENTS_KEPT),
+            )
+        return [event for event in events if not isinstance(time := event.get("timestamp"), int) or time >= mark]
 
 
 def objects(rows: object) -> list[Row]:

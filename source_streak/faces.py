@@ -1,0 +1,62 @@
+"""What decides how the rows of a box look: its face, from which the ledger makes a print.
+
+Two boxes rows apart in time have the same face if, and only if, nothing worth a row has changed.  Nobody knows what moves Streak's
+stamps (https://streak.readme.io says nothing of it), so the faces hold everything but what drifts by itself.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from source_streak.fields import definitions_of, options_of
+
+Row = Mapping[str, Any]
+
+# Recomputed by Streak without anybody's doing: a recency score, and who opened which mail how often.
+DRIFTING = frozenset(
+    {
+        "freshness",
+        "totalNumberOfSentEmailsViews",
+        "totalNumberOfLastSentEmailViews",
+        "totalNumberOfLastSentEmailLinksClicks",
+        "mostRecentLastSentEmailViewsTimestamp",
+        "mostRecentSentEmailsViewsTimestamp",
+    }
+)
+
+
+def of_record(box: Row, pipeline: Row) -> list[Any]:
+    """For rows made of the box itself: all of it, and the names that it is shown with."""
+    record = {name: value for name, value in box.items() if name not in DRIFTING}
+    history = record.get("stageHistoryEntries")
+    if isinstance(history, list):
+        record["stageHistoryEntries"] = [_without(entry, "timeInStageMs") for entry in history]
+    return [record, names_in(pipeline)]
+
+
+def of_activity(box: Row, pipeline_key: str) -> list[Any]:
+    """For its comments, meetings, tasks, threads and files: where it is, and every stamp and counter that it has."""
+    return [pipeline_key, {name: value for name, value in box.items() if name.endswith(ACTIVITY) and name not in DRIFTING}]
+
+
+def names_in(pipeline: Row) -> list[Any]:
+    """The definitions whose change shows in every row of a pipeline's boxes: of the pipeline, its stages, fields and options."""
+    stages = pipeline.get("stages")
+    return [
+        pipeline.get("name"),
+        {key: stage.get("name") for key, stage in stages.items() if isinstance(stage, dict)} if isinstance(stages, dict) else None,
+        [[key, field.get("name"), field.get("type"), options_of(field)] for key, field in definitions_of(pipeline.get("fields")).items()],
+    ]
+
+
+def stamps(row: Row) -> Iterable[int]:
+    """The times that a box or contact carries at its top level."""
+    return (value for name, value in row.items() if name.endswith(("Timestamp", "DueDate")) and type(value) is int and value > 0)
+
+
+ACTIVITY = ("Timestamp", "Count", "DueDate", "Total", "Duration", "Emails", "Complete")
+
+
+def _without(entry: Any, name: str) -> Any:
+    return {key: value for key, value in entry.items() if key != name} if isinstance(entry, dict) else entry

@@ -1,0 +1,119 @@
+"""What an incremental stream remembers from sync to sync: its state, read and written.
+
+    {"version": 1, "readAt": "2026-11-21T18:00:00.000Z", "summary": "1,234 boxes in 3 pipelines",
+     "ledgers": {"<pipeline or team key>": {"settled": 1000, "bits": 32, "prints": "<base64>"}},
+     "marks": {"<team or pipeline key>": 1795284000000}, "startDate": "2024-01-01T00:00:00.000Z"}
+
+Anything that cannot be read, whole or in part, is forgotten and said once: what is not remembered is read again.
+Pure: no framework, no input or output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from source_streak.ledger import Ledger, Unreadable, face, turn_of
+from source_streak.records import DAY_MS, iso_time, milliseconds_of
+
+VERSION = 1
+DAMAGED = "A part of the state is damaged"
+
+
+class Memory:
+    """The state of one stream. `now` is the time of this sync in epoch milliseconds."""
+
+    def __init__(self, state: Mapping[str, Any], now: int, recheck_days: int, start: int | None = None) -> None:
+        self.complaint = ""
+        self.things = ("rows", "lists")  # in words, for the summary
+        self._recheck_days, self._start = recheck_days, start
+        if state and state.get("version") != VERSION:
+            self.complaint = "The state is not one that this version of the connector writes"
+            state = {}
+        last = milliseconds_of(state.get("readAt")) or 0
+        self.now = max(now, last + 1)
+        self.marks: dict[str, int] = self._marks(state.get("marks"))
+        if (milliseconds_of(state.get("startDate")) or 0) > (start or 0):
+            self.marks = {}  # what lies before the earlier start was never asked for
+        self._entries = self._ledger_entries(state.get("ledgers"))
+        self._ledgers: dict[str, Ledger] = {}
+        self._stale: set[str] = set()
+
+    @property
+    def read_at(self) -> str:
+        """The time of this sync; greater than in every sync before."""
+        return str(iso_time(self.now))
+
+    def compare(self, scope: str, faces: Iterable[tuple[str, Any]], of: int) -> None:
+        """Take what there is now in a pipeline (or team): key and face of each; `of`: how many there are in all scopes."""
+        day = self.now // DAY_MS
+        ledger = self._load(scope)
+        ledger.compare(((key, face(parts, turn_of(key, day, self._recheck_days))) for key, parts in faces), of)
+        self._ledgers[scope] = ledger
+        self._stale.add(scope)
+
+    def differs(self, scope: str, key: str) -> bool:
+        """Whether it is to be read."""
+        return self._ledgers[scope].differs(key)
+
+    def had(self, scope: str, key: str) -> bool:
+        """Whether an earlier sync delivered it."""
+        return scope in self._ledgers and self._ledgers[scope].had(key)
+
+    def settle(self, scope: str, key: str) -> None:
+        """Its rows were emitted."""
+        self._ledgers[scope].settle(key)
+        self._stale.add(scope)
+
+    def forget(self, scopes: Iterable[str]) -> None:
+        """Pipelines that exist no more."""
+        for scope in scopes:
+            self._entries.pop(scope, None)
+            self._ledgers.pop(scope, None)
+
+    @property
+    def scopes(self) -> set[str]:
+        """Those that there are ledgers of."""
+        return set(self._entries)
+
+    def state(self) -> dict[str, Any]:
+        """As of now; costs something only for what changed since it was asked for last."""
+        for scope in self._stale & self._ledgers.keys():
+            ledger = self._ledgers[scope]
+            self._entries[scope] = {"settled": ledger.settled, "bits": ledger.bits, "prints": ledger.text()}
+        self._stale.clear()
+        state: dict[str, Any] = {"version": VERSION, "readAt": self.read_at}
+        if self._entries:
+            settled = sum(entry["settled"] for entry in self._entries.values() if isinstance(entry.get("settled"), int))
+            state["summary"] = f"{settled:,} {self.things[0]} in {len(self._entries):,} {self.things[1]} delivered as they are"
+            state["ledgers"] = dict(self._entries)
+        if self.marks:
+            state["marks"] = dict(self.marks)
+        if self._start:
+            state["startDate"] = iso_time(self._start)
+        return state
+
+    def _load(self, scope: str) -> Ledger:
+        entry = self._entries.get(scope)
+        if entry is None:
+            return Ledger()
+        try:
+            return Ledger.of(entry["prints"], entry["bits"])
+        except (Unreadable, KeyError, TypeError):
+            self.complaint = DAMAGED
+            return Ledger()
+
+    def _ledger_entries(self, entries: Any) -> dict[str, dict[str, Any]]:
+        known = entries if isinstance(entries, dict) else {}
+        whole = {scope: entry for scope, entry in known.items() if isinstance(entry, dict)}
+        if entries is not None and len(whole) < max(len(known), not isinstance(entries, dict)):
+            self.complaint = DAMAGED
+        return whole
+
+    def _marks(self, marks: Any) -> dict[str, int]:
+        if marks is None:
+            return {}
+        if isinstance(marks, dict) and all(type(mark) is int for mark in marks.values()):
+            return dict(marks)
+        self.complaint = DAMAGED
+        return {}
