@@ -29,10 +29,13 @@ types: .venv/ready ## mypy, strict
 bench: .venv/ready ## the figures of docs/performance.md
 	$(BIN)/python integration_tests/bench.py
 
+image: ## the connector's Docker image, airbyte/source-streak:dev
+	docker build $${BASE_IMAGE:+--build-arg BASE_IMAGE="$$BASE_IMAGE"} --tag airbyte/source-streak:dev .
+
 lock: ## poetry.lock anew, after a change of the dependencies
 	tools/lock.sh
 
 clean: ## remove what the other targets made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache streak.duckdb
 
-.PHONY: help demo test lint types bench lock clean
+.PHONY: help demo test lint types bench image lock clean

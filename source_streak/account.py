@@ -14,7 +14,7 @@ from source_streak.box_lists import BoxList, BoxLists
 from source_streak.client import PATIENCE, Client
 from source_streak.config import Config
 from source_streak.errors import Action, Place, Refused, StreakError, Unanswered, WrongKey
-from source_streak.paging import Numbered, Page, Pager, Params, Row, Whole, WrongShape, cut, key_of, read_list
+from source_streak.paging import Numbered, Page, Pager, Params, Row, Whole, WrongShape, collect, cut, key_of, read_list
 
 KEY_PROVED_FOR = 60.0  # seconds
 
@@ -128,8 +128,15 @@ class Account:
             raise errors.failure(refusal, what) from refusal
         return decided
 
-    def _judge_list(self, refusal: Refused, what: str) -> None:
-        self.judge(refusal, Place.LIST, what)
+    def _judge_list(self, refusal: Refused | Unanswered, what: str) -> Refused | StreakError:
+        """The problem of one box list, all others being read; raises for what is no matter of one list."""
+        if errors.kind(refusal) == "other":
+            return errors.failure(refusal, what)
+        if isinstance(refusal, Refused):
+            self.judge(refusal, Place.LIST, what)
+        elif self.client.down:
+            self.me()  # raises if nothing at all is answered any more
+        return refusal
 
     def _prove_key(self) -> None:
         """Streak says 401 both for a wrong key and for what a key may not see: users/me tells. At most once a minute."""
@@ -188,7 +195,9 @@ class Account:
         def page(params: Params) -> Page:
             return self.client.ask(lambda: self.client.get(path, params), cut)
 
-        rows = [row for rows in read_list(pager, page) for row in rows]
+        rows, whole = collect(read_list(pager, page))
+        if not whole:
+            raise StreakError(f"Streak says that {path} has more pages, but sends nothing new on them.", "transient_error")
         return [row for row in rows if key_of(row)]
 
 

@@ -268,7 +268,7 @@ class StreakStream(HttpStream):
     # 2. Request -> page. Runs in the client's threads.
 
     def path(self, *, stream_slice: Mapping[str, Any] | None = None, **_: Any) -> str:
-        return client.safe(self.endpoint.format(**(stream_slice or {})))
+        return client.path_of(self.endpoint, stream_slice or {})
 
     def request_params(
         self,
@@ -318,7 +318,7 @@ class StreakStream(HttpStream):
             if answer and answer.refusal:
                 yield answer
                 return
-            kept += [Packed.of(list(answer.rows))] if answer and answer.rows else ()
+            kept += [Packed.of(list(answer.rows), team)] if answer and answer.rows else ()
             yield None
         self.memory.compare(team, ((row["key"], row) for page in kept for row in page.rows()), of=sum(page.size for page in kept))
         for page in kept:
@@ -438,17 +438,17 @@ class StreakStream(HttpStream):
         if self.memory.complaint:
             self.logger.warning("%s: %s: what it covered was read whole.", self.name, self.memory.complaint)
         counts = (
-            (self.refusals.gone, "boxes were deleted while they were read: left out"),
+            (self.refusals.gone, "boxes deleted while they were read: left out"),
+            (self.refusals.aside, "boxes refused or failed, also when asked again: their rows are missing in this stream"),
+            (self.without_key, "rows without a key: left out"),
             (
-                self.refusals.aside,
-                "boxes were refused or failed, also when asked again: the rows of this stream for them are missing",
+                sum(self.shape.misfits.values()),
+                f"values that do not fit their column: kept in otherProperties ({_names(self.shape.misfits)})",
             ),
-            (self.without_key, "rows have no key: left out"),
-            (sum(self.shape.misfits.values()), f"values did not fit their column: kept in otherProperties ({_names(self.shape.misfits)})"),
         )
         for count, sentence in counts:
             if count:
-                self.logger.warning("%s: %s %s.", self.name, f"{count:,}", sentence)
+                self.logger.warning("%s: %s (%s).", self.name, sentence, f"{count:,}")
         if self.shape.unknown:
             self.logger.info("%s: properties new to this version, kept in otherProperties: %s.", self.name, _names(self.shape.unknown))
 

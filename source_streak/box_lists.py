@@ -12,19 +12,18 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
-from source_streak import errors
-from source_streak.client import Client
+from source_streak.client import Client, path_of
 from source_streak.errors import Refused, StreakError, Unanswered
-from source_streak.paging import Numbered, Page, Params, Row, cut, key_of, read_list
+from source_streak.paging import Numbered, Page, Params, Row, collect, cut, key_of, read_list
 
 LOGGER = logging.getLogger("airbyte.boxes")
 PAGER = Numbered(500, "creationTimestamp")
 PAGES_AHEAD = 8  # of one long list
 LISTS_AT_ONCE = 8
+COUNT_AGAIN_AFTER = 50  # pages, of which one request more is 2 %
 PACKED_TOGETHER = 100  # boxes; as quick to unpack as can be, and hardly more than with larger parts
 KEY_NAMES = ("key", "boxKey")
 
@@ -35,12 +34,13 @@ class Packed:
 
     blob: bytes
     size: int
+    source: str  # key of the pipeline or team that it is a page of
     superseded: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, rows: list[Row]) -> Packed:
+    def of(cls, rows: list[Row], source: str) -> Packed:
         """Pack them."""
-        return cls(zlib.compress(orjson.dumps(rows), 1), len(rows))
+        return cls(zlib.compress(orjson.dumps(rows), 1), len(rows), source)
 
     def rows(self) -> Iterator[Row]:
         """Unpack them."""
@@ -56,6 +56,7 @@ class BoxList:
     pipeline: Row
     pages: list[Packed] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    taken: frozenset[str] = frozenset()  # boxes that another list has delivered, from which they moved here since
     problem: Refused | StreakError | None = None
     asked_again: bool = False
 
@@ -73,10 +74,6 @@ class BoxList:
         count = self.pipeline.get("boxCount")
         return count if type(count) is int else None
 
-    def short_of(self, count: Any) -> bool:
-        """Whether a list that was read holds fewer boxes than that."""
-        return self.problem is None and type(count) is int and len(self.keys) < count
-
     def boxes(self) -> Iterator[Row]:
         """Unpacked page by page."""
         for page in self.pages:
@@ -89,13 +86,14 @@ class BoxLists:
     def __init__(
         self,
         client: Client,
-        judge: Callable[[Refused, str], None],
+        judge: Callable[[Refused | Unanswered, str], Refused | StreakError],
         list_pipelines: Callable[[], list[Row]],
     ) -> None:
-        """`judge` raises where a refusal is no matter of one pipeline; `list_pipelines` asks for them afresh."""
+        """`judge` says what a refusal means for one list, and raises where it is no matter of one; `list_pipelines` asks afresh."""
         self._client, self._judge, self._list_pipelines = client, judge, list_pipelines
         self._helpers = ThreadPoolExecutor(LISTS_AT_ONCE, "streak-list")
         self._lock = threading.Lock()
+        self._asked = 0  # pages, roughly
         self._last_seen: dict[str, Packed] = {}  # box key -> the page that has its latest version
 
     def read(self, pipelines: Iterable[Row]) -> list[BoxList]:
@@ -107,13 +105,11 @@ class BoxLists:
 
     def read_again(self, doubtful: list[BoxList], others: list[BoxList]) -> None:
         """Once more for lists that were refused or failed; boxes that `others` hold (they moved) are left to those."""
+        taken = frozenset().union(*(listed.keys for listed in others))
         for listed in doubtful:
-            listed.problem, listed.asked_again, listed.pages = None, True, []
+            listed.problem, listed.asked_again, listed.pages, listed.taken = None, True, [], taken
         self._read_side_by_side(doubtful)
-        taken = set().union(*(listed.keys for listed in others))
-        for listed in doubtful:
-            for page in listed.pages:
-                page.superseded |= taken & listed.keys
+        _judge_short(doubtful)
 
     @property
     def so_far(self) -> int:
@@ -134,34 +130,27 @@ class BoxLists:
         pages = PagesAhead(listed.expected, lambda params: self._fetch(listed, params), self._client.pool)
         seen: set[str] = set()
         try:
-            for _ in read_list(PAGER, pages.ask, listed.expected, seen):
-                pass
-        except Refused as refusal:
-            what = f'the boxes of the pipeline "{listed.name}"'
-            if errors.kind(refusal) == "other":
-                listed.problem = errors.failure(refusal, what)
-            else:
-                self._judge(refusal, what)
-                listed.problem = refusal
-        except Unanswered as unanswered:
-            if self._client.down:  # not this list's fault: nothing is answered any more
-                raise errors.failure(unanswered, "the list of boxes") from unanswered
-            listed.problem = unanswered
+            _, whole = collect(read_list(PAGER, pages.ask, listed.expected, seen))
+            if not whole and listed.expected is None:
+                LOGGER.warning('Streak says that the list of boxes of the pipeline "%s" goes on, but sends nothing new.', listed.name)
+        except (Refused, Unanswered) as refusal:
+            listed.problem = self._judge(refusal, f'the boxes of the pipeline "{listed.name}"')
         finally:
             pages.close()
             listed.keys |= seen
 
     def _fetch(self, listed: BoxList, params: Params) -> Page:
-        path = f"v1/pipelines/{listed.key}/boxes"
+        self._asked += 1
+        path = path_of("v1/pipelines/{pipelineKey}/boxes", {"pipelineKey": listed.key})
         return self._client.ask(lambda: self._client.get(path, params), lambda body: self._pack(listed, cut(body)))
 
     def _pack(self, listed: BoxList, page: Page) -> Page:
         """Put a page away; the one returned holds keys alone. Of a box that comes twice the later sight counts."""
         boxes = {key: {**box, "key": key} for box in page.rows if (key := key_of(box, KEY_NAMES))}
-        rows = list(boxes.values())
+        rows = [box for key, box in boxes.items() if key not in listed.taken]
         for start in range(0, len(rows), PACKED_TOGETHER):
             part = rows[start : start + PACKED_TOGETHER]
-            packed = Packed.of(part)
+            packed = Packed.of(part, listed.key)
             with self._lock:
                 for box in part:
                     if earlier := self._last_seen.get(box["key"]):
@@ -171,14 +160,29 @@ class BoxLists:
         return Page([{"key": key} for key in boxes], page.more)
 
     def _complete(self, lists: list[BoxList]) -> None:
-        """Read once more what came short, and what has grown meanwhile: a box that moved may have missed both lists."""
-        if not any(listed.short_of(listed.expected) for listed in lists):
+        """Read once more what holds fewer boxes than were counted before, or are now: one that moved may have missed both lists.
+
+        The second count costs a request.  It is made where something came short, and where so many pages were asked for that it
+        does not matter: the longer the listing took, the more has happened meanwhile.
+        """
+        before = {listed.key: listed.expected or 0 for listed in lists}
+        if self._asked < COUNT_AGAIN_AFTER and not any(self._short_of(listed, before[listed.key]) for listed in lists):
             return
-        counts = {pipeline["key"]: pipeline.get("boxCount") for pipeline in self._list_pipelines()} if len(lists) > 1 else {}
-        self._read_side_by_side([listed for listed in lists if listed.short_of(listed.expected) or listed.short_of(counts.get(listed.key))])
+        self._count_again(lists)
+        short = [listed for listed in lists if self._short_of(listed, max(before[listed.key], listed.expected or 0))]
+        if short:
+            self._read_side_by_side(short)
+            self._count_again(short)
+        _judge_short(lists)
+
+    def _count_again(self, lists: list[BoxList]) -> None:
+        counts = {pipeline["key"]: pipeline.get("boxCount") for pipeline in self._list_pipelines()}
         for listed in lists:
-            if listed.short_of(listed.expected):
-                listed.problem = _say_short(listed)
+            listed.pipeline = {**listed.pipeline, "boxCount": counts.get(listed.key, listed.expected)}
+
+    def _short_of(self, listed: BoxList, count: int) -> bool:
+        """Whether fewer boxes than that were seen last in this list: those that moved on since are not its own."""
+        return not listed.problem and sum(self._last_seen[key].source == listed.key for key in listed.keys) < count
 
 
 class PagesAhead:
@@ -205,6 +209,12 @@ class PagesAhead:
         """Nothing more is wanted of this list."""
         for future in self._due.values():
             future.cancel()
+
+
+def _judge_short(lists: list[BoxList]) -> None:
+    for listed in lists:
+        if not listed.problem and len(listed.keys) < (listed.expected or 0):
+            listed.problem = _say_short(listed)
 
 
 def _say_short(listed: BoxList) -> StreakError | None:

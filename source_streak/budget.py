@@ -16,6 +16,7 @@ from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget
 
 WIDER = 1.02  # than the rate says: leaves 2 % of each second for the jitter between here and the server
 LONGEST_GUESS = 60.0  # seconds; a 429 that names no time
+LONGEST_PAUSE = 3600.0  # seconds; a 429 that names a longer one is asked again after this
 SLOWEST = 8.0  # times the normal gap
 SLOW_FOR = 60.0  # seconds after which the pace doubles again
 
@@ -64,7 +65,7 @@ class Budget(AbstractAPIBudget):
             wait = self._retry_after(response.headers.get("Retry-After"))
             if wait is None and first_of_its_kind:
                 wait = min(2.0 ** (self._limited - 1), LONGEST_GUESS)
-            self._resume = max(self._resume, now + (wait or 0.0))
+            self._resume = max(self._resume, now + min(wait or 0.0, LONGEST_PAUSE))
             self._slow_until = self._resume + SLOW_FOR
 
     def get_matching_policy(self, request: Any) -> None:

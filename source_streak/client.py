@@ -12,7 +12,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -43,7 +43,7 @@ MOST_LIMITED = 12  # 429s in a row for one request: then Streak is not busy but 
 ALONE_TRIES, ALONE_ANSWERS = 8, 20  # see Client.ask
 CONNECTIONS = 40
 SAY_EVERY = 30.0  # seconds
-PATH = re.compile(r"v[12](/[A-Za-z0-9_-]+)+")
+KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Client:
@@ -76,7 +76,7 @@ class Client:
 
     def get(self, path: str, params: dict[str, Any]) -> requests.Response:
         """One request for the endpoint `path`; no patience."""
-        return self.http.send_request("GET", self.url + safe(path), request_kwargs=SENDING, params=params)[1]
+        return self.http.send_request("GET", self.url + path, request_kwargs=SENDING, params=params)[1]
 
     def ask(
         self,
@@ -166,11 +166,11 @@ class AsItCame(ErrorHandler):
         return ErrorResolution(ResponseAction.SUCCESS)
 
 
-def safe(path: str) -> str:
-    """The path, if all in it are words and keys (URL-safe base64): nothing that Streak sends can lead elsewhere."""
-    if not PATH.fullmatch(path):
+def path_of(endpoint: str, keys: Mapping[str, Any]) -> str:
+    """The endpoint with the keys in its braces. They must look like keys (URL-safe base64), so that none can lead elsewhere."""
+    if not all(KEY.fullmatch(str(key)) for key in keys.values()):
         raise Refused(400, f"not a key, {errors.KEY_ISSUE}")
-    return path
+    return endpoint.format(**keys)
 
 
 def _session(api_key: str, budget: Budget) -> requests.Session:

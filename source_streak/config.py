@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ DEFAULT_RECHECK_DAYS = 30
 class Config:
     """The settings of one connection. `pipelines` are names or keys; empty means all."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     pipelines: tuple[str, ...] = ()
     requests_per_second: int = DEFAULT_RATE
     start: int | None = None  # epoch milliseconds
@@ -74,11 +74,19 @@ def _api_url(address: str | None) -> str:
     """STREAK_API_URL is for the sandbox, and never a setting: whoever may edit a connection could send its key elsewhere."""
     if not address:
         return STREAK
-    parts = urlsplit(address)
-    if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+    if not _allowed(address):
         raise StreakError(
             f'The environment variable STREAK_API_URL is "{address}"; it has to begin with https:// '
             "(http:// only for localhost or 127.0.0.1).",
             "config_error",
         )
     return address.rstrip("/") + "/"
+
+
+def _allowed(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises for one that is no number
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))

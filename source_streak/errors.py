@@ -12,6 +12,7 @@ Pure: knows neither the framework nor a session.  Source of the statuses: https:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 
@@ -20,6 +21,7 @@ import requests
 
 KEY_ISSUE = "usually a key issue"
 WORDS_AT_MOST = 300
+LONG_KEY = re.compile(r"[A-Za-z0-9_-]{24,}")  # keys hold mail domains and addresses
 NEW_KEY = "Make a new key in Gmail > Streak > Integrations > Custom integrations > Create new key"
 
 
@@ -134,17 +136,25 @@ def failure(refusal: Refused | Unanswered, what: str) -> StreakError:
 
 def skipped(what: str, problems: Mapping[str, Refused | StreakError]) -> StreakError:
     """Pipelines or teams that Streak lists but does not hand out, by name: all others were read, this stream is not whole."""
-    names = " and ".join(f'"{name}"' for name in problems)
-    what = what if len(problems) == 1 else f"{what}s"
-    problem = next(iter(problems.values()))
-    if isinstance(problem, StreakError):
-        return StreakError(f"The {what} {names} could not be read; all others were. {problem.sentence}", problem.failure)
-    way_out = ', or leave it out: name the pipelines to read in the setting "Pipelines"' if "pipeline" in what else ""
-    return StreakError(
-        f"Streak lists the {what} {names} but does not let this API key read it ({problem}). All others were read. "
-        f"Give the key's owner access to it in Streak{way_out}.",
-        "config_error",
-    )
+    refused = {name: problem for name, problem in problems.items() if isinstance(problem, Refused)}
+    failed = {name: problem for name, problem in problems.items() if isinstance(problem, StreakError)}
+    sentences = []
+    if refused:
+        way_out = ', or leave it out: name the pipelines to read in the setting "Pipelines"' if what == "pipeline" else ""
+        sentences.append(
+            f"Streak lists the {_several(what, refused)} but does not let this API key read it ({next(iter(refused.values()))}). "
+            f"Give the key's owner access to it in Streak{way_out}."
+        )
+    if failed:
+        sentences.append(f"The {_several(what, failed)} could not be read. {next(iter(failed.values())).sentence}")
+    sentences.append("Everything else was read.")
+    failure = "config_error" if refused else next(iter(failed.values())).failure
+    return StreakError(" ".join(sentences), failure)
+
+
+def _several(what: str, problems: Mapping[str, object]) -> str:
+    """The pipeline "Sales"; the pipelines "Sales" and "Hiring"."""
+    return f"{what}{'s' if len(problems) > 1 else ''} " + " and ".join(f'"{name}"' for name in problems)
 
 
 class Refusals:
@@ -225,4 +235,4 @@ def words(body: bytes) -> str:
     except ValueError:
         return ""
     said = parsed.get("error") or parsed.get("message") or "" if isinstance(parsed, dict) else ""
-    return " ".join(str(said).split())[:WORDS_AT_MOST]
+    return LONG_KEY.sub(lambda key: f"…{key[0][-6:]}", " ".join(str(said).split()))[:WORDS_AT_MOST]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from source_streak.fields import definitions_of, options_of
+from source_streak.records import mapping
 
 Row = Mapping[str, Any]
 
@@ -42,10 +43,9 @@ def of_activity(box: Row, pipeline_key: str) -> list[Any]:
 
 def names_in(pipeline: Row) -> list[Any]:
     """The definitions whose change shows in every row of a pipeline's boxes: of the pipeline, its stages, fields and options."""
-    stages = pipeline.get("stages")
     return [
         pipeline.get("name"),
-        {key: stage.get("name") for key, stage in stages.items() if isinstance(stage, dict)} if isinstance(stages, dict) else None,
+        {key: mapping(stage).get("name") for key, stage in mapping(pipeline.get("stages")).items()},
         [[key, field.get("name"), field.get("type"), options_of(field)] for key, field in definitions_of(pipeline.get("fields")).items()],
     ]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from source_streak.records import as_json, iso_time, plain_number
+from source_streak.records import as_json, iso_time, mapping, objects, plain_number, whole_number
 
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
@@ -25,7 +25,7 @@ def definitions_of(fields: Any) -> dict[str, Row]:
     """Field definitions by key, from a pipeline's array of them or a team's object of them."""
     if isinstance(fields, dict):
         fields = [{"key": key, **field} for key, field in fields.items() if isinstance(field, dict)]
-    return {field["key"]: field for field in fields or () if isinstance(field, dict) and isinstance(field.get("key"), str)}
+    return {field["key"]: field for field in objects(fields) if isinstance(field.get("key"), str)}
 
 
 def options_of(definition: Mapping[str, Any]) -> list[Row]:
@@ -33,8 +33,7 @@ def options_of(definition: Mapping[str, Any]) -> list[Row]:
     return [
         {"key": option.get("key"), "label": option.get(label)}
         for settings, members, label in OPTIONS
-        for option in (definition.get(settings) or {}).get(members) or ()
-        if isinstance(option, dict)
+        for option in objects(mapping(definition.get(settings)).get(members))
     ]
 
 
@@ -63,7 +62,7 @@ def field_values(definitions: Definitions, values: Any, with_unset: bool = False
             "rawValue": as_json(value),
         }
     if with_unset:
-        given = values if isinstance(values, dict) else {}
+        given = mapping(values)
         for key, definition in definitions.items():
             if given.get(key) in UNSET:
                 yield {"fieldKey": key, "fieldName": definition.get("name", key), "fieldType": definition.get("type"), **EMPTY}
@@ -71,7 +70,7 @@ def field_values(definitions: Definitions, values: Any, with_unset: bool = False
 
 def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
     """Key, definition and value of each field that has a value."""
-    for key, value in (values if isinstance(values, dict) else {}).items():
+    for key, value in mapping(values).items():
         if value not in UNSET:
             yield key, definitions.get(key, {}), value
 
@@ -79,9 +78,8 @@ def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Map
 def typed(definition: Mapping[str, Any], value: Any) -> Row:
     """One value in the columns of its kind; textValue is what a person sees in Streak."""
     kind = definition.get("type")
-    if kind == "DATE" and type(value) is int:
-        time = iso_time(value)
-        return {"textValue": time, "timeValue": value}
+    if kind == "DATE" and (milliseconds := whole_number(value)) is not None:
+        return {"textValue": iso_time(milliseconds), "timeValue": milliseconds}
     if kind in ("DROPDOWN", "TAG"):
         return _options(definition, value)
     if isinstance(value, bool):

@@ -159,12 +159,22 @@ def read_list(
         params = pager.after(params, page, Tally(new, total, expected, largest or params.get("limit", float("inf"))))
         largest = max(largest, len(page.rows))
         if params is None:
-            return not (page.more and not new)  # Streak says that there is more, but sends nothing new
+            return not page.more  # Streak says that there is more, but sends nothing new
         if params.get("cursor") in cursors:
             return False  # a cursor that comes back would lead round in a circle
         if "cursor" in params:
             cursors.add(params["cursor"])
     return True
+
+
+def collect(pages: Generator[list[Row], None, bool]) -> tuple[list[Row], bool]:
+    """All rows of a list, and whether it came to a proper end."""
+    rows: list[Row] = []
+    while True:
+        try:
+            rows += next(pages)
+        except StopIteration as end:
+            return rows, bool(end.value)
 
 
 def cursor_refused(params: Params, refusal: Refused) -> bool:

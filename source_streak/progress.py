@@ -23,7 +23,8 @@ class Progress:
 
     def begin(self, things: str, of: int | None) -> None:
         """What is asked one by one from now on, and how many there are."""
-        self.things, self.of, self._started = things, of, self._clock()
+        self.things, self.of = things, of
+        self._started = self._last = self._clock()
 
     def tick(self, waiting_for: str = "") -> None:
         """To be called often; speaks at most every half minute."""

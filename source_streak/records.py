@@ -31,8 +31,8 @@ FIRST_MS = (date.min.toordinal() - EPOCH) * DAY_MS
 MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 SECONDS = [f"{second:02d}." for second in range(60)]
 MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
-INTEGER = re.compile(r"[+-]?\d{1,18}")
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 class Misfit(ValueError):
@@ -73,6 +73,29 @@ def plain_number(text: str) -> int | float | None:
         return int(text)
     number = float(text) if NUMBER.fullmatch(text) else None
     return number if number is not None and abs(number) < float("inf") else None
+
+
+def whole_number(value: Any) -> int | None:
+    """The value as an integer, also when it comes as text or as 5.0; None where it is none."""
+    try:
+        return _integer(value)
+    except Misfit:
+        return None
+
+
+def mapping(value: Any) -> Row:
+    """The object that a value should be; an empty one where it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: Any) -> list[Any]:
+    """The array that a value should be; an empty one where it is something else."""
+    return value if isinstance(value, list) else []
+
+
+def objects(value: Any) -> list[Row]:
+    """The objects in what should be an array of them."""
+    return [one for one in listing(value) if isinstance(one, dict)]
 
 
 def as_json(value: Any) -> str:
@@ -125,7 +148,9 @@ def _column(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
     """For a column: the Python type whose values are taken as they are, and the function for all others."""
     if schema.get("format") == "date-time":
         return None, _time
-    kinds = schema.get("type", "object")
+    if "type" not in schema:
+        return ANY
+    kinds = schema["type"]
     kind = kinds if isinstance(kinds, str) else next(one for one in kinds if one != "null")
     if kind == "array":
         return None, _array(schema.get("items", {}))
@@ -189,10 +214,12 @@ def _object(columns: Mapping[str, tuple[type | None, Convert]]) -> Convert:
             raise Misfit
         whole, result = True, {}
         for name, inner in value.items():
+            if name in SECRETS:
+                continue
             exact, inner_convert = columns.get(name, ANY)
             if inner is None or type(inner) is exact:
                 result[name] = inner
-            elif name not in SECRETS:
+            else:
                 result[name], fits = _fit(inner_convert, inner)
                 whole = whole and fits
         if not whole:

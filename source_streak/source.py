@@ -6,15 +6,21 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
+    ConnectorSpecification,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.utils.schema_helpers import split_config
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
 
 from source_streak.account import Account
 from source_streak.base import Failure
@@ -102,6 +108,25 @@ class SourceStreak(AbstractSource):
         return streams + [Missing(name) for name in self._configured if name not in known]
 
 
+class Entrypoint(AirbyteEntrypoint):
+    """The framework's, but a setting of the wrong type is named in the sentence that says so."""
+
+    @staticmethod
+    def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
+        schema = source_spec.connectionSpecification
+        for error in Draft7Validator(schema).iter_errors(split_config(config)[0]):
+            raise Failure(StreakError(_wrong_setting(error, schema["properties"]), "config_error"))
+
+
+def launch(arguments: list[str]) -> None:
+    """Run one command, as airbyte_cdk.entrypoint.launch does."""
+    entrypoint = Entrypoint(SourceStreak())
+    parsed = entrypoint.parse_args(arguments)
+    with PRINT_BUFFER:
+        for message in entrypoint.run(parsed):
+            print(f"{message}\n", end="")  # noqa: T201 # the protocol's channel
+
+
 class Missing(Stream):
     """Stands for a stream that the connection names and that this connector does not have."""
 
@@ -128,6 +153,16 @@ def _shorten_state(record: logging.LogRecord) -> bool:
     if isinstance(record.msg, str) and record.msg.startswith("Setting state of "):
         record.msg = record.msg if len(record.msg) <= LINE else record.msg[:LINE] + " ..."
     return True
+
+
+def _wrong_setting(error: ValidationError, properties: Mapping[str, Any]) -> str:
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f'The setting "{properties[missing]["title"]}" ({missing}) is missing.'
+    name = str(error.path[0]) if error.path else ""
+    setting = properties.get(name, {})
+    wrong = f"it has to be of the type {error.validator_value}" if setting.get("airbyte_secret") else error.message
+    return f'The setting "{setting.get("title", name)}" ({name}) cannot be used: {wrong}.'
 
 
 def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:

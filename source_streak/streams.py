@@ -12,10 +12,14 @@ from source_streak.account import Level, Parent
 from source_streak.base import StreakStream
 from source_streak.fields import definitions_of, field_values, named, options_of
 from source_streak.paging import Cursored, Numbered, Params, Row
-from source_streak.records import iso_time
+from source_streak.records import iso_time, listing, mapping, objects, whole_number
 
 MARGIN = 600_000  # milliseconds before the last read, for clocks that differ
 EVENTS_KEPT = 50  # of a pipeline
+LOST_EVENTS = (
+    'newsfeed: what happened in the pipeline "%s" between %s and %s is lost: Streak hands out the last %s events only. '
+    "Sync more often to have them all."
+)
 
 
 class Teams(StreakStream):
@@ -96,9 +100,9 @@ class PipelineStages(StreakStream):
     primary_key = ["pipelineKey", "key"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        order = parent.row.get("stageOrder") or []
-        for key, stage in (parent.row.get("stages") or {}).items():
-            yield {**stage, "key": key, "position": order.index(key) if key in order else None}
+        order = listing(parent.row.get("stageOrder"))
+        for key, stage in mapping(parent.row.get("stages")).items():
+            yield {**mapping(stage), "key": key, "position": order.index(key) if key in order else None}
 
     def added(self, row: Row, parent: Parent) -> Row:
         return {"pipelineName": parent.row.get("name")}
@@ -198,11 +202,12 @@ class BoxUsers(StreakStream):
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         box = parent.row
-        yield {"userKey": box.get("creatorKey"), **(box.get("creatorSharingEntry") or {}), "role": "creator"}
+        yield {"userKey": box.get("creatorKey"), **mapping(box.get("creatorSharingEntry")), "role": "creator"}
         for entry in objects(box.get("assignedToSharingEntries")):
             yield {**entry, "role": "assignee"}
-        known = {entry.get("userKey"): entry for entry in objects(box.get("followerSharingEntries"))}
-        for key in {**known, **dict.fromkeys(box.get("followerKeys") or ())}:
+        known = {str(entry["userKey"]): entry for entry in objects(box.get("followerSharingEntries")) if entry.get("userKey")}
+        keys = [key for key in listing(box.get("followerKeys")) if isinstance(key, str)]
+        for key in {**known, **dict.fromkeys(keys)}:
             yield {"userKey": key, **known.get(key, {}), "role": "follower"}
 
 
@@ -213,7 +218,7 @@ class BoxLinks(StreakStream):
     primary_key = ["boxKey", "linkedBoxKey"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        return [{"linkedBoxKey": key} for key in parent.row.get("linkedBoxKeys") or ()]
+        return [{"linkedBoxKey": key} for key in listing(parent.row.get("linkedBoxKeys"))]
 
 
 class BoxComments(StreakStream):
@@ -293,24 +298,19 @@ class Newsfeed(StreakStream):
     remembers = True
 
     def wanted(self, rows: Iterable[Row], parent: Parent) -> Iterable[Row]:
-        events = list(rows)
-        times = [time for event in events if type(time := event.get("timestamp")) is int]
-        pipeline, mark = parent.row["key"], self.memory.marks.get(parent.row["key"])
-        self.memory.marks[pipeline] = min(max(times, default=mark or 0), self.memory.now)
+        events, key = list(rows), parent.row["key"]
+        mark, newest = self.memory.marks.get(key), max(times_of(events), default=0)
+        self.memory.marks[key] = max(mark or 0, min(newest, self.memory.now))
         if mark is None:
             return events
-        if len(events) >= EVENTS_KEPT and times and min(times) > mark:
-            self.logger.warning(
-                'newsfeed: what happened in the pipeline "%s" between %s and %s is lost: Streak hands out the last %s events only. '
-                "Sync more often to have them all.",
-                *(parent.name, iso_time(mark), iso_time(min(times)), EVENTS_KEPT),
-            )
-        return [event for event in events if not isinstance(time := event.get("timestamp"), int) or time >= mark]
+        if len(events) >= EVENTS_KEPT and min(times_of(events), default=0) > mark:
+            self.logger.warning(LOST_EVENTS, parent.name, iso_time(mark), iso_time(min(times_of(events))), EVENTS_KEPT)
+        return [event for event in events if not times_of([event]) or times_of([event])[0] >= mark]
 
 
-def objects(rows: object) -> list[Row]:
-    """The objects of what should be a list of them."""
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+def times_of(events: list[Row]) -> list[int]:
+    """When these events happened, as far as they tell."""
+    return [time for event in events if (time := whole_number(event.get("timestamp"))) is not None]
 
 
 def links(parent: Parent, of: str, column: str) -> list[Row]:
@@ -322,13 +322,14 @@ def links(parent: Parent, of: str, column: str) -> list[Row]:
 
 def settings(team: Parent, name: str) -> dict[str, Row]:
     """A team's definitions of its contacts' or organizations' custom fields, by key."""
-    return definitions_of((team.row.get(name) or {}).get("fields"))
+    return definitions_of(mapping(team.row.get(name)).get("fields"))
 
 
 def stage_name(parent: Parent, row: Row) -> object:
     """The name of the stage that a row of a box is in; a stage without definition keeps its key."""
     key = row.get("stageKey")
-    return ((parent.pipeline.get("stages") or {}).get(key) or {}).get("name", key)
+    stages = mapping(parent.pipeline.get("stages"))
+    return mapping(stages.get(key) if isinstance(key, str) else None).get("name", key)
 
 
 STREAMS = (

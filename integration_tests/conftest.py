@@ -1,0 +1,142 @@
+"""What the tests share: a Streak that runs, and the connector read as Airbyte reads it.
+
+    def test_…(streak, read):
+        streak.moods.limit_cap = 37
+        assert len(read("boxes").records["boxes"]) == 150
+
+`streak` is the sandbox's default account; `@pytest.mark.parametrize("streak", [{"boxes": 1000}], indirect=True)` another one.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import pytest
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteErrorTraceMessage,
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    SyncMode,
+)
+from airbyte_cdk.test import entrypoint_wrapper
+from airbyte_cdk.test.models.scenario import ExpectedOutcome
+from streak_sandbox import Sandbox
+
+from source_streak import SourceStreak, budget, client, source
+
+Record = dict[str, Any]
+Read = Callable[..., "Reading"]
+
+
+class Reading:
+    """What came of one read: what a destination gets of it, and what its user sees."""
+
+    def __init__(self, output: entrypoint_wrapper.EntrypointOutput, secrets: tuple[str, ...]) -> None:
+        self.messages: list[AirbyteMessage] = list(output.get_message_iterator())
+        self.records: dict[str, list[Record]] = defaultdict(list)
+        for message in output.records:
+            self.records[message.record.stream].append(dict(message.record.data))
+        self.states = [message.state for message in output.state_messages]
+        self.logs: list[str] = [message.log.message for message in output.logs]
+        self.errors: list[AirbyteErrorTraceMessage] = [message.trace.error for message in output.errors]
+        self.statuses: dict[str, str] = {}  # of each stream, the last one
+        for message in output.trace_messages:
+            if status := message.trace.stream_status:
+                self.statuses[status.stream_descriptor.name] = status.status.value
+        for secret in secrets:
+            assert not [text for text in self.texts() if secret in text], "the API key can be read in what the connector says"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the sync is green: the exit status says 0."""
+        return not self.errors
+
+    def error_of(self, stream: str) -> AirbyteErrorTraceMessage:
+        """Why that stream ended INCOMPLETE."""
+        assert self.statuses[stream] == "INCOMPLETE"
+        return next(error for error in self.errors if error.stream_descriptor and error.stream_descriptor.name == stream)
+
+    def texts(self) -> Iterator[str]:
+        """Every message as it is written to the output."""
+        return (orjson.dumps(AirbyteMessageSerializer.dump(message)).decode() for message in self.messages)
+
+    def keys(self, stream: str, *columns: str) -> list[Any]:
+        """The primary keys of a stream's records, in their order; none may come twice."""
+        found = [tuple(record[column] for column in columns or ("key",)) for record in self.records[stream]]
+        assert len(found) == len(set(found)), f"{stream} has a primary key twice"
+        return found if columns else [key for (key,) in found]
+
+
+@pytest.fixture
+def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A running Streak. A parameter is what Sandbox() takes; a test changes it through .moods, .account, .fault and .on."""
+    with Sandbox(**getattr(request, "param", {})) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def read(streak: Sandbox) -> Iterator[Read]:
+    """Reads the streams named, all if none are, from the running Streak; what it says must never hold the key."""
+    with reading(streak) as read_from_streak:
+        yield read_from_streak
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pace between requests, and little patience with those that fail. `read` has it already."""
+    hurry(monkeypatch)
+
+
+@contextmanager
+def reading(streak: Sandbox) -> Iterator[Read]:
+    """The same for a fixture of a whole module."""
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        patch.setenv("STREAK_API_URL", streak.url)
+
+        def read_from_streak(*names: str, debug: bool = False, **settings: Any) -> Reading:
+            config = {"api_key": streak.key, **settings}
+            anything = ExpectedOutcome.ALLOW_ANY
+            output = entrypoint_wrapper.read(SourceStreak(), config, catalog_of(*names), debug=debug, expected_outcome=anything)
+            return Reading(output, secrets_of(config["api_key"]))
+
+        yield read_from_streak
+
+
+def hurry(patch: pytest.MonkeyPatch) -> None:
+    """Whatever makes a test wait, out of the way: it is no test of pace or of patience."""
+    patch.setattr(budget, "WIDER", 0.0)
+    patch.setattr(client, "LONGEST_WAIT", 0.05)
+    for module in (client, source):
+        patch.setattr(module, "PATIENCE", 1.0)
+
+
+def discovered() -> AirbyteCatalog:
+    """What discover finds; it asks nothing."""
+    return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone"})
+
+
+def catalog_of(*names: str) -> ConfiguredAirbyteCatalog:
+    """The streams named, all if none are, in full refresh."""
+    streams = {stream.name: stream for stream in discovered().streams}
+    return ConfiguredAirbyteCatalog(
+        [
+            ConfiguredAirbyteStream(streams[name], SyncMode.full_refresh, DestinationSyncMode.overwrite, primary_key=None)
+            for name in names or streams
+        ]
+    )
+
+
+def secrets_of(key: str) -> tuple[str, ...]:
+    """The key, and the forms in which a header carries it."""
+    return key, base64.b64encode(f"{key}:".encode()).decode().rstrip("="), base64.b64encode(key.encode()).decode().rstrip("=")

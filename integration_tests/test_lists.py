@@ -1,0 +1,613 @@
+"""Every list, however Streak cuts it and whatever happens to it meanwhile: nothing lost, nothing twice, and an end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import pytest
+from conftest import Read, Reading, discovered, reading
+from streak_sandbox import Account, Sandbox
+
+from source_streak import box_lists
+
+BOX_LISTS = "v1/pipelines/*/boxes"
+CHILDREN = {  # stream: where it is asked for, and the counters that spare the asking
+    "box_comments": ("v2/boxes/*/comments", ("commentCount",)),
+    "box_meetings": ("v2/boxes/*/meetings", ("callLogCount", "meetingNotesCount")),
+    "box_tasks": ("v2/boxes/*/tasks", ("taskTotal",)),
+    "box_threads": ("v1/boxes/*/threads", ("gmailThreadCount",)),
+    "box_files": ("v1/boxes/*/files", ("fileCount",)),
+}
+DERIVED = ("box_field_values", "box_stage_history", "box_contacts", "box_organizations", "box_users", "box_links")
+LISTS = ("boxes", "teams", "users", "contacts", "organizations", "pipelines", *CHILDREN)
+WHOLE = 500  # boxes that the connector asks for at once
+LISTED = 1  # how often the pipelines are listed in a sync in which nothing comes short
+
+
+def account_with(*sizes: int) -> Account:
+    """Two teams, a pipeline for each size, and boxes with long lists of their own."""
+    account = Account()
+    people = [account.add_user(f"user{number}@example.com", f"User {number}")["key"] for number in range(5)]
+    for team in (account.add_team("North", people[:4]), account.add_team("South", people[2:])):
+        for _ in range(74 if team["name"] == "North" else 3):
+            account.add_contact(team["key"])
+            account.add_organization(team["key"])
+    for size in sizes:
+        boxes = account.boxes_of(account.add_pipeline(f"Pipeline of {size}", boxes=size)["key"])
+        for box in boxes[:1]:
+            add_children(account, box["key"], comments=1, meetings=2, tasks=1, threads=1, files=1)
+        for box in boxes[36:37]:
+            add_children(account, box["key"], comments=40, meetings=74, tasks=37, threads=3, files=2)
+    return account
+
+
+def add_children(account: Account, box_key: str, **counts: int) -> None:
+    for kind, count in counts.items():
+        for _ in range(count):
+            getattr(account, f"add_{kind.removesuffix('s')}")(box_key, "Hello")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way in which Streak may cut its lists."""
+
+    name: str
+    moods: dict[str, Any] = field(default_factory=dict)
+    sizes: tuple[int, ...] = (0, 37, 74, 100, 38)
+
+    @property
+    def page(self) -> int:
+        """Boxes in a full answer."""
+        if self.moods.get("page_ignored") == "whole":
+            return 10**9
+        return min(WHOLE, self.moods.get("limit_cap", WHOLE))
+
+    @property
+    def flagged(self) -> bool:
+        """Whether an answer says that it is the last."""
+        return self.moods.get("box_list_shape") != "array" and not self.moods.get("flag_absent")
+
+
+ARRAY, NO_FLAG = {"box_list_shape": "array"}, {"flag_absent": True}
+CAPPED_37 = {"limit_cap": 37, "v2_limit_cap": 37}
+IGNORED_WHOLE = {"page_ignored": "whole", "v2_page_ignored": "whole"}
+IGNORED_FIRST = {"page_ignored": "first", "v2_page_ignored": "first"}
+NO_COUNTS = {"box_count_absent": True, "counters_absent": True}
+FEW = (0, 37, 5)  # where each box costs a request
+
+VARIANTS = (
+    Variant("by call"),
+    Variant("envelope", {"box_list_shape": "envelope"}),
+    Variant("array", ARRAY),
+    Variant("capped at 100", {"limit_cap": 100, "v2_limit_cap": 100}),
+    Variant("capped at 37", CAPPED_37),
+    Variant("v2 capped at 2", {"limit_cap": 37, "v2_limit_cap": 2}),
+    Variant("array capped at 37", CAPPED_37 | ARRAY),
+    Variant("page ignored, all in one answer", IGNORED_WHOLE),
+    Variant("page ignored, always the first", IGNORED_FIRST),
+    Variant("array, page ignored, all in one answer", IGNORED_WHOLE | ARRAY),
+    Variant("array, page ignored, always the first", IGNORED_FIRST | ARRAY),
+    Variant("flag absent", NO_FLAG),
+    Variant("flag absent, capped at 37", NO_FLAG | CAPPED_37),
+    Variant("flag absent, page ignored", NO_FLAG | IGNORED_FIRST),
+    Variant("box count absent", {"box_count_absent": True}),
+    Variant("array capped at 37, box count absent", CAPPED_37 | ARRAY | {"box_count_absent": True}),
+    Variant("array, page ignored, box count absent", IGNORED_FIRST | ARRAY | {"box_count_absent": True}),
+    Variant("counters absent", {"counters_absent": True}, FEW),
+    Variant("flag and all counts absent, capped at 37", NO_FLAG | NO_COUNTS | CAPPED_37, FEW),
+    Variant("flag and all counts absent, page ignored", NO_FLAG | NO_COUNTS | IGNORED_WHOLE, FEW),
+    Variant("no v2 pipelines", {"v2_pipelines_missing": True}),
+    Variant("no v2 pipelines, array capped at 37", {"v2_pipelines_missing": True} | ARRAY | CAPPED_37),
+)
+
+
+@dataclass(frozen=True)
+class Sync:
+    """All streams, read once under one variant."""
+
+    variant: Variant
+    streak: Sandbox
+    reading: Reading
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=lambda variant: variant.name)
+def sync(request: pytest.FixtureRequest) -> Iterator[Sync]:
+    variant = request.param
+    with Sandbox(account=account_with(*variant.sizes), **variant.moods) as streak, reading(streak) as read:
+        yield Sync(variant, streak, read())
+
+
+def keys_in(account: Account, stream: str) -> set[Any]:
+    """The primary keys that a stream must have, from what the account holds."""
+    if stream in CHILDREN:
+        return {(box["key"], row["key"]) for box, row in account.all(stream.removeprefix("box_"))}
+    if stream == "users":
+        return {member["userKey"] for team in account.teams.values() for member in team["members"]}
+    if stream in ("contacts", "organizations"):
+        return {row["key"] for rows in getattr(account, stream).values() for row in rows}
+    return set(getattr(account, stream))
+
+
+def keys_read(read_: Reading, stream: str) -> set[Any]:
+    """The primary keys of a stream's records; none may come twice."""
+    return set(read_.keys(stream, "boxKey", "key") if stream in CHILDREN else read_.keys(stream))
+
+
+def primary_keys() -> dict[str, list[str]]:
+    return {stream.name: [name for (name,) in stream.source_defined_primary_key] for stream in discovered().streams}
+
+
+# --- Under every variant ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", LISTS)
+def test_a_list_is_whole_however_streak_cuts_it(sync: Sync, stream: str) -> None:
+    assert sync.reading.statuses[stream] == "COMPLETE"
+    assert keys_read(sync.reading, stream) == keys_in(sync.streak.account, stream)
+
+
+def test_no_primary_key_comes_twice_in_any_stream(sync: Sync) -> None:
+    for stream, columns in primary_keys().items():
+        sync.reading.keys(stream, *columns)
+
+
+def test_a_page_of_a_box_list_is_asked_for_once_in_a_sync_of_all_streams(sync: Sync) -> None:
+    asked = Counter((entry.path, entry.query["page"]) for entry in sync.streak.requests(BOX_LISTS))
+
+    assert set(asked.values()) == {1}
+
+
+def test_a_box_list_costs_a_request_a_page_and_one_more_only_to_see_its_end(sync: Sync) -> None:
+    for key, pipeline in sync.streak.account.pipelines.items():
+        pages = max(1, ceil(pipeline["boxCount"] / sync.variant.page))
+        asked = len(sync.streak.requests(f"v1/pipelines/{key}/boxes"))
+        assert pages <= asked <= pages + (not sync.variant.flagged)
+
+
+@pytest.mark.parametrize("stream", CHILDREN)
+def test_a_counter_of_0_spares_a_request_and_an_absent_one_does_not(sync: Sync, stream: str) -> None:
+    pattern, counters = CHILDREN[stream]
+    boxes = sync.streak.account.boxes.values()
+    absent = sync.streak.moods.counters_absent
+    to_ask = {box["key"] for box in boxes if absent or any(box[counter] for counter in counters)}
+
+    assert {entry.path.split("/")[2] for entry in sync.streak.requests(pattern)} == to_ask
+
+
+def test_nothing_is_refused_and_nothing_asked_again(sync: Sync) -> None:
+    refused = [entry.path for entry in sync.streak.log if entry.status != 200]
+
+    assert refused == (["v2/pipelines"] * LISTED if sync.streak.moods.v2_pipelines_missing else [])
+
+
+# --- The exact number of requests ---------------------------------------------------------------------------------
+
+
+def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(streak: Sandbox, read: Read) -> None:
+    assert read().ok
+
+    account = streak.account
+    teams, pipelines = len(account.teams), len(account.pipelines)
+    boxes = account.boxes.values()
+    children = sum(any(box.get(counter) != 0 for counter in counters) for _, counters in CHILDREN.values() for box in boxes)
+    users_contacts_organizations, lists_and_newsfeeds = 3 * teams, 2 * pipelines
+    assert len(streak.log) == 1 + users_contacts_organizations + LISTED + lists_and_newsfeeds + children + 1
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [("boxes",), ("box_field_values",), ("boxes", *DERIVED), ("box_comments", "box_tasks"), ("boxes", *DERIVED, *CHILDREN)],
+    ids=lambda streams: f"{len(streams)} from {streams[0]}",
+)
+def test_the_box_list_is_asked_for_once_whichever_streams_are_selected(streak: Sandbox, read: Read, streams: tuple[str, ...]) -> None:
+    assert read(*streams).ok
+
+    lists = {f"v1/pipelines/{key}/boxes": 1 for key in streak.account.pipelines}
+    assert Counter(entry.path for entry in streak.requests(BOX_LISTS)) == lists
+    assert len(streak.requests("v*/pipelines")) == LISTED
+    assert not streak.requests("v2/teams/*")
+
+
+@pytest.mark.parametrize("names_or_keys", ["names", "keys"])
+def test_pipelines_that_the_settings_leave_out_are_not_asked_for(streak: Sandbox, read: Read, names_or_keys: str) -> None:
+    sales = streak.account.pipeline_named("Sales")
+    read_ = read(pipelines=[sales["name" if names_or_keys == "names" else "key"]])
+    boxes = {box["key"] for box in streak.account.boxes_of(sales["key"])}
+
+    assert set(read_.keys("boxes")) == boxes
+    assert read_.keys("pipelines") == [sales["key"]]
+    assert {entry.path.split("/")[2] for entry in streak.requests("v1/pipelines/*")} == {sales["key"]}
+    assert {entry.path.split("/")[2] for entry in streak.requests("v?/boxes/*")} <= boxes
+
+
+EMPTY = pytest.mark.parametrize("streak", [{"account": "empty"}], indirect=True, ids=[""])
+
+
+@EMPTY
+@pytest.mark.parametrize("boxes", [499, 500, 501, 1000])
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
+@pytest.mark.parametrize("shape", ["envelope", "array"])
+def test_a_last_page_exactly_full_ends_a_list_like_any_other(streak: Sandbox, read: Read, boxes: int, counted: bool, shape: str) -> None:
+    streak.account.add_pipeline("Sales", boxes=boxes)
+    streak.moods.box_list_shape, streak.moods.box_count_absent = shape, not counted
+    pages = ceil(boxes / WHOLE)
+    one_to_see_the_end = shape == "array" and (not counted or boxes % WHOLE == 0)
+
+    assert set(read("boxes").keys("boxes")) == set(streak.account.boxes)
+    assert len(streak.requests(BOX_LISTS)) == pages + one_to_see_the_end
+
+
+@EMPTY
+@pytest.mark.parametrize("shape", ["envelope", "array"])
+def test_a_long_list_read_several_pages_at_once_is_whole_and_asks_for_no_page_twice(streak: Sandbox, read: Read, shape: str) -> None:
+    streak.account.add_pipeline("Sales", boxes=37 * 20)
+    streak.moods.limit_cap, streak.moods.box_list_shape = 37, shape
+
+    assert set(read("boxes").keys("boxes")) == set(streak.account.boxes)
+    assert [int(entry.query["page"]) for entry in streak.requests(BOX_LISTS)[:2]] == [0, 1]
+    assert Counter(entry.query["page"] for entry in streak.requests(BOX_LISTS)) == {str(page): 1 for page in range(20 + (shape == "array"))}
+
+
+def test_every_box_list_is_asked_for_in_an_order_that_an_edit_does_not_change(streak: Sandbox, read: Read) -> None:
+    read("boxes")
+
+    assert {entry.query["sortBy"] for entry in streak.requests(BOX_LISTS)} == {"creationTimestamp"}
+
+
+# --- Lists that are not what they should be -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", ["boxes", "box_field_values", "box_comments"])
+def test_an_empty_answer_for_a_full_pipeline_ends_its_streams_incomplete_and_names_it(streak: Sandbox, read: Read, stream: str) -> None:
+    sales = streak.account.pipeline_named("Sales")["key"]
+    others = [record for record in read(stream).records[stream] if record["pipelineKey"] != sales]
+    streak.moods.empty_pipelines = {sales}
+    read_ = read(stream, "pipelines")
+
+    assert '"Sales"' in read_.error_of(stream).message
+    assert [{**record, "readAt": None} for record in read_.records[stream]] == [{**record, "readAt": None} for record in others]
+    assert read_.statuses["pipelines"] == "COMPLETE"
+
+
+def test_a_pipeline_that_was_empty_once_and_then_full_is_read_as_if_nothing_had_happened(streak: Sandbox, read: Read) -> None:
+    streak.fault(f"v1/pipelines/{streak.account.pipeline_named('Sales')['key']}/boxes", "empty")
+    read_ = read("boxes")
+
+    assert read_.ok
+    assert set(read_.keys("boxes")) == set(streak.account.boxes)
+
+
+def test_an_empty_pipeline_and_an_empty_account_are_no_failure(read: Read, streak: Sandbox) -> None:
+    for key in list(streak.account.pipelines):
+        streak.account.delete_pipeline(key)
+    streak.account.add_pipeline("Nothing in it")
+
+    assert read("boxes", *CHILDREN).ok
+
+
+@EMPTY
+@pytest.mark.parametrize("shape", ["envelope", "array"])
+def test_a_server_that_knows_no_page_and_cuts_off_is_said_with_both_numbers(streak: Sandbox, read: Read, shape: str) -> None:
+    streak.account.add_pipeline("Sales", boxes=600)
+    streak.moods.page_ignored, streak.moods.box_list_shape = "first", shape
+    read_ = read("boxes")
+
+    assert len(read_.keys("boxes")) == 500
+    assert [line for line in read_.logs if "600" in line and "500" in line and '"Sales"' in line]
+
+
+@EMPTY
+def test_a_box_list_that_ends_too_soon_is_said_even_if_nothing_is_counted(streak: Sandbox, read: Read) -> None:
+    streak.account.add_pipeline("Sales", boxes=600)
+    streak.moods.page_ignored, streak.moods.box_count_absent = "first", True
+    read_ = read("boxes")
+
+    assert len(read_.keys("boxes")) == 500
+    assert not read_.ok or [line for line in read_.logs if '"Sales"' in line]
+
+
+@pytest.mark.parametrize("stream", ["teams", "pipelines"])
+def test_a_top_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read, stream: str) -> None:
+    streak.moods.v2_limit_cap, streak.moods.v2_page_ignored = 1, "first"
+    read_ = read(stream)
+
+    assert not read_.ok or [line for line in read_.logs if "more pages" in line]
+
+
+def test_a_childs_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read) -> None:
+    streak.moods.v2_limit_cap, streak.moods.v2_page_ignored = 1, "first"
+
+    assert [line for line in read("box_tasks").logs if "more pages" in line]
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
+@pytest.mark.parametrize("kind", ["wrong_shape", "not_json", "half_json", "half_body", "html"])
+@pytest.mark.parametrize(
+    "pattern", ["v2/users/me/teams", "v2/pipelines", BOX_LISTS, "v2/teams/*/contacts", "v2/boxes/*/tasks", "v1/snippets"]
+)
+def test_an_answer_that_is_no_list_is_asked_for_again_and_never_an_empty_list(streak: Sandbox, read: Read, pattern: str, kind: str) -> None:
+    streak.fault(pattern, kind)
+    read_ = read("teams", "pipelines", "boxes", "contacts", "box_tasks", "snippets")
+
+    assert read_.ok
+    for stream in ("teams", "pipelines", "boxes", "contacts", "box_tasks"):
+        assert keys_read(read_, stream) == keys_in(streak.account, stream)
+    assert len(read_.records["snippets"]) == 2
+
+
+# --- While a list is read -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Lists:
+    """Two pipelines, one read after the other, a page of two boxes at a time: so a change comes exactly where a test wants it."""
+
+    streak: Sandbox
+    read: Read
+
+    def __post_init__(self) -> None:
+        account = self.streak.account
+        self.first, self.second = (account.add_pipeline(name, boxes=8)["key"] for name in ("First", "Second"))
+        self.streak.moods.limit_cap = 2
+
+    def boxes(self, pipeline: str) -> list[str]:
+        """The keys in the order in which the list has them: the newest first."""
+        return [box["key"] for box in reversed(self.streak.account.boxes_of(pipeline))]
+
+    def before_page(self, page: int, change: Change) -> None:
+        """Change the account when that page of the first list has been asked for, and all earlier ones have been read."""
+        self.streak.on(f"v1/pipelines/{self.first}/boxes", lambda streak: change(streak.account), where={"page": str(page)})
+
+    def between(self, change: Change) -> None:
+        """Change the account when the first list has been read and the second has not."""
+        self.streak.on(f"v1/pipelines/{self.second}/boxes", lambda streak: change(streak.account))
+
+    def delivered(self) -> dict[str, dict[str, Any]]:
+        read_ = self.read("boxes")
+        assert read_.ok
+        return dict(zip(read_.keys("boxes"), read_.records["boxes"], strict=True))
+
+
+Change = Callable[[Account], Any]
+SHAPES = {"envelope": {"box_list_shape": "envelope"}, "array": ARRAY, "flag absent": {"box_list_shape": "envelope"} | NO_FLAG}
+
+
+@pytest.fixture
+def lists(read: Read, streak: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Lists:
+    monkeypatch.setattr(box_lists, "LISTS_AT_ONCE", 1)
+    monkeypatch.setattr(box_lists, "PAGES_AHEAD", 1)
+    return Lists(streak, read)
+
+
+EMPTY_IN_EACH_SHAPE = pytest.mark.parametrize(
+    "streak", [{"account": "empty", **moods} for moods in SHAPES.values()], indirect=True, ids=SHAPES
+)
+
+
+@EMPTY_IN_EACH_SHAPE
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_boxes_created_while_their_list_is_read_neither_hide_nor_double_others(lists: Lists, page: int) -> None:
+    there = set(lists.streak.account.boxes)
+    lists.before_page(page, lambda account: [account.add_box(lists.first, f"New {number}") for number in range(3)])
+
+    assert there <= set(lists.delivered()) <= set(lists.streak.account.boxes)
+
+
+@EMPTY_IN_EACH_SHAPE
+def test_a_box_that_comes_twice_because_others_were_created_is_delivered_as_it_was_last_seen(lists: Lists) -> None:
+    last_of_page_0 = lists.boxes(lists.first)[1]
+
+    def change(account: Account) -> None:
+        account.add_box(lists.first, "New")
+        account.edit_box(last_of_page_0, name="Edited")
+
+    lists.before_page(1, change)
+    assert lists.delivered()[last_of_page_0]["name"] == "Edited"
+
+
+@EMPTY_IN_EACH_SHAPE
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_boxes_edited_while_their_list_is_read_keep_their_place_in_it(lists: Lists, page: int) -> None:
+    def change(account: Account) -> None:
+        for key in lists.boxes(lists.first):
+            account.edit_box(key, name="Edited")
+
+    lists.before_page(page, change)
+    delivered = lists.delivered()
+
+    assert set(delivered) == set(lists.streak.account.boxes)
+    assert [delivered[key]["name"] == "Edited" for key in lists.boxes(lists.first)] == [place >= 2 * page for place in range(8)]
+
+
+@EMPTY_IN_EACH_SHAPE
+@pytest.mark.parametrize("place", range(0, 8, 2))
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_a_deletion_while_the_list_is_read_hides_no_other_box(lists: Lists, page: int, place: int) -> None:
+    gone = lists.boxes(lists.first)[place]
+    lists.before_page(page, lambda account: account.delete_box(gone))
+
+    assert set(lists.delivered()) | {gone} == set(lists.streak.account.boxes) | {gone}
+
+
+@EMPTY_IN_EACH_SHAPE
+def test_a_deletion_before_a_box_was_listed_is_no_reason_for_a_warning(lists: Lists) -> None:
+    last = lists.boxes(lists.first)[-1]
+    lists.before_page(1, lambda account: account.delete_box(last))
+    read_ = lists.read("boxes")
+
+    assert set(read_.keys("boxes")) == set(lists.streak.account.boxes)
+    assert not [line for line in read_.logs if "holds only" in line]
+
+
+@EMPTY_IN_EACH_SHAPE
+@pytest.mark.parametrize("place", [0, 3, 7])
+def test_a_box_moved_into_a_list_already_read_is_not_lost(lists: Lists, place: int) -> None:
+    moved = lists.boxes(lists.second)[place]
+    lists.between(lambda account: account.move_box(moved, lists.first))
+    delivered = lists.delivered()
+
+    assert set(delivered) == set(lists.streak.account.boxes)
+    assert delivered[moved]["pipelineKey"] == lists.first
+
+
+@EMPTY_IN_EACH_SHAPE
+def test_two_boxes_that_change_places_while_the_lists_are_read_are_both_delivered(lists: Lists) -> None:
+    there, back = lists.boxes(lists.first)[3], lists.boxes(lists.second)[3]
+
+    def change(account: Account) -> None:
+        account.move_box(there, lists.second)
+        account.move_box(back, lists.first)
+
+    lists.between(change)
+    assert set(lists.delivered()) == set(lists.streak.account.boxes)
+
+
+@EMPTY_IN_EACH_SHAPE
+def test_a_box_moved_into_a_list_already_read_is_not_lost_when_another_takes_its_place(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("source_streak.box_lists.COUNT_AGAIN_AFTER", 0)  # as if the lists were long
+    moved = lists.boxes(lists.second)[3]
+
+    def change(account: Account) -> None:
+        account.move_box(moved, lists.first)
+        account.add_box(lists.second, "New")
+
+    lists.between(change)
+    assert moved in lists.delivered()
+
+
+@EMPTY_IN_EACH_SHAPE
+@pytest.mark.parametrize("place", [0, 3, 7])
+def test_a_box_moved_into_a_list_not_yet_read_comes_once_and_as_it_is_there(lists: Lists, place: int) -> None:
+    moved = lists.boxes(lists.first)[place]
+    lists.between(lambda account: account.move_box(moved, lists.second))
+    delivered = lists.delivered()
+
+    assert set(delivered) == set(lists.streak.account.boxes)
+    assert (delivered[moved]["pipelineKey"], delivered[moved]["pipelineName"]) == (lists.second, "Second")
+
+
+@EMPTY_IN_EACH_SHAPE
+def test_a_box_moved_into_a_list_that_was_refused_at_first_is_in_every_stream(lists: Lists) -> None:
+    moved = lists.boxes(lists.first)[3]
+    second = f"v1/pipelines/{lists.second}/boxes"
+    lists.streak.fault(second, "status", status=404, body={"error": "Not found"})
+    lists.streak.on(second, lambda streak: streak.account.move_box(moved, lists.second), after=1)
+    read_ = lists.read("boxes", "box_users", "box_stage_history")
+
+    assert read_.ok
+    assert set(read_.keys("boxes")) == set(lists.streak.account.boxes)
+    for stream in ("box_users", "box_stage_history"):
+        assert {record["boxKey"] for record in read_.records[stream]} == set(lists.streak.account.boxes)
+
+
+@EMPTY_IN_EACH_SHAPE
+def test_the_children_of_a_box_that_moved_come_once(lists: Lists) -> None:
+    moved = lists.boxes(lists.first)[3]
+    lists.streak.account.add_comment(moved, "Hello")
+    lists.between(lambda account: account.move_box(moved, lists.second))
+
+    assert [record["pipelineKey"] for record in lists.read("box_comments").records["box_comments"]] == [lists.second]
+
+
+@EMPTY
+def test_boxes_created_since_they_were_counted_hide_no_older_one_behind_a_capped_limit(
+    streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("source_streak.box_lists.COUNT_AGAIN_AFTER", 0)  # as if the lists were long
+    sales = streak.account.add_pipeline("Sales", boxes=37)["key"]
+    there = set(streak.account.boxes)
+    streak.moods.limit_cap, streak.moods.box_list_shape = 37, "array"
+    streak.on(f"v1/pipelines/{sales}/boxes", lambda streak: [streak.account.add_box(sales, "New") for _ in range(3)])
+
+    assert there <= set(read("boxes").keys("boxes"))
+
+
+@EMPTY
+@pytest.mark.parametrize("stream", ["contacts", "organizations"])
+def test_people_and_companies_edited_while_their_list_is_read_come_once(streak: Sandbox, read: Read, stream: str) -> None:
+    account = streak.account
+    team = account.add_team("Team")["key"]
+    add, edit = (getattr(account, f"{verb}_{stream.removesuffix('s')}") for verb in ("add", "edit"))
+    keys = [add(team)["key"] for _ in range(11)]
+    streak.moods.v2_limit_cap = 4
+    streak.on(f"v2/teams/*/{stream}", lambda _: [edit(keys[place], other="Edited") for place in (0, 1, 7)], after=1)
+    read_ = read(stream)
+
+    assert read_.ok
+    assert set(read_.keys(stream)) == set(keys)
+
+
+@EMPTY
+def test_contacts_deleted_while_their_list_is_read_hide_no_others(streak: Sandbox, read: Read) -> None:
+    team = streak.account.add_team("Team")["key"]
+    keys = [streak.account.add_contact(team)["key"] for _ in range(11)]
+    streak.moods.v2_limit_cap = 4
+    streak.on("v2/teams/*/contacts", lambda streak: streak.account.delete_contact(keys[1]), after=1)
+
+    assert set(keys) - {keys[1]} <= set(read("contacts").keys("contacts"))
+
+
+@EMPTY
+@pytest.mark.parametrize("stream", ["contacts", "organizations"])
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_refused_page_cursor_begins_the_list_again_once(streak: Sandbox, read: Read, stream: str, page: int) -> None:
+    team = streak.account.add_team("Team")["key"]
+    for _ in range(11):
+        streak.account.add_contact(team)
+        streak.account.add_organization(team)
+    streak.moods.v2_limit_cap = 4
+    streak.fault(f"v2/teams/*/{stream}", "status", status=400, body={"error": "cursor has expired"}, after=page)
+    read_ = read(stream)
+
+    assert read_.ok
+    assert set(read_.keys(stream)) == keys_in(streak.account, stream)
+    assert len(streak.requests(f"v2/teams/*/{stream}")) == page + 1 + 3
+
+
+@EMPTY
+def test_page_cursors_that_are_always_refused_end_the_stream_instead_of_beginning_for_ever(streak: Sandbox, read: Read) -> None:
+    team = streak.account.add_team("Team")["key"]
+    for _ in range(11):
+        streak.account.add_contact(team)
+    streak.moods.v2_limit_cap = 4
+    for after in (1, 2):
+        streak.fault("v2/teams/*/contacts", "status", status=400, body={"error": "cursor has expired"}, after=after)
+    read_ = read("contacts", "teams")
+
+    assert "cursor has expired" in read_.error_of("contacts").message
+    assert read_.statuses["teams"] == "COMPLETE"
+    assert len(streak.requests("v2/teams/*/contacts")) == 4
+
+
+def test_the_pages_of_one_list_are_asked_for_one_after_the_other_until_a_second_has_brought_new_boxes(streak: Sandbox, read: Read) -> None:
+    streak.moods.limit_cap = 10
+    read("boxes")
+
+    for key in streak.account.pipelines:
+        pages = [int(entry.query["page"]) for entry in streak.requests(f"v1/pipelines/{key}/boxes")][:3]
+        assert all(earlier < later for earlier, later in pairwise(pages))
+
+
+@EMPTY
+@pytest.mark.parametrize("limit_cap", [10, 37, None])
+def test_in_a_storm_of_edits_and_moves_no_box_is_lost(streak: Sandbox, read: Read, limit_cap: int | None) -> None:
+    pipelines = [streak.account.add_pipeline(f"Pipeline {number}", boxes=60)["key"] for number in range(4)]
+    streak.moods.limit_cap = limit_cap
+    boxes = list(streak.account.boxes)
+    for number in range(4):
+
+        def change(streak: Sandbox, number: int = number) -> None:
+            for place in (number, 80 + number, 160 + number):
+                streak.account.edit_box(boxes[place], name="Edited")
+                streak.account.move_box(boxes[place], pipelines[place % 4])
+
+        streak.on(BOX_LISTS, change, after=number)
+
+    assert set(read("boxes").keys("boxes")) == set(boxes)

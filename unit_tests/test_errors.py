@@ -1,0 +1,196 @@
+"""The table of refusals, and the sentences that a user reads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+
+from source_streak import errors
+from source_streak.errors import Action, Place, Refusals, Refused, StreakError, Unanswered
+
+NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
+UNANSWERED = Unanswered("Streak answered with an error of its own (500).", 9, "5 minutes")
+KEY_ISSUE = Refused(400, "Illegal Argument Exception in GetEntities, usually a key issue")
+
+TABLE = [
+    # refusal, top-level list, a pipeline's or team's list, a box's child
+    (Refused(401), Action.DOUBT_KEY, Action.DOUBT_KEY, Action.DOUBT_KEY),
+    (Refused(403), Action.DOUBT_KEY, Action.DOUBT_KEY, Action.DOUBT_KEY),
+    (Refused(404), Action.FAIL, Action.SKIP, Action.GONE),
+    (KEY_ISSUE, Action.FAIL, Action.SKIP, Action.GONE),
+    (Refused(410), Action.FAIL, Action.FAIL, Action.FAIL),
+    (Refused(400), Action.FAIL, Action.FAIL, Action.SKIP),
+    (Refused(422), Action.FAIL, Action.FAIL, Action.SKIP),
+    (Refused(302), Action.FAIL, Action.FAIL, Action.SKIP),
+    (UNANSWERED, Action.FAIL, Action.FAIL, Action.SKIP),
+]
+
+
+@pytest.mark.parametrize(("refusal", "top", "listed", "child"), TABLE, ids=[str(row[0])[:12] for row in TABLE])
+def test_what_a_refusal_means_depends_on_where_it_came(refusal: Refused | Unanswered, top: Action, listed: Action, child: Action) -> None:
+    assert [errors.action(refusal, place) for place in (Place.TOP, Place.LIST, Place.CHILD)] == [top, listed, child]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "said"),
+    [
+        (Refused(403, "no"), "config_error", ["list of teams", '403: "no"', NEW_KEY]),
+        (Refused(410, "Gone"), "system_error", ["list of teams", "retired", '410: "Gone"', "update this connector"]),
+        (Refused(422, "odd"), "system_error", ["list of teams", '422: "odd"']),
+        (Refused(404), "system_error", ["list of teams", "404"]),
+        (Refused(302), "system_error", ["list of teams", "Redirects are not followed"]),
+        (UNANSWERED, "transient_error", ["list of teams", "(500)", "Tried 9 times in 5 minutes", "again when Streak can be reached"]),
+    ],
+)
+def test_a_failure_names_what_was_asked_streaks_words_and_what_to_do(refusal: Refused | Unanswered, status: str, said: list[str]) -> None:
+    error = errors.failure(refusal, "the list of teams")
+
+    assert error.failure == status
+    for words in said:
+        assert words.lower() in error.sentence.lower()
+
+
+def test_a_wrong_key_says_where_to_make_a_new_one() -> None:
+    error = errors.WrongKey(Refused(401, "invalid api key"))
+
+    assert error.failure == "config_error"
+    assert NEW_KEY in error.sentence
+    assert "invalid api key" in error.sentence
+
+
+def test_a_skipped_pipeline_is_named_together_with_the_setting_that_leaves_it_out() -> None:
+    error = errors.skipped("pipeline", {"Sales": Refused(401, "no access")})
+
+    assert error.failure == "config_error"
+    for words in ('"Sales"', 'the pipeline "', '"Pipelines"', "no access", "was read"):
+        assert words in error.sentence
+
+
+def test_several_skipped_pipelines_are_all_named() -> None:
+    sentence = errors.skipped("pipeline", {"Sales": Refused(401), "Hiring": Refused(401), "Odd": Refused(404)}).sentence
+
+    assert all(f'"{name}"' in sentence for name in ("Sales", "Hiring", "Odd"))
+    assert "the pipelines " in sentence.lower()
+
+
+def test_a_skipped_team_is_not_sent_to_the_setting_for_pipelines() -> None:
+    assert '"Pipelines"' not in errors.skipped("team", {"Example": Refused(401)}).sentence
+
+
+def test_a_list_that_failed_keeps_the_status_of_its_own_failure() -> None:
+    assert errors.skipped("pipeline", {"Sales": StreakError("Came empty.", "transient_error")}).failure == "transient_error"
+    assert errors.skipped("pipeline", {"Sales": UNANSWERED}).failure == "transient_error"
+
+
+def test_a_mere_failure_does_not_hide_a_refusal_that_the_user_can_mend() -> None:
+    error = errors.skipped("pipeline", {"Sales": UNANSWERED, "Hiring": Refused(401, "no access")})
+
+    assert '"Sales"' in error.sentence
+    assert '"Hiring"' in error.sentence
+    assert "no access" in error.sentence, "what can be done about the second is not said"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"error": "invalid api key", "success": False}, "invalid api key"),
+        ({"message": "Not found"}, "Not found"),
+        ({"error": "two\n  lines"}, "two lines"),
+        ({"error": ""}, ""),
+        ({"error": None}, ""),
+        ({}, ""),
+        ([], ""),
+        ("text", ""),
+        (7, ""),
+        (None, ""),
+    ],
+)
+def test_streaks_own_words_are_taken_from_its_error(body: object, said: str) -> None:
+    assert errors.words(json.dumps(body).encode()) == said
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe", b"{"])
+def test_an_error_that_is_not_json_has_no_words(body: bytes) -> None:
+    assert errors.words(body) == ""
+
+
+def test_streaks_words_are_cut_to_300_characters() -> None:
+    assert len(errors.words(json.dumps({"error": "long " * 1000}).encode())) == 300
+
+
+@pytest.mark.parametrize(("content_type", "body"), [("text/html", b"hello"), ("", b"  <!doctype html>"), ("text/html; charset=utf-8", b"")])
+def test_a_web_page_instead_of_data_is_called_one(content_type: str, body: bytes) -> None:
+    assert "web page" in errors.unusable(200, content_type, body)
+
+
+def test_every_way_of_not_reaching_streak_has_a_sentence_of_its_own() -> None:
+    kinds = [
+        requests.exceptions.ProxyError(),
+        requests.exceptions.SSLError(),
+        requests.exceptions.ConnectTimeout(),
+        requests.exceptions.ReadTimeout(),
+        requests.exceptions.ChunkedEncodingError(),
+        requests.exceptions.ContentDecodingError(),
+        requests.exceptions.ConnectionError(),
+        requests.exceptions.ConnectionError("NameResolutionError: Failed to resolve"),
+    ]
+
+    assert len({errors.unreachable(kind) for kind in kinds} - {None}) == len(kinds)
+
+
+def test_a_request_that_could_not_be_sent_at_all_is_not_blamed_on_the_network() -> None:
+    assert errors.unreachable(requests.exceptions.InvalidURL()) is None
+
+
+def count(refusals: Refusals, answered: int = 0, gone: int = 0, aside: int = 0) -> Refusals:
+    for _ in range(answered):
+        refusals.answered += 1
+    for _ in range(gone):
+        refusals.note(Refused(404), Action.GONE)
+    for _ in range(aside):
+        refusals.note(UNANSWERED, Action.SKIP)
+    return refusals
+
+
+@pytest.mark.parametrize("answered", [1, 12, 500])
+def test_a_single_bad_box_ends_nothing(answered: int) -> None:
+    refusals = count(Refusals("box comments"), answered=answered, aside=1)
+
+    refusals.check(at_end=True)
+    assert refusals.aside == 1
+
+
+def test_boxes_that_were_deleted_meanwhile_are_counted_apart() -> None:
+    refusals = count(Refusals("box comments"), answered=100, gone=5, aside=2)
+
+    assert (refusals.gone, refusals.aside) == (5, 2)
+
+
+def test_nineteen_refusals_without_a_success_may_still_be_single_boxes() -> None:
+    count(Refusals("box comments"), gone=19)
+
+
+@pytest.mark.parametrize("kind", ["gone", "aside"])
+def test_twenty_refusals_without_a_success_are_a_matter_of_the_endpoint(kind: str) -> None:
+    with pytest.raises(StreakError, match=r"20 of 20 requests for box comments failed") as failed:
+        count(Refusals("box comments"), **{kind: 20})
+
+    assert failed.value.failure == ("system_error" if kind == "gone" else "transient_error")
+
+
+def test_more_than_a_tenth_of_many_ends_the_stream_at_once() -> None:
+    with pytest.raises(StreakError, match="too many to be a matter of single boxes"):
+        count(Refusals("box comments"), answered=200, aside=23)
+
+
+def test_more_than_a_tenth_of_few_ends_the_stream_at_its_end() -> None:
+    refusals = count(Refusals("box comments"), answered=20, aside=4)
+
+    with pytest.raises(StreakError, match="4 of 24"):
+        refusals.check(at_end=True)
+
+
+def test_a_tenth_exactly_is_not_too_many() -> None:
+    count(Refusals("box comments"), answered=180, aside=20).check(at_end=True)

@@ -1,0 +1,204 @@
+"""Custom fields: keys become names, values become columns, and nothing is guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from source_streak.fields import definitions_of, field_values, named, options_of, set_fields, typed
+from source_streak.records import as_json
+
+settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
+
+AT, ISO = 1_772_323_200_000, "2026-03-01T00:00:00.000Z"
+DROPDOWN = {
+    "key": "1002",
+    "name": "Source",
+    "type": "DROPDOWN",
+    "dropdownSettings": {"items": [{"key": "9001", "name": "Web"}, {"key": "9002", "name": "Messe 🤝"}]},
+}
+TAG = {
+    "key": "1004",
+    "name": "Labels",
+    "type": "TAG",
+    "tagSettings": {"tags": [{"key": "9001", "tag": "VIP"}, {"key": "9002", "tag": "Größe XL"}]},
+}
+KINDS = ("TEXT_INPUT", "DROPDOWN", "DATE", "TAG", "CHECKBOX", "PERSON", "FORMULA", "TEAM_CONTACT", "TEAM_ORGANIZATION")
+MIA, NOAH = {"email": "mia@example.org", "fullName": "Mia Muster"}, {"email": "noah@example.net"}
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.sampled_from(["name", "key", "email"]), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+def columns(kind: str, value: Any) -> dict[str, Any]:
+    """The columns that have a value."""
+    made = typed({"DROPDOWN": DROPDOWN, "TAG": TAG}.get(kind, {"type": kind}), value)
+    return {name: column for name, column in made.items() if column is not None}
+
+
+# --- The nine types -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("TEXT_INPUT", "Found us", {"textValue": "Found us"}),
+        ("TEXT_INPUT", "12000", {"textValue": "12000", "numberValue": 12000}),
+        ("TEXT_INPUT", "-3.5", {"textValue": "-3.5", "numberValue": -3.5}),
+        ("TEXT_INPUT", "1.200,50", {"textValue": "1.200,50"}),
+        ("TEXT_INPUT", "1,200.50", {"textValue": "1,200.50"}),
+        ("TEXT_INPUT", "$12", {"textValue": "$12"}),
+        ("TEXT_INPUT", 42, {"textValue": "42", "numberValue": 42}),
+        ("TEXT_INPUT", "true", {"textValue": "true"}),
+        ("FORMULA", 4800.0, {"textValue": "4800.0", "numberValue": 4800.0}),
+        ("FORMULA", 16.8, {"textValue": "16.8", "numberValue": 16.8}),
+        ("FORMULA", "n/a", {"textValue": "n/a"}),
+        ("DROPDOWN", "9002", {"textValue": "Messe 🤝", "optionKeys": ["9002"], "labels": ["Messe 🤝"]}),
+        ("DROPDOWN", "9099", {"textValue": "9099", "optionKeys": ["9099"], "labels": ["9099"]}),
+        ("TAG", ["9001", "9002"], {"textValue": "VIP, Größe XL", "optionKeys": ["9001", "9002"], "labels": ["VIP", "Größe XL"]}),
+        ("TAG", ["9001", "9098"], {"textValue": "VIP, 9098", "optionKeys": ["9001", "9098"], "labels": ["VIP", "9098"]}),
+        ("TAG", "9001", {"textValue": "VIP", "optionKeys": ["9001"], "labels": ["VIP"]}),
+        ("DATE", AT, {"textValue": ISO, "timeValue": AT}),
+        ("DATE", 1_772_361_296_789, {"textValue": "2026-03-01T10:34:56.789Z", "timeValue": 1_772_361_296_789}),
+        ("DATE", str(AT), {"textValue": ISO, "timeValue": AT}),
+        ("DATE", float(AT), {"textValue": ISO, "timeValue": AT}),
+        ("DATE", "next week", {"textValue": "next week"}),
+        ("CHECKBOX", True, {"textValue": "true", "booleanValue": True}),
+        ("CHECKBOX", False, {"textValue": "false", "booleanValue": False}),
+        ("PERSON", [MIA], {"textValue": "Mia Muster"}),
+        ("PERSON", [MIA, NOAH], {"textValue": "Mia Muster, noah@example.net"}),
+        ("PERSON", MIA, {"textValue": "Mia Muster"}),
+        ("TEAM_CONTACT", ["agxContact"], {"textValue": "agxContact"}),
+        ("TEAM_CONTACT", "agxContact", {"textValue": "agxContact"}),
+        ("TEAM_ORGANIZATION", ["agxOrg", "agxOther"], {"textValue": "agxOrg, agxOther"}),
+    ],
+)
+def test_a_value_is_in_the_columns_of_its_kind(kind: str, value: Any, expected: dict[str, Any]) -> None:
+    assert columns(kind, value) == expected
+
+
+@pytest.mark.parametrize("value", [5, "text", True, [1], {"a": 1}], ids=repr)
+@pytest.mark.parametrize("kind", ["SOMETHING_NEW", None])
+def test_a_type_that_nobody_knows_shows_its_value_as_text(kind: Any, value: Any) -> None:
+    assert typed({"type": kind}, value)["textValue"]
+
+
+@pytest.mark.parametrize("value", [0, -1, 10**15])
+def test_a_date_that_is_never_has_neither_time_nor_text(value: int) -> None:
+    assert typed({"type": "DATE"}, value)["textValue"] is None
+
+
+def test_a_checkbox_is_no_number_and_a_number_no_checkbox() -> None:
+    assert "numberValue" not in columns("CHECKBOX", True)
+    assert "booleanValue" not in columns("CHECKBOX", 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(value=any_json)
+def test_any_value_of_any_type_gives_columns_of_the_right_types(kind: str, value: Any) -> None:
+    made = columns(kind, value)
+
+    assert isinstance(made.get("textValue", ""), str)
+    assert isinstance(made.get("numberValue", 0), (int, float))
+    assert not isinstance(made.get("numberValue", 0), bool)
+    assert isinstance(made.get("booleanValue", True), bool)
+    assert isinstance(made.get("timeValue", 0), int)
+    for name in ("optionKeys", "labels"):
+        assert all(isinstance(one, str) for one in made.get(name, []))
+
+
+# --- Rows ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_field_that_is_set_is_a_row_with_its_name_and_the_value_as_it_came() -> None:
+    rows = list(field_values(definitions_of([DROPDOWN, TAG]), {"1002": "9001", "1004": ["9001"]}))
+
+    assert [(row["fieldKey"], row["fieldName"], row["fieldType"]) for row in rows] == [
+        ("1002", "Source", "DROPDOWN"),
+        ("1004", "Labels", "TAG"),
+    ]
+    assert [row["rawValue"] for row in rows] == ['"9001"', '["9001"]']
+
+
+@pytest.mark.parametrize("value", [None, "", []], ids=repr)
+def test_a_field_that_is_unset_is_no_row(value: Any) -> None:
+    assert list(field_values({}, {"1001": value})) == []
+
+
+@pytest.mark.parametrize("value", [0, False, 0.0, "0", " ", {}, [None]], ids=repr)
+def test_a_value_that_is_merely_small_is_a_row(value: Any) -> None:
+    assert len(list(field_values({}, {"1001": value}))) == 1
+
+
+def test_a_field_without_definition_keeps_its_key_as_its_name() -> None:
+    (row,) = field_values({}, {"1055": "who knows"})
+
+    assert (row["fieldName"], row["fieldType"], row["textValue"]) == ("1055", None, "who knows")
+
+
+@pytest.mark.parametrize("values", [None, [], "x", 5, ["1001"]], ids=repr)
+def test_what_is_no_object_of_values_has_none(values: Any) -> None:
+    assert list(set_fields({}, values)) == []
+
+
+def test_the_custom_fields_of_a_contact_have_name_type_value_and_label() -> None:
+    made = named(definitions_of({"1002": DROPDOWN}), {"1002": "9002", "1099": ["gone"], "1001": ""})
+
+    assert made == [
+        {"key": "1002", "name": "Source", "type": "DROPDOWN", "value": "9002", "label": "Messe 🤝"},
+        {"key": "1099", "name": "1099", "type": None, "value": '["gone"]', "label": "gone"},
+    ]
+
+
+def test_a_date_of_a_contact_is_digits_in_a_text_and_is_shown_as_a_time() -> None:
+    made = named({"1003": {"name": "Birthday", "type": "DATE"}}, {"1003": "536457600000"})
+
+    assert (made[0]["value"], made[0]["label"]) == ("536457600000", "1987-01-01T00:00:00.000Z")
+
+
+@given(st.dictionaries(st.text(max_size=5), any_json, max_size=5))
+def test_any_values_give_rows_that_can_be_written_and_raw_values_that_can_be_read_back(values: dict[str, Any]) -> None:
+    for row in field_values(definitions_of([DROPDOWN, TAG]), values):
+        assert orjson.loads(row["rawValue"]) == orjson.loads(as_json(values[row["fieldKey"]]))
+    orjson.dumps(named(definitions_of([DROPDOWN, TAG]), values))
+
+
+# --- Definitions --------------------------------------------------------------------------------------------------
+
+
+def test_definitions_are_read_from_an_array_and_from_an_object() -> None:
+    assert definitions_of([DROPDOWN]) == definitions_of({"1002": DROPDOWN}) == {"1002": DROPDOWN}
+    assert definitions_of({"1002": {"name": "Source"}}) == {"1002": {"key": "1002", "name": "Source"}}
+
+
+@pytest.mark.parametrize("fields", [None, [], {}, [None, 5, "x", [], {}, {"key": 5}], {"1001": None, "1002": 5}, "x", 5], ids=repr)
+def test_what_is_no_definition_is_none(fields: Any) -> None:
+    assert definitions_of(fields) == {}
+
+
+def test_options_are_key_and_label_in_streaks_order() -> None:
+    assert options_of(DROPDOWN) == [{"key": "9001", "label": "Web"}, {"key": "9002", "label": "Messe 🤝"}]
+    assert options_of(TAG) == [{"key": "9001", "label": "VIP"}, {"key": "9002", "label": "Größe XL"}]
+    assert options_of({"type": "TEXT_INPUT"}) == []
+
+
+@pytest.mark.parametrize("settings", [None, {}, {"items": None}, {"items": [None, 5]}, {"items": {}}, "x", 5, []], ids=repr)
+def test_options_that_are_none_are_none(settings: Any) -> None:
+    assert options_of({"dropdownSettings": settings}) == []
+
+
+@pytest.mark.parametrize("label", [None, "", 5, ["x"]], ids=repr)
+def test_an_option_without_a_name_shows_its_key_or_what_is_there(label: Any) -> None:
+    definition = {"type": "DROPDOWN", "dropdownSettings": {"items": [{"key": "9001", "name": label}]}}
+
+    assert typed(definition, "9001")["textValue"]

@@ -1,0 +1,299 @@
+"""From Streak's values to columns: what is converted, what is kept beside, what is dropped."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from source_streak.records import OTHER, SECRETS, Shape, as_json, iso_time, plain_number, without_secrets
+
+settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
+
+TIME = {"type": ["string", "null"], "format": "date-time"}
+PERSON = {"type": ["object", "null"], "properties": {"name": {"type": ["string", "null"]}, "since": TIME}}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "key": {"type": ["string", "null"]},
+        "text": {"type": ["string", "null"]},
+        "count": {"type": ["integer", "null"]},
+        "amount": {"type": ["number", "null"]},
+        "done": {"type": ["boolean", "null"]},
+        "time": TIME,
+        "free": {"type": ["object", "null"]},
+        "person": PERSON,
+        "people": {"type": ["array", "null"], "items": PERSON},
+        "texts": {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
+        "times": {"type": ["array", "null"], "items": TIME},
+        "deep": {"type": ["object", "null"], "properties": {"people": {"type": ["array", "null"], "items": PERSON}}},
+        OTHER: {"type": ["object", "null"]},
+    },
+}
+VALIDATOR = Draft7Validator(SCHEMA)
+AT, ISO = 1_772_323_200_000, "2026-03-01T00:00:00.000Z"
+
+names = st.text(max_size=8).filter(lambda name: name not in SECRETS)
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.sampled_from(["name", "since"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def record(**row: Any) -> dict[str, Any]:
+    made = Shape(SCHEMA).record(row)
+    assert not list(VALIDATOR.iter_errors(made))
+    return made
+
+
+# --- Times --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "time"),
+    [
+        (AT, ISO),
+        (1, "1970-01-01T00:00:00.001Z"),
+        (-2, "1969-12-31T23:59:59.998Z"),
+        (1_790_000_000_789, "2026-09-21T14:13:20.789Z"),
+        (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        (-62_135_596_800_000, "0001-01-01T00:00:00.000Z"),
+    ],
+)
+def test_epoch_milliseconds_become_an_iso_time(milliseconds: int, time: str) -> None:
+    assert iso_time(milliseconds) == time
+
+
+@pytest.mark.parametrize("milliseconds", [0, -1, 253_402_300_800_000, -62_135_596_800_001, 10**18, -(10**18), 2**64])
+def test_never_and_years_that_no_calendar_has_become_null(milliseconds: int) -> None:
+    assert iso_time(milliseconds) is None
+
+
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999).filter(lambda number: number not in (0, -1)))
+def test_every_iso_time_is_the_moment_it_was(milliseconds: int) -> None:
+    time = iso_time(milliseconds)
+
+    assert time is not None
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
+    moment = datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    assert round((moment - epoch).total_seconds() * 1000) == milliseconds
+
+
+@pytest.mark.parametrize("value", [AT, float(AT), str(AT)], ids=repr)
+def test_a_time_may_come_as_number_or_as_digits(value: Any) -> None:
+    assert record(time=value) == {"time": ISO}
+
+
+@pytest.mark.parametrize("value", [0, -1, "0", "-1", None, 10**15, 0.0, 1e300], ids=repr)
+def test_a_time_that_is_none_is_null_and_no_misfit(value: Any) -> None:
+    assert record(time=value) == {"time": None}
+
+
+@pytest.mark.parametrize("value", ["yesterday", "", ISO, True, 1.5, [AT], {"ms": AT}, "9" * 40], ids=repr)
+def test_what_is_no_time_is_kept_beside_its_column(value: Any) -> None:
+    assert record(time=value) == {"time": None, OTHER: {"time": value}}
+
+
+# --- Scalars ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "fitted"),
+    [
+        ("count", "34816", 34816),
+        ("count", "-5", -5),
+        ("count", 5.0, 5),
+        ("amount", "0.5", 0.5),
+        ("amount", "12", 12),
+        ("amount", "-1e3", -1000.0),
+        ("amount", 3, 3),
+        ("text", 12, "12"),
+        ("text", 0.5, "0.5"),
+        ("text", True, "true"),
+        ("text", "", ""),
+        ("done", "true", True),
+        ("done", "false", False),
+    ],
+)
+def test_a_scalar_of_another_type_is_made_to_fit(column: str, value: Any, fitted: Any) -> None:
+    made = record(**{column: value})
+
+    assert made == {column: fitted}
+    assert type(made[column]) is type(fitted)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *[("count", value) for value in ("", "many", "1.5", "1,000", 1.5, True, [1], {}, "1_000", " 1")],
+        *[("amount", value) for value in ("", "1.200,50", "$12", "1,000", "nan", "inf", "0x10", True, [1], {}, "1e999")],
+        *[("text", value) for value in ([], ["a"], {}, {"text": "a"})],
+        *[("done", value) for value in (0, 1, "yes", "True", "", [], {}, 1.0)],
+        *[("free", value) for value in ("a", 1, [], [{}], True)],
+        *[("person", value) for value in ("a", 1, [], True)],
+        *[("people", value) for value in ("a", 1, {}, True)],
+    ],
+    ids=repr,
+)
+def test_what_does_not_fit_is_null_in_its_column_and_kept_beside_it(column: str, value: Any) -> None:
+    assert record(**{column: value}) == {column: None, OTHER: {column: value}}
+
+
+@pytest.mark.parametrize("column", [name for name in SCHEMA["properties"] if name != OTHER])
+def test_null_stays_null_and_absent_stays_absent(column: str) -> None:
+    assert record(**{column: None}) == {column: None}
+    assert record() == {}
+
+
+# --- What is nested -----------------------------------------------------------------------------------------------
+
+
+def test_times_in_objects_and_arrays_are_converted_at_every_depth() -> None:
+    person, converted = {"name": "Ada", "since": AT}, {"name": "Ada", "since": ISO}
+    row = {"person": person, "people": [person], "times": [AT, 0], "deep": {"people": [person]}}
+
+    assert record(**row) == {"person": converted, "people": [converted], "times": [ISO, None], "deep": {"people": [converted]}}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "fitted"),
+    [
+        ("person", {"name": ["Ada"], "since": AT}, {"name": None, "since": ISO}),
+        ("person", {"name": "Ada", "since": "x"}, {"name": "Ada", "since": None}),
+        ("people", [{"name": "Ada"}, "Björn", {"name": {}}], [{"name": "Ada"}, None, {"name": None}]),
+        ("texts", ["a", 1, ["b"]], ["a", "1", None]),
+        ("times", [AT, "x"], [ISO, None]),
+        ("deep", {"people": [{"name": "Ada", "since": {}}]}, {"people": [{"name": "Ada", "since": None}]}),
+        ("deep", {"people": 5}, {"people": None}),
+    ],
+)
+def test_of_what_is_nested_the_column_keeps_what_fits_and_the_whole_is_kept_beside(column: str, value: Any, fitted: Any) -> None:
+    assert record(**{column: value}) == {column: fitted, OTHER: {column: value}}
+
+
+def test_nested_properties_that_nobody_knows_stay_where_they_are() -> None:
+    assert record(person={"name": "Ada", "hat": {"size": 5}}) == {"person": {"name": "Ada", "hat": {"size": 5}}}
+
+
+def test_a_free_object_is_taken_as_it_is() -> None:
+    value = {"1001": [1, {"a": None}], "1002": "x", "1003": 1.5}
+
+    assert record(free=value) == {"free": value}
+
+
+# --- What is unknown, what is secret, what is counted -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [None, "otter", 3, [1, {"a": 2}], {"a": {"b": None}}], ids=repr)
+def test_an_unknown_property_is_kept_with_its_value(value: Any) -> None:
+    assert record(mascot=value, text="a") == {"text": "a", OTHER: {"mascot": value}}
+
+
+def test_a_property_named_like_the_column_for_others_is_kept_in_it() -> None:
+    assert record(**{OTHER: {"a": 1}}) == {OTHER: {OTHER: {"a": 1}}}
+
+
+@pytest.mark.parametrize("secret", sorted(SECRETS))
+@pytest.mark.parametrize("value", ["s3cret", None, {"a": "s3cret"}, ["s3cret"]], ids=repr)
+def test_a_secret_is_in_no_record_wherever_it_comes(secret: str, value: Any) -> None:
+    hidden = {secret: value, "a": [{secret: value}], "b": {"c": {secret: value}}}
+    row = {secret: value, "novelty": hidden, "free": hidden, "person": hidden, "people": [hidden], "text": hidden, "time": [hidden]}
+    shape = Shape(SCHEMA)
+    made = json.dumps(shape.record(row))
+
+    assert secret not in made
+    assert "s3cret" not in made
+    assert secret not in shape.unknown
+
+
+def test_what_is_unknown_and_what_does_not_fit_is_counted_by_name() -> None:
+    shape = Shape(SCHEMA)
+    for _ in range(3):
+        shape.record({"mascot": 1, "time": "x", "text": "a", "person": {"since": "x"}})
+
+    assert shape.unknown == {"mascot": 3}
+    assert shape.misfits == {"time": 3, "person": 3}
+
+
+def test_the_row_that_came_is_not_changed() -> None:
+    row = {"person": {"name": ["Ada"], "since": AT, "directUrl": "x"}, "mascot": {"directUrl": "x"}, "times": [AT]}
+    before = json.dumps(row)
+    record(**row)
+
+    assert json.dumps(row) == before
+
+
+# --- Anything -----------------------------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])) | names, any_json, max_size=6))
+def test_any_row_gives_a_record_that_fits_and_can_be_written(row: dict[str, Any]) -> None:
+    made = Shape(SCHEMA).record(row)
+
+    assert not list(VALIDATOR.iter_errors(made))
+    assert json.loads(orjson.dumps(made)) == json.loads(json.dumps(made))
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])) | names, any_json, max_size=6))
+def test_nothing_of_any_row_is_lost(row: dict[str, Any]) -> None:
+    made = Shape(SCHEMA).record(row)
+    for name, value in row.items():
+        misfit_or_unknown = made.get(OTHER, {}).get(name)
+        assert value is None or misfit_or_unknown == value or made.get(name) is not None or is_never(name, value)
+
+
+def is_never(name: str, value: Any) -> bool:
+    """Whether a value says of a time that there is none."""
+    if name != "time":
+        return False
+    number = int(value) if isinstance(value, (int, float)) or re.fullmatch(r"[+-]?\d{1,18}", str(value)) else None
+    return number is not None and iso_time(number) is None
+
+
+@given(any_json)
+def test_a_value_without_secrets_is_left_as_it_is(value: Any) -> None:
+    assert without_secrets(value) == value
+
+
+# --- Numbers in texts ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12", 12), ("-3", -3), ("+3", 3), (" 7 ", 7), ("0", 0), ("-3.5", -3.5), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("007", 7)],
+)
+def test_a_plain_number_is_read(text: str, number: float) -> None:
+    assert plain_number(text) == number
+
+
+NO_NUMBERS = ["1.200,50", "1,200.50", "1,5", "1 200", "1'200", "$12", "12 €", "12%", "", " ", "-", ".", "e3", "nan", "inf", "1e999"]
+
+
+@pytest.mark.parametrize("text", [*NO_NUMBERS, "Infinity", "0x1F", "1_000", "½", "1.2.3", "1-2"])
+def test_a_number_is_never_guessed(text: str) -> None:
+    assert plain_number(text) is None
+
+
+@given(st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_that_json_writes_is_read_back(number: float) -> None:
+    assert plain_number(as_json(number)) == number
+
+
+@given(st.text())
+def test_any_text_is_a_finite_number_or_none(text: str) -> None:
+    number = plain_number(text)
+
+    assert number is None or abs(number) < float("inf")
