@@ -157,7 +157,7 @@ def _shorten_state(record: logging.LogRecord) -> bool:
 
 def _wrong_setting(error: ValidationError, properties: Mapping[str, Any]) -> str:
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        missing = next(name for name in properties if error.message.startswith(f"'{name}'"))
         return f'The setting "{properties[missing]["title"]}" ({missing}) is missing.'
     name = str(error.path[0]) if error.path else ""
     setting = properties.get(name, {})
