@@ -213,7 +213,7 @@ def _is(pipeline: Row, wanted: str) -> bool:
 
 
 def _one(body: Any) -> Row:
-    """The object that an answer is."""
-    if not isinstance(body, dict):
-        raise WrongShape("an object was expected")
+    """The object that an answer is; one without a key is something else."""
+    if not isinstance(body, dict) or not key_of(body, ("key", "userKey")):
+        raise WrongShape("an object with a key was expected")
     return body

@@ -437,18 +437,15 @@ class StreakStream(HttpStream):
     def _say_what_was_left_out(self) -> None:
         if self.memory.complaint:
             self.logger.warning("%s: %s: what it covered was read whole.", self.name, self.memory.complaint)
-        counts = (
-            (self.refusals.gone, "boxes deleted while they were read: left out"),
-            (self.refusals.aside, "boxes refused or failed, also when asked again: their rows are missing in this stream"),
-            (self.without_key, "rows without a key: left out"),
-            (
-                sum(self.shape.misfits.values()),
-                f"values that do not fit their column: kept in otherProperties ({_names(self.shape.misfits)})",
-            ),
-        )
-        for count, sentence in counts:
+        misfits = sum(self.shape.misfits.values())
+        for count, one, many, why in (
+            (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
+            (self.refusals.aside, "box", "boxes", "refused or failed, also when asked again: the rows of this stream for it are missing"),
+            (self.without_key, "row", "rows", "left out, without a key"),
+            (misfits, "value", "values", f"not fitting the column, kept in otherProperties ({_names(self.shape.misfits)})"),
+        ):
             if count:
-                self.logger.warning("%s: %s (%s).", self.name, sentence, f"{count:,}")
+                self.logger.warning("%s: %s %s %s.", self.name, f"{count:,}", one if count == 1 else many, why)
         if self.shape.unknown:
             self.logger.info("%s: properties new to this version, kept in otherProperties: %s.", self.name, _names(self.shape.unknown))
 
