@@ -7,10 +7,9 @@ WORKDIR /airbyte/integration_code
 RUN python3 -m venv /airbyte/venv
 
 # What it needs, exactly as tested: a layer that only a change of the lock file builds again.
-COPY poetry.lock tools/requirements.py /airbyte/lock/
-RUN mkdir /airbyte/lock/tools \
-    && mv /airbyte/lock/requirements.py /airbyte/lock/tools/ \
-    && python3 /airbyte/lock/tools/requirements.py main >/airbyte/lock/requirements.txt \
+COPY poetry.lock /airbyte/lock/
+COPY tools/requirements.py /airbyte/lock/tools/
+RUN python3 /airbyte/lock/tools/requirements.py main >/airbyte/lock/requirements.txt \
     && /airbyte/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
         --requirement /airbyte/lock/requirements.txt
 
