@@ -177,7 +177,8 @@ class StreakStream(HttpStream):
                 self._compare_boxes(late)
                 yield from self._read_parents(boxes_of(late), aside)
             yield from self._ask_again(aside)
-            self._say_skipped_pipelines()
+            if self.parent is Level.BOX and (problems := self.account.box_problems()):
+                self._say_skipped("pipeline", problems)
         finally:
             self._say_what_was_left_out()
 
@@ -318,8 +319,9 @@ class StreakStream(HttpStream):
             if answer and answer.refusal:
                 yield answer
                 return
-            kept += [Packed.of(list(answer.rows), team)] if answer and answer.rows else ()
-            yield None
+            rows = list(answer.rows) if answer else []
+            kept += [Packed.of([row for row in rows if key_of(row)], team)] if rows else ()
+            yield Answer(parent, [row for row in rows if not key_of(row)], last=False)
         self.memory.compare(team, ((row["key"], row) for page in kept for row in page.rows()), of=sum(page.size for page in kept))
         for page in kept:
             rows = [row for row in page.rows() if self.memory.differs(team, row["key"])]
@@ -409,15 +411,12 @@ class StreakStream(HttpStream):
 
     # 4. The end: what was refused is asked for once more, and what was left out is said.
 
-    def _say_skipped_pipelines(self) -> None:
+    def _say_skipped(self, what: str, problems: Mapping[str, Refused | StreakError]) -> None:
         """In full refresh a stream that is not whole must not end green: the destination would erase what is missing."""
-        problems = self.account.box_problems() if self.parent is Level.BOX else {}
-        if not problems:
-            return
-        problem = skipped("pipeline", problems)
+        problem = skipped(what, problems)
         if not self.incremental or any(isinstance(one, StreakError) for one in problems.values()):
             raise problem
-        self.logger.warning("%s", problem.sentence)
+        self.logger.warning("%s: %s", self.name, problem.sentence)
 
     def _ask_again(self, aside: list[Answer]) -> Iterator[StreamData | None]:
         still: list[Answer] = []
@@ -432,7 +431,7 @@ class StreakStream(HttpStream):
             gone = yield from self._waiting(lambda: self.account.vanished(keys))
         problems = {answer.parent.name: answer.refusal for answer in still if answer.refusal and answer.parent.row["key"] not in gone}
         if problems:
-            raise skipped(self.parent.value, problems)
+            self._say_skipped(self.parent.value, problems)
 
     def _say_what_was_left_out(self) -> None:
         if self.memory.complaint:

@@ -12,8 +12,9 @@ What can go wrong is one thing: a change that leaves the print as it was.  By ch
 in the face shows it (an edited comment that moves no stamp).  Therefore a turn goes into the face, which changes once in
 `recheck_days`, on another day for each box: so each box is read again at least that often, whoever was wrong.
 
-Entries are buckets of the hash of a box's key.  Up to 100,000 boxes the hash has 32 bits, so that a bucket is a box; above that it
-has fewer, and the boxes that share a bucket share a print (the sum of theirs) and are read together.  So state stays below 1 MB.
+Entries are buckets of the hash of a box's key.  Up to 80,000 boxes there are at least 8,000 times as many buckets as boxes, so that
+a bucket is a box; above that there are fewer, and the boxes that share a bucket share a print (the sum of theirs) and are read
+together.  So state stays below 1 MB.
 
 Pure: no framework, no input or output.
 """
@@ -31,8 +32,9 @@ import orjson
 
 Row = Mapping[str, Any]
 
-EXACT_BITS = 32
-MOST_ENTRIES = 100_000  # of all ledgers of a stream together: 5 to 7 bytes each, a third more in base64
+HASH_BITS = 32
+EXACT_BITS = 13  # more than it takes to number the boxes: two share a bucket in one of 16,000 cases
+MOST_ENTRIES = 80_000  # of all ledgers of a stream together: 5 to 7 bytes each, a third more in base64
 PRINTS = 2**32
 
 
@@ -53,7 +55,7 @@ def turn_of(key: str, day: int, recheck_days: int) -> int:
 def bits_for(boxes: int, of: int) -> int:
     """How many bits of the hash the ledger of a pipeline uses that has `boxes` of the stream's `of`."""
     if of <= MOST_ENTRIES:
-        return EXACT_BITS
+        return min(HASH_BITS, boxes.bit_length() + EXACT_BITS)
     return max(0, (MOST_ENTRIES * boxes // of).bit_length() - 1)
 
 
@@ -64,7 +66,7 @@ class Ledger:
     be read, `settle` that it was, and `text` is the state.
     """
 
-    def __init__(self, known: Mapping[int, int] | None = None, bits: int = EXACT_BITS) -> None:
+    def __init__(self, known: Mapping[int, int] | None = None, bits: int = HASH_BITS) -> None:
         self._known = dict(known or {})
         self._known_bits = self._bits = bits
         self._known_now: dict[int, int] = {}  # buckets of `known` -> print that they would have now
@@ -83,7 +85,7 @@ class Ledger:
             buckets = _undo_steps(packed[4 + 4 * count :])
         except (ValueError, zlib.error, binascii.Error, TypeError) as error:
             raise Unreadable(str(error)) from error
-        if len(prints) != count or len(buckets) != count or not isinstance(bits, int) or not 0 <= bits <= EXACT_BITS:
+        if len(prints) != count or len(buckets) != count or not isinstance(bits, int) or not 0 <= bits <= HASH_BITS:
             raise Unreadable("its parts do not fit together")
         return cls(dict(zip(buckets, prints, strict=True)), bits)
 
@@ -100,7 +102,7 @@ class Ledger:
         self._due = {}
         for hash_ in self._hashes:
             if self._changed(hash_):
-                bucket = hash_ >> (EXACT_BITS - self._bits)
+                bucket = hash_ >> (HASH_BITS - self._bits)
                 self._due[bucket] = self._due.get(bucket, 0) + 1
 
     def differs(self, key: str) -> bool:
@@ -108,16 +110,16 @@ class Ledger:
         return self._changed(zlib.crc32(key.encode()))
 
     def _changed(self, hash_: int) -> bool:
-        bucket = hash_ >> (EXACT_BITS - self._known_bits)
+        bucket = hash_ >> (HASH_BITS - self._known_bits)
         return self._known.get(bucket) != self._known_now[bucket]
 
     def had(self, key: str) -> bool:
         """Whether rows of this box were delivered before (of it, or of one that shares its bucket)."""
-        return zlib.crc32(key.encode()) >> (EXACT_BITS - self._known_bits) in self._known
+        return zlib.crc32(key.encode()) >> (HASH_BITS - self._known_bits) in self._known
 
     def settle(self, key: str) -> None:
         """The rows of a box that differed were emitted; to be called once for each."""
-        self._due[zlib.crc32(key.encode()) >> (EXACT_BITS - self._bits)] -= 1
+        self._due[zlib.crc32(key.encode()) >> (HASH_BITS - self._bits)] -= 1
 
     @property
     def bits(self) -> int:
@@ -127,7 +129,7 @@ class Ledger:
     @property
     def settled(self) -> int:
         """How many boxes are delivered as they are now."""
-        return sum(not self._due.get(hash_ >> (EXACT_BITS - self._bits)) for hash_ in self._hashes)
+        return sum(not self._due.get(hash_ >> (HASH_BITS - self._bits)) for hash_ in self._hashes)
 
     def text(self) -> str:
         """The ledger for the state: prints of settled buckets; of those delivered before and not settled now, one that will differ."""
@@ -144,7 +146,7 @@ class Ledger:
         return base64.b64encode(zlib.compress(packed, 6)).decode()
 
     def _known_in_present_bits(self) -> set[int]:
-        known, shift, known_shift = self._known, EXACT_BITS - self._bits, EXACT_BITS - self._known_bits
+        known, shift, known_shift = self._known, HASH_BITS - self._bits, HASH_BITS - self._known_bits
         return {hash_ >> shift for hash_ in self._hashes if hash_ >> known_shift in known}
 
 
@@ -152,7 +154,7 @@ def _sums(hashes: Iterable[int], prints: Iterable[int], bits: int) -> dict[int, 
     """Bucket -> sum of its boxes' prints: in whatever order they are listed."""
     sums: dict[int, int] = {}
     for hash_, print_ in zip(hashes, prints, strict=True):
-        bucket = hash_ >> (EXACT_BITS - bits)
+        bucket = hash_ >> (HASH_BITS - bits)
         sums[bucket] = (sums.get(bucket, 0) + print_) % PRINTS
     return sums
 

@@ -31,8 +31,9 @@ class Memory:
             self.complaint = "The state is not one that this version of the connector writes"
             state = {}
         last = milliseconds_of(state.get("readAt")) or 0
-        self.now = max(now, last + 1)
-        self.marks: dict[str, int] = self._marks(state.get("marks"))
+        self.clock, self.now = now, max(now, last + 1)
+        # One from the future was set by a clock that was wrong: what was saved until now is not behind it.
+        self.marks = {scope: mark for scope, mark in self._marks(state.get("marks")).items() if mark <= now}
         if (milliseconds_of(state.get("startDate")) or 0) > (start or 0):
             self.marks = {}  # what lies before the earlier start was never asked for
         self._entries = self._ledger_entries(state.get("ledgers"))
@@ -64,6 +65,10 @@ class Memory:
         """Its rows were emitted."""
         self._ledgers[scope].settle(key)
         self._stale.add(scope)
+
+    def mark(self, scope: str, time: int) -> None:
+        """All up to that time was delivered; never moves back, and never beyond this sync."""
+        self.marks[scope] = max(self.marks.get(scope, 0), min(time, self.clock))
 
     def forget(self, scopes: Iterable[str]) -> None:
         """Pipelines that exist no more."""

@@ -66,7 +66,7 @@ class Contacts(StreakStream):
         return {} if since is None else {"after": since // 1000}
 
     def finished(self, parent: Parent) -> None:
-        self.memory.marks[parent.row["key"]] = self.memory.now
+        self.memory.mark(parent.row["key"], self.memory.clock)
 
     def added(self, row: Row, parent: Parent) -> Row:
         return {"customFields": named(settings(parent, "contactSettings"), row.get("fields"))}
@@ -296,16 +296,19 @@ class Newsfeed(StreakStream):
     primary_key = "key"
     key_names = ("key", "newsfeedItemKey")
     remembers = True
+    newest = 0  # of the events last seen
 
     def wanted(self, rows: Iterable[Row], parent: Parent) -> Iterable[Row]:
-        events, key = list(rows), parent.row["key"]
-        mark, newest = self.memory.marks.get(key), max(times_of(events), default=0)
-        self.memory.marks[key] = max(mark or 0, min(newest, self.memory.now))
+        events, mark = list(rows), self.memory.marks.get(parent.row["key"])
+        self.newest = max(times_of(events), default=0)
         if mark is None:
             return events
         if len(events) >= EVENTS_KEPT and min(times_of(events), default=0) > mark:
             self.logger.warning(LOST_EVENTS, parent.name, iso_time(mark), iso_time(min(times_of(events))), EVENTS_KEPT)
         return [event for event in events if not times_of([event]) or times_of([event])[0] >= mark]
+
+    def finished(self, parent: Parent) -> None:
+        self.memory.mark(parent.row["key"], self.newest)
 
 
 def times_of(events: list[Row]) -> list[int]:
