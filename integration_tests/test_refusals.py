@@ -6,6 +6,7 @@ Each test asserts what a user gets (records, statuses), what a user reads, and w
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -100,7 +101,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch, unhurried: None) -> FastForward:
     forward = FastForward()
     made = functools.partial(budget.Budget, clock=forward.clock, sleep=forward.sleep, wall_clock=forward.wall)
     monkeypatch.setattr(client, "Budget", made)
-    monkeypatch.setitem(client.SENDING, "timeout", (5.0, 1.0))
+    monkeypatch.setitem(client.SENDING, "timeout", (5.0, 0.6))
     return forward
 
 
@@ -109,8 +110,8 @@ def read(read: Read, monkeypatch: pytest.MonkeyPatch) -> Read:
     """With hardly any patience: a fault that lasts is to be given up soon."""
     monkeypatch.setattr(client, "LONGEST_WAIT", 0.01)
     for module in (client, source):
-        monkeypatch.setattr(module, "PATIENCE", 0.15)
-        monkeypatch.setattr(module, "SHORT_PATIENCE", 0.15)
+        monkeypatch.setattr(module, "PATIENCE", 0.1)
+        monkeypatch.setattr(module, "SHORT_PATIENCE", 0.1)
     return read
 
 
@@ -163,6 +164,13 @@ def warnings(reading: Reading) -> str:
     return "\n".join(message.log.message for message in reading.messages if message.log and message.log.level.value == "WARN")
 
 
+def left_out(reading: Reading, stream: str, why: str) -> int:
+    """How many boxes the one warning of that stream counts that gives this reason."""
+    (line,) = [line for line in warnings(reading).splitlines() if line.startswith(f"{stream}:") and why in line and "box" in line]
+    (count,) = re.findall(r"\d+", line)
+    return int(count)
+
+
 # --- A wrong key ------------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +194,7 @@ def test_reading_with_a_wrong_key_ends_every_stream_with_where_to_make_a_new_one
         assert reading.error_of(stream).failure_type.value == "config_error"
         assert NEW_KEY in reading.error_of(stream).message
     assert not reading.records
-    assert len(streak.log) <= 4
+    assert len(streak.log) <= 3
 
 
 @pytest.mark.parametrize("stream", ["teams", "snippets", "boxes", "users", "newsfeed"])
@@ -344,7 +352,8 @@ def test_a_pipelines_boxes_that_are_not_answered_cost_no_other_box_and_no_other_
         assert set(reading.keys("boxes")) == box_keys_outside(streak)
     if row in ("no access", "gone"):
         assert len(streak.requests(path)) == 2
-    assert len(streak.requests("v1/users/me")) == (row == "no access")
+    if row != "unanswered":  # there it may be asked to see whether anything is answered at all
+        assert len(streak.requests("v1/users/me")) == (row == "no access")
 
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
@@ -403,8 +412,7 @@ def test_one_box_that_is_not_answered_costs_its_own_rows_only(streak: Sandbox, r
     assert reading.ok
     wanted = {(box["key"], comment["key"]) for box, comment in streak.account.all("comments") if box["key"] != bad}
     assert set(reading.keys("box_comments", "boxKey", "key")) == wanted
-    assert "box_comments: 1 box" in warnings(reading)
-    assert ("deleted" in warnings(reading)) == (row == "gone")
+    assert left_out(reading, "box_comments", "deleted" if row == "gone" else "refused or failed") == 1
     asked = len(streak.requests(f"v2/boxes/{bad}/comments"))
     assert asked == 1 if row == "gone" else asked >= 2
 
@@ -421,7 +429,7 @@ def test_one_box_that_always_fails_costs_only_its_own_rows_in_every_stream_of_ch
 
     assert reading.statuses[stream] == "COMPLETE"
     assert {record["boxKey"] for record in reading.records[stream]} == {box["key"] for box, _ in streak.account.all(kind)} - {bad}
-    assert f"{stream}: 1 box" in warnings(reading)
+    assert left_out(reading, stream, "refused or failed") == 1
     assert streak.requests(f"{path}/boxes/{bad}/{kind}")
 
 
@@ -448,7 +456,7 @@ def test_boxes_that_are_gone_are_left_out_with_their_count(streak: Sandbox, read
 
     assert reading.statuses["box_comments"] == "COMPLETE"
     assert not gone & {record["boxKey"] for record in reading.records["box_comments"]}
-    assert "3 boxes were deleted while they were read" in warnings(reading)
+    assert left_out(reading, "box_comments", "deleted") == 3
 
 
 def test_an_endpoint_that_knows_no_box_ends_its_stream_before_all_boxes_are_asked(streak: Sandbox, read: Read) -> None:
@@ -496,7 +504,7 @@ def test_less_than_a_tenth_of_the_boxes_failing_does_not_hold_up_the_others(stre
 
     assert reading.statuses["box_comments"] == "COMPLETE"
     assert {record["boxKey"] for record in reading.records["box_comments"]} == set(boxes) - bad
-    assert "box_comments: 5 boxes were refused or failed" in warnings(reading)
+    assert left_out(reading, "box_comments", "refused or failed") == 5
 
 
 # --- A key that lists a pipeline and may not read it ------------------------------------------------------------------
@@ -740,7 +748,7 @@ def test_nothing_that_streak_sends_as_a_key_leads_a_request_elsewhere(streak: Sa
     assert '"Forged 0"' in reading.error_of("boxes").message
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 307])
 @pytest.mark.parametrize("path", ["v2/users/me/teams", "v1/pipelines/*/boxes", "v2/boxes/*/comments"])
 def test_no_redirect_is_followed_so_that_no_other_host_sees_a_request(streak: Sandbox, read: Read, path: str, status: int) -> None:
     with Sandbox(account="empty") as other:

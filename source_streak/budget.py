@@ -54,11 +54,11 @@ class Budget(AbstractAPIBudget):
     def update_from_response(self, request: Any, response: Any) -> None:
         """Learn from an answer: a 429 stops everybody and halves the pace for a while."""
         with self._facts:
-            if response.status_code != 429:
-                self._limited = 0
-                return
             now = self._clock()
             first_of_its_kind = self._sent.get(threading.get_ident(), now) >= self._resume
+            if response.status_code != 429:
+                self._limited = 0 if first_of_its_kind else self._limited
+                return
             if first_of_its_kind:  # not one of those that were under way when the pause began
                 self._limited += 1
                 self._slowness = min(self._slowness * 2, SLOWEST)

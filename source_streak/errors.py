@@ -53,7 +53,7 @@ class Unanswered(StreakError):
 
     def __init__(self, last: str, tries: int, time: str) -> None:
         super().__init__(
-            f"{last} Tried {tries} times in {time}, then given up. "
+            f"{last} Tried {tries} time{'s' if tries > 1 else ''} in {time}, then given up. "
             "This is not a matter of the settings: start the sync again when Streak can be reached.",
             "transient_error",
         )

@@ -48,7 +48,7 @@ class SourceStreak(AbstractSource):
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
         """The settings; a file that cannot be used is the user's to mend."""
-        settings = _file("settings", "--config", config_path, super().read_config)
+        settings = _file("the settings", "--config", config_path, super().read_config)
         if not isinstance(settings, dict):
             raise Failure(StreakError(f"The settings in {config_path} (--config) are not a JSON object.", "config_error"))
         return settings
@@ -56,7 +56,7 @@ class SourceStreak(AbstractSource):
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
         """The streams to read."""
-        return _file("configured catalog", "--catalog", catalog_path, super().read_catalog)
+        return _file("a configured catalog", "--catalog", catalog_path, super().read_catalog)
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
@@ -64,9 +64,7 @@ class SourceStreak(AbstractSource):
         try:
             return super().read_state(state_path)
         except OSError as error:
-            raise Failure(
-                StreakError(f"The state cannot be read from {state_path} (--state): {error.strerror}.", "config_error")
-            ) from error
+            raise Failure(StreakError(f"The file {state_path} (--state) cannot be read: {error.strerror}.", "config_error")) from error
         except Exception as error:  # whatever the framework's parsers raise
             LOGGER.warning("The state in %s (--state) cannot be read (%s): everything is read whole.", state_path, str(error)[:300])
             return []
@@ -169,9 +167,9 @@ def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
     try:
         return read(path)
     except OSError as error:
-        sentence = f"The {what} cannot be read from {path} ({option}): {error.strerror}."
+        sentence = f"The file {path} ({option}) cannot be read: {error.strerror}."
     except Exception as error:  # whatever the framework's parsers raise: the file is not what it should be
-        sentence = f"The file {path} ({option}) does not hold a {what} in JSON: {str(error)[:300]}"
+        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {str(error)[:300]}"
     raise Failure(StreakError(sentence, "config_error"))
 
 

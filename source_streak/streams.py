@@ -16,10 +16,6 @@ from source_streak.records import iso_time, listing, mapping, objects, whole_num
 
 MARGIN = 600_000  # milliseconds before the last read, for clocks that differ
 EVENTS_KEPT = 50  # of a pipeline
-LOST_EVENTS = (
-    'newsfeed: what happened in the pipeline "%s" between %s and %s is lost: Streak hands out the last %s events only. '
-    "Sync more often to have them all."
-)
 
 
 class Teams(StreakStream):
@@ -303,12 +299,23 @@ class Newsfeed(StreakStream):
         self.newest = max(times_of(events), default=0)
         if mark is None:
             return events
-        if len(events) >= EVENTS_KEPT and min(times_of(events), default=0) > mark:
-            self.logger.warning(LOST_EVENTS, parent.name, iso_time(mark), iso_time(min(times_of(events))), EVENTS_KEPT)
+        if lost := gap(events, mark):
+            self.logger.warning(lost, parent.name)
         return [event for event in events if not times_of([event]) or times_of([event])[0] >= mark]
 
     def finished(self, parent: Parent) -> None:
         self.memory.mark(parent.row["key"], self.newest)
+
+
+def gap(events: list[Row], mark: int) -> str:
+    """The warning about events that Streak no longer hands out: as many as it keeps, and all newer than those known."""
+    oldest = min(times_of(events), default=0)
+    if len(events) < EVENTS_KEPT or oldest <= mark:
+        return ""
+    return (
+        f'newsfeed: what happened in the pipeline "%s" between {iso_time(mark)} and {iso_time(oldest)} is lost: '
+        f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have them all."
+    )
 
 
 def times_of(events: list[Row]) -> list[int]:
