@@ -166,6 +166,8 @@ class StreakStream(HttpStream):
     def _read(self) -> Iterator[StreamData | None]:
         """The whole stream; None where time passes without a record."""
         try:
+            if self.incremental:
+                yield self._state_message()  # so that the next sync knows that this one began
             yield from self._waiting(lambda: self.account.parents(self.parent))
             if self.parent is Level.BOX:
                 self._compare_boxes(self.account.good_lists())
@@ -179,6 +181,7 @@ class StreakStream(HttpStream):
             yield from self._ask_again(aside)
             if self.parent is Level.BOX and (problems := self.account.box_problems()):
                 self._say_skipped("pipeline", problems)
+            self.memory.ended = True
         finally:
             self._say_what_was_left_out()
 
@@ -441,7 +444,7 @@ class StreakStream(HttpStream):
             (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
             (self.refusals.aside, "box", "boxes", "refused or failed, also when asked again: the rows of this stream for it are missing"),
             (self.without_key, "row", "rows", "left out, without a key"),
-            (misfits, "value", "values", f"not fitting the column, kept in otherProperties ({_names(self.shape.misfits)})"),
+            (misfits, "value", "values", f"that did not fit the column, kept in otherProperties ({_names(self.shape.misfits)})"),
         ):
             if count:
                 self.logger.warning("%s: %s %s %s.", self.name, f"{count:,}", one if count == 1 else many, why)

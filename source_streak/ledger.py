@@ -26,6 +26,7 @@ import binascii
 import zlib
 from array import array
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -42,9 +43,13 @@ class Unreadable(ValueError):
     """A text that is no ledger: cut off, damaged, or of another version."""
 
 
-def face(parts: Any, turn: int) -> int:
-    """The print of what decides a box's rows (any JSON value), with its turn."""
-    return zlib.crc32(orjson.dumps([turn, parts], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS))
+def print_of(key: str, face: Any, turn: int) -> int:
+    """The print of a box: of what decides its rows (any JSON value), with its turn.
+
+    A real digest, since prints are added up: the sum of two checksums can stay when the same is changed in both.
+    """
+    told = orjson.dumps([key, turn, face], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return int.from_bytes(blake2b(told, digest_size=4).digest(), "little")
 
 
 def turn_of(key: str, day: int, recheck_days: int) -> int:
@@ -62,7 +67,7 @@ def bits_for(boxes: int, of: int) -> int:
 class Ledger:
     """The prints of one pipeline's boxes (or one team's organizations).
 
-    `known` is what an earlier sync settled.  `compare` takes the faces of the present list; then `differs` says whether a box is to
+    `known` is what an earlier sync settled.  `compare` takes the prints of the present list; then `differs` says whether a box is to
     be read, `settle` that it was, and `text` is the state.
     """
 
@@ -89,12 +94,12 @@ class Ledger:
             raise Unreadable("its parts do not fit together")
         return cls(dict(zip(buckets, prints, strict=True)), bits)
 
-    def compare(self, faces: Iterable[tuple[str, int]], of: int) -> None:
-        """Take the key and face of each box that is there now; `of`: how many boxes the stream has in all."""
+    def compare(self, present: Iterable[tuple[str, int]], of: int) -> None:
+        """Take the key and print of each box that is there now; `of`: how many boxes the stream has in all."""
         self._hashes, prints = array("I"), array("I")
-        for key, print_ in faces:
+        for key, print_ in present:
             self._hashes.append(zlib.crc32(key.encode()))
-            prints.append(zlib.crc32(key.encode(), print_))
+            prints.append(print_)
         self._bits = bits_for(len(self._hashes), of)
         self._prints = _sums(self._hashes, prints, self._bits)
         same = self._bits == self._known_bits
@@ -140,14 +145,26 @@ class Ledger:
                 entries[bucket] = now
             elif bucket in known_buckets:
                 entries[bucket] = now ^ 1
-        buckets = sorted(entries)
-        prints = array("I", [entries[bucket] for bucket in buckets])
-        packed = len(buckets).to_bytes(4, "little") + prints.tobytes() + _steps(buckets)
-        return base64.b64encode(zlib.compress(packed, 6)).decode()
+        return _packed(entries)
+
+    def drop(self, key: str) -> bool:
+        """Of a ledger that is not compared: forget a box that turned up elsewhere. Returns whether it was there."""
+        return self._known.pop(zlib.crc32(key.encode()) >> (HASH_BITS - self._known_bits), None) is not None
+
+    def known_text(self) -> str:
+        """For the state: what it was made from, less what was dropped."""
+        return _packed(self._known)
 
     def _known_in_present_bits(self) -> set[int]:
         known, shift, known_shift = self._known, HASH_BITS - self._bits, HASH_BITS - self._known_bits
         return {hash_ >> shift for hash_ in self._hashes if hash_ >> known_shift in known}
+
+
+def _packed(entries: Mapping[int, int]) -> str:
+    buckets = sorted(entries)
+    prints = array("I", [entries[bucket] for bucket in buckets])
+    packed = len(buckets).to_bytes(4, "little") + prints.tobytes() + _steps(buckets)
+    return base64.b64encode(zlib.compress(packed, 6)).decode()
 
 
 def _sums(hashes: Iterable[int], prints: Iterable[int], bits: int) -> dict[int, int]:

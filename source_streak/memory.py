@@ -1,6 +1,6 @@
 """What an incremental stream remembers from sync to sync: its state, read and written.
 
-    {"version": 1, "readAt": "2026-11-21T18:00:00.000Z", "summary": "1,234 boxes in 3 pipelines",
+    {"version": 1, "readAt": "2026-11-21T18:00:00.000Z", "ended": true, "summary": "1,234 boxes in 3 pipelines",
      "ledgers": {"<pipeline or team key>": {"settled": 1000, "bits": 32, "prints": "<base64>"}},
      "marks": {"<team or pipeline key>": 1795284000000}, "startDate": "2024-01-01T00:00:00.000Z"}
 
@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from source_streak.ledger import Ledger, Unreadable, face, turn_of
-from source_streak.records import DAY_MS, iso_time, milliseconds_of
+from source_streak.ledger import Ledger, Unreadable, print_of, turn_of
+from source_streak.records import DAY_MS, LAST_MS, iso_time, milliseconds_of
 
 VERSION = 1
 DAMAGED = "A part of the state is damaged"
@@ -30,14 +30,20 @@ class Memory:
         if state and state.get("version") != VERSION:
             self.complaint = "The state is not one that this version of the connector writes"
             state = {}
-        last = milliseconds_of(state.get("readAt")) or 0
-        self.clock, self.now = now, max(now, last + 1)
-        # One from the future was set by a clock that was wrong: what was saved until now is not behind it.
+        last = milliseconds_of(state.get("readAt"))
+        self.clock, self.now = now, max(now, min(last or 0, LAST_MS - 1) + 1)
+        # A mark from the future was set by a clock that was wrong: what was saved until now is not behind it.
         self.marks = {scope: mark for scope, mark in self._marks(state.get("marks")).items() if mark <= now}
-        if (milliseconds_of(state.get("startDate")) or 0) > (start or 0):
+        since = state.get("startDate")
+        if (milliseconds_of(since) or 0) > (start or 0):
             self.marks = {}  # what lies before the earlier start was never asked for
         self._entries = self._ledger_entries(state.get("ledgers"))
+        if state and (last is None or (since is not None and milliseconds_of(since) is None)):
+            self.complaint, self.marks = DAMAGED, {}
+        self.ended = False  # set when all was read
+        self._in_doubt = bool(state) and state.get("ended") is not True
         self._ledgers: dict[str, Ledger] = {}
+        self._unlisted: dict[str, Ledger] = {}
         self._stale: set[str] = set()
 
     @property
@@ -49,7 +55,7 @@ class Memory:
         """Take what there is now in a pipeline (or team): key and face of each; `of`: how many there are in all scopes."""
         day = self.now // DAY_MS
         ledger = self._load(scope)
-        ledger.compare(((key, face(parts, turn_of(key, day, self._recheck_days))) for key, parts in faces), of)
+        ledger.compare(((key, print_of(key, face, turn_of(key, day, self._recheck_days))) for key, face in faces), of)
         self._ledgers[scope] = ledger
         self._stale.add(scope)
 
@@ -58,13 +64,22 @@ class Memory:
         return self._ledgers[scope].differs(key)
 
     def had(self, scope: str, key: str) -> bool:
-        """Whether an earlier sync delivered it."""
-        return scope in self._ledgers and self._ledgers[scope].had(key)
+        """Whether an earlier sync may have delivered it: one that was cut off may have delivered more than it could note."""
+        return self._in_doubt or bool(self.complaint) or self._ledgers[scope].had(key)
 
     def settle(self, scope: str, key: str) -> None:
         """Its rows were emitted."""
         self._ledgers[scope].settle(key)
         self._stale.add(scope)
+        for other in self._entries.keys() - self._ledgers.keys():
+            self._drop(other, key)
+
+    def _drop(self, scope: str, key: str) -> None:
+        """A pipeline that is not listed in this sync must not go on claiming a box that was delivered from another one."""
+        if scope not in self._unlisted:
+            self._unlisted[scope] = self._load(scope)
+        if self._unlisted[scope].drop(key):
+            self._stale.add(scope)
 
     def mark(self, scope: str, time: int) -> None:
         """All up to that time was delivered; never moves back, and never beyond this sync."""
@@ -75,6 +90,7 @@ class Memory:
         for scope in scopes:
             self._entries.pop(scope, None)
             self._ledgers.pop(scope, None)
+            self._stale.discard(scope)
 
     @property
     def scopes(self) -> set[str]:
@@ -83,11 +99,13 @@ class Memory:
 
     def state(self) -> dict[str, Any]:
         """As of now; costs something only for what changed since it was asked for last."""
-        for scope in self._stale & self._ledgers.keys():
-            ledger = self._ledgers[scope]
-            self._entries[scope] = {"settled": ledger.settled, "bits": ledger.bits, "prints": ledger.text()}
+        for scope in self._stale:
+            if ledger := self._ledgers.get(scope):
+                self._entries[scope] = {"settled": ledger.settled, "bits": ledger.bits, "prints": ledger.text()}
+            else:
+                self._entries[scope] = {**self._entries[scope], "prints": self._unlisted[scope].known_text()}
         self._stale.clear()
-        state: dict[str, Any] = {"version": VERSION, "readAt": self.read_at}
+        state: dict[str, Any] = {"version": VERSION, "readAt": self.read_at, "ended": self.ended}
         if self._entries:
             settled = sum(entry["settled"] for entry in self._entries.values() if isinstance(entry.get("settled"), int))
             state["summary"] = f"{settled:,} {self.things[0]} in {len(self._entries):,} {self.things[1]} delivered as they are"
@@ -118,7 +136,7 @@ class Memory:
     def _marks(self, marks: Any) -> dict[str, int]:
         if marks is None:
             return {}
-        if isinstance(marks, dict) and all(type(mark) is int for mark in marks.values()):
+        if isinstance(marks, dict) and all(type(mark) is int and 0 <= mark <= LAST_MS for mark in marks.values()):
             return dict(marks)
         self.complaint = DAMAGED
         return {}

@@ -297,11 +297,9 @@ class Newsfeed(StreakStream):
     def wanted(self, rows: Iterable[Row], parent: Parent) -> Iterable[Row]:
         events, mark = list(rows), self.memory.marks.get(parent.row["key"])
         self.newest = max(times_of(events), default=0)
-        if mark is None:
-            return events
-        if lost := gap(events, mark):
+        if mark is not None and (lost := gap(events, mark)):
             self.logger.warning(lost, parent.name)
-        return [event for event in events if not times_of([event]) or times_of([event])[0] >= mark]
+        return [event for event in events if max(times_of([event]), default=mark or 0) >= (mark or 0)]
 
     def finished(self, parent: Parent) -> None:
         self.memory.mark(parent.row["key"], self.newest)
