@@ -101,7 +101,7 @@ class StreakStream(HttpStream):
         self.emitted: set[tuple[Any, ...]] = set()
         self.cut_short: set[str] = set()
         self._state: MutableMapping[str, Any] = {}
-        self._spoke = monotonic()
+        self._stated = monotonic()  # when state was last written
 
     @property
     def url_base(self) -> str:
@@ -166,8 +166,6 @@ class StreakStream(HttpStream):
     def _read(self) -> Iterator[StreamData | None]:
         """The whole stream; None where time passes without a record."""
         try:
-            if self.incremental:
-                yield self._state_message()  # so that the next sync knows that this one began
             yield from self._waiting(lambda: self.account.parents(self.parent))
             if self.parent is Level.BOX:
                 self._compare_boxes(self.account.good_lists())
@@ -181,7 +179,7 @@ class StreakStream(HttpStream):
             yield from self._ask_again(aside)
             if self.parent is Level.BOX and (problems := self.account.box_problems()):
                 self._say_skipped("pipeline", problems)
-            self.memory.ended = True
+            self.memory.ended = self.parent is not Level.BOX or all(listed.complete for listed in self.account.box_lists())
         finally:
             self._say_what_was_left_out()
 
@@ -237,6 +235,7 @@ class StreakStream(HttpStream):
     def _due(self, parents: Iterable[Parent]) -> Iterator[Parent]:
         for parent in parents:
             if not self.to_read(parent):
+                self.refusals.settled += self.to_ask(parent)
                 continue
             if self.endpoint and not self.to_ask(parent):
                 self._settle(parent)
@@ -244,6 +243,11 @@ class StreakStream(HttpStream):
             yield parent
 
     def _compare_boxes(self, lists: list[BoxList]) -> None:
+        """Find out which boxes differ.
+
+        State follows at once, before their first row: it takes back what it says of them. Otherwise a box whose change was
+        delivered just before a kill, and undone before the next sync, would look as if nothing had happened to it.
+        """
         if not self.incremental:
             return
         self.memory.forget(self.memory.scopes - self.account.existing)
@@ -251,6 +255,7 @@ class StreakStream(HttpStream):
         for listed in lists:
             now = ((parent.keys["boxKey"], self.face(parent)) for parent in boxes_of([listed]) if not self.too_old(parent.row))
             self.memory.compare(listed.key, now, of)
+        self._stated = LONG_AGO
 
     def _settle(self, parent: Parent) -> None:
         if self.incremental:
@@ -326,6 +331,7 @@ class StreakStream(HttpStream):
             kept += [Packed.of([row for row in rows if key_of(row)], team)] if rows else ()
             yield Answer(parent, [row for row in rows if not key_of(row)], last=False)
         self.memory.compare(team, ((row["key"], row) for page in kept for row in page.rows()), of=sum(page.size for page in kept))
+        self._stated = LONG_AGO
         for page in kept:
             rows = [row for row in page.rows() if self.memory.differs(team, row["key"])]
             yield Answer(parent, rows, last=False)
@@ -391,7 +397,6 @@ class StreakStream(HttpStream):
             elif identity not in emitted:
                 emitted.add(identity)
                 self.progress.records += 1
-                self._spoke = monotonic()
                 if self.remembers:
                     record[CURSOR] = self.memory.read_at
                 yield record
@@ -469,14 +474,16 @@ class StreakStream(HttpStream):
     def _alive(self, waiting_for: str = "") -> Iterator[StreamData | None]:
         """A log line now and then, and state at least every few minutes: the platform takes a silent source for a dead one."""
         self.progress.tick(waiting_for)
-        yield self._state_message() if monotonic() - self._spoke >= STATE_EVERY else None
+        yield self._state_message() if monotonic() - self._stated >= STATE_EVERY else None
 
     def _keep_state(self) -> None:
-        self._state = self.memory.state() if self.remembers else self._state
-        self._spoke = monotonic()
+        """For the framework, which writes it after each part of a stream that remembers."""
+        if self.remembers:
+            self._state, self._stated = self.memory.state(), monotonic()
 
     def _state_message(self) -> AirbyteMessage:
         self._keep_state()
+        self._stated = monotonic()
         blob = AirbyteStateBlob(self._state if self.remembers else {"__ab_no_cursor_state_message": True})
         stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=self.name), stream_state=blob)
         return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
@@ -520,6 +527,7 @@ class Rest:
 CURSOR = "readAt"
 FIRST_PART, LONGEST_PART = 4.0, 60.0  # seconds
 STATE_EVERY = 240.0  # seconds
+LONG_AGO = float("-inf")
 SAMPLE = 500  # parents, from which the rows of a stream without requests are estimated
 PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey")
 

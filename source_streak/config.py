@@ -60,9 +60,11 @@ def _start(value: Any) -> int | None:
     if value is None or not str(value).strip():
         return None
     try:
-        moment = pendulum.parse(str(value).strip(), strict=True)
+        moment = pendulum.parse(str(value).strip(), exact=True)
     except ValueError:
         moment = None
+    if isinstance(moment, pendulum.Date) and not isinstance(moment, pendulum.DateTime):
+        moment = pendulum.datetime(moment.year, moment.month, moment.day)
     if not isinstance(moment, pendulum.DateTime):
         raise StreakError(
             f'The setting "Start date" is "{value}", which is no date. Write it like 2024-01-31 or 2024-01-31T09:00:00Z.', "config_error"

@@ -168,6 +168,7 @@ class Refusals:
         self._what = what
         self._last: Refused | Unanswered | None = None
         self.answered = self.gone = self.aside = 0
+        self.settled = 0  # things that an earlier sync had an answer for, and that need not be asked now
 
     def note(self, refusal: Refused | Unanswered, decided: Action | None) -> None:
         """Count one. Raises StreakError when these are too many to be single boxes."""
@@ -180,10 +181,10 @@ class Refusals:
         """Raises StreakError when the refusals are too many; at the end of a stream, or while there are enough to tell."""
         refused = self.gone + self.aside
         asked = refused + self.answered
-        hopeless = refused and not self.answered and (at_end or refused >= self.WITHOUT_SUCCESS)
+        hopeless = refused and not self.answered and (refused >= self.WITHOUT_SUCCESS or (at_end and not self.settled))
         # Boxes are deleted while they are read, so it takes more of those that are gone than of those that fail.
         several = self.aside >= self.AT_LEAST or refused >= self.WITHOUT_SUCCESS
-        too_many = several and refused > asked * self.SHARE and (at_end or asked >= self.WITHOUT_SUCCESS / self.SHARE)
+        too_many = several and refused > (asked + self.settled) * self.SHARE and (at_end or asked >= self.WITHOUT_SUCCESS / self.SHARE)
         if self._last and (hopeless or too_many):
             later = isinstance(self._last, Unanswered)
             answer = self._last.sentence if isinstance(self._last, Unanswered) else f"Streak's last answer was {self._last}."
