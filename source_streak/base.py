@@ -102,6 +102,7 @@ class StreakStream(HttpStream):
         self.cut_short: set[str] = set()
         self._state: MutableMapping[str, Any] = {}
         self._stated = monotonic()  # when state was last written
+        self._look = LONG_AGO  # when to see to log and state next
 
     @property
     def url_base(self) -> str:
@@ -179,13 +180,13 @@ class StreakStream(HttpStream):
             yield from self._ask_again(aside)
             if self.parent is Level.BOX and (problems := self.account.box_problems()):
                 self._say_skipped("pipeline", problems)
-            self.memory.ended = self.parent is not Level.BOX or all(listed.complete for listed in self.account.box_lists())
         finally:
             self._say_what_was_left_out()
 
     def _read_parents(self, parents: Iterable[Parent], aside: list[Answer], again: bool = False) -> Iterator[StreamData | None]:
         for answer in self._answers(parents, again):
-            yield from self._alive()
+            if answer is None or monotonic() >= self._look:
+                yield from self._alive()
             if answer is None:
                 continue  # still waiting
             self.progress.done += not again
@@ -251,11 +252,12 @@ class StreakStream(HttpStream):
         if not self.incremental:
             return
         self.memory.forget(self.memory.scopes - self.account.existing)
+        self.memory.listing(listed.key for listed in lists)
         of = self.account.how_many(Level.BOX)
         for listed in lists:
             now = ((parent.keys["boxKey"], self.face(parent)) for parent in boxes_of([listed]) if not self.too_old(parent.row))
             self.memory.compare(listed.key, now, of)
-        self._stated = LONG_AGO
+        self._stated = self._look = LONG_AGO
 
     def _settle(self, parent: Parent) -> None:
         if self.incremental:
@@ -330,8 +332,9 @@ class StreakStream(HttpStream):
             rows = list(answer.rows) if answer else []
             kept += [Packed.of([row for row in rows if key_of(row)], team)] if rows else ()
             yield Answer(parent, [row for row in rows if not key_of(row)], last=False)
+        self.memory.listing(one["key"] for one in self.account.teams())
         self.memory.compare(team, ((row["key"], row) for page in kept for row in page.rows()), of=sum(page.size for page in kept))
-        self._stated = LONG_AGO
+        self._stated = self._look = LONG_AGO
         for page in kept:
             rows = [row for row in page.rows() if self.memory.differs(team, row["key"])]
             yield Answer(parent, rows, last=False)
@@ -380,9 +383,13 @@ class StreakStream(HttpStream):
         """The rows of an answer that are to be delivered."""
         return rows
 
-    def had(self, parent: Parent) -> bool:
-        """Whether an earlier sync delivered rows of this box."""
-        return self.incremental and self.memory.had(parent.keys["pipelineKey"], parent.keys["boxKey"])
+    @property
+    def replaces(self) -> bool:
+        """Whether there may be rows of earlier syncs, so that what is empty now has to be said too.
+
+        Asked of the sync and not of each box, because the ledger forgets boxes that were out of sight for a while.
+        """
+        return self.incremental and not self.memory.first
 
     def _records(self, answer: Answer) -> Iterator[Record]:
         parent = answer.parent
@@ -403,7 +410,11 @@ class StreakStream(HttpStream):
 
     def _carried(self, parent: Parent) -> Row:
         """The parent's key columns, where the schema has them."""
-        return {name: key for name, key in parent.keys.items() if name in self.shape.names}
+        return {name: parent.keys[name] for name in self._carries if name in parent.keys}
+
+    @cached_property
+    def _carries(self) -> tuple[str, ...]:
+        return tuple(name for name in PARENT_KEYS if name in self.shape.names)
 
     def _identity(self, record: Record) -> tuple[Any, ...]:
         return tuple([record.get(name) for name in self._key_columns])
@@ -474,6 +485,7 @@ class StreakStream(HttpStream):
     def _alive(self, waiting_for: str = "") -> Iterator[StreamData | None]:
         """A log line now and then, and state at least every few minutes: the platform takes a silent source for a dead one."""
         self.progress.tick(waiting_for)
+        self._look = monotonic() + LOOK_UP
         yield self._state_message() if monotonic() - self._stated >= STATE_EVERY else None
 
     def _keep_state(self) -> None:

@@ -59,7 +59,6 @@ class BoxList:
     taken: frozenset[str] = frozenset()  # boxes that another list has delivered, from which they moved here since
     problem: Refused | StreakError | None = None
     asked_again: bool = False
-    short: bool = False  # of what Streak counts, also when read twice
 
     @property
     def key(self) -> str:
@@ -74,11 +73,6 @@ class BoxList:
         """How many boxes Streak counts; None where it does not say."""
         count = self.pipeline.get("boxCount")
         return count if type(count) is int else None
-
-    @property
-    def complete(self) -> bool:
-        """Whether a box that is not in it can be taken for one that is not in the pipeline."""
-        return not self.problem and not self.short
 
     def boxes(self) -> Iterator[Row]:
         """Unpacked page by page."""
@@ -220,7 +214,7 @@ class PagesAhead:
 def _judge_short(lists: list[BoxList]) -> None:
     for listed in lists:
         if not listed.problem and len(listed.keys) < (listed.expected or 0):
-            listed.short, listed.problem = True, _say_short(listed)
+            listed.problem = _say_short(listed)
 
 
 def _say_short(listed: BoxList) -> StreakError | None:

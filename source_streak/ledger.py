@@ -25,7 +25,7 @@ import base64
 import binascii
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -118,10 +118,6 @@ class Ledger:
         bucket = hash_ >> (HASH_BITS - self._known_bits)
         return self._known.get(bucket) != self._known_now[bucket]
 
-    def had(self, key: str) -> bool:
-        """Whether rows of this box were delivered before (of it, or of one that shares its bucket)."""
-        return zlib.crc32(key.encode()) >> (HASH_BITS - self._known_bits) in self._known
-
     def settle(self, key: str) -> None:
         """The rows of a box that differed were emitted; to be called once for each."""
         self._due[zlib.crc32(key.encode()) >> (HASH_BITS - self._bits)] -= 1
@@ -137,27 +133,23 @@ class Ledger:
         return sum(not self._due.get(hash_ >> (HASH_BITS - self._bits)) for hash_ in self._hashes)
 
     def text(self) -> str:
-        """The ledger for the state: prints of settled buckets; of those delivered before and not settled now, one that will differ."""
-        entries = {}
-        known_buckets = self._known_in_present_bits()
-        for bucket, now in self._prints.items():
-            if not self._due.get(bucket):
-                entries[bucket] = now
-            elif bucket in known_buckets:
-                entries[bucket] = now ^ 1
-        return _packed(entries)
+        """The ledger for the state: the prints of settled buckets, and nothing of those that are still to be read."""
+        return _packed({bucket: now for bucket, now in self._prints.items() if not self._due.get(bucket)})
 
-    def drop(self, key: str) -> bool:
-        """Of a ledger that is not compared: forget a box that turned up elsewhere. Returns whether it was there."""
-        return self._known.pop(zlib.crc32(key.encode()) >> (HASH_BITS - self._known_bits), None) is not None
+    def differing(self) -> Iterator[int]:
+        """Hashes of the keys of the boxes that are to be read."""
+        return filter(self._changed, self._hashes)
+
+    def drop(self, hashes: Iterable[int]) -> bool:
+        """Of a ledger that is not compared: forget boxes that turned up elsewhere. Returns whether any was there."""
+        buckets = {hash_ >> (HASH_BITS - self._known_bits) for hash_ in hashes} & self._known.keys()
+        for bucket in buckets:
+            del self._known[bucket]
+        return bool(buckets)
 
     def known_text(self) -> str:
         """For the state: what it was made from, less what was dropped."""
         return _packed(self._known)
-
-    def _known_in_present_bits(self) -> set[int]:
-        known, shift, known_shift = self._known, HASH_BITS - self._bits, HASH_BITS - self._known_bits
-        return {hash_ >> shift for hash_ in self._hashes if hash_ >> known_shift in known}
 
 
 def _packed(entries: Mapping[int, int]) -> str:

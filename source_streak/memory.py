@@ -1,6 +1,6 @@
 """What an incremental stream remembers from sync to sync: its state, read and written.
 
-    {"version": 1, "readAt": "2026-11-21T18:00:00.000Z", "ended": true, "summary": "1,234 boxes in 3 pipelines",
+    {"version": 1, "readAt": "2026-11-21T18:00:00.000Z", "summary": "1,234 boxes in 3 pipelines",
      "ledgers": {"<pipeline or team key>": {"settled": 1000, "bits": 32, "prints": "<base64>"}},
      "marks": {"<team or pipeline key>": 1795284000000}, "startDate": "2024-01-01T00:00:00.000Z"}
 
@@ -24,6 +24,7 @@ class Memory:
     """The state of one stream. `now` is the time of this sync in epoch milliseconds."""
 
     def __init__(self, state: Mapping[str, Any], now: int, recheck_days: int, start: int | None = None) -> None:
+        self.first = not state  # no sync before this one has delivered anything
         self.complaint = ""
         self.things = ("rows", "lists")  # in words, for the summary
         self._recheck_days, self._start = recheck_days, start
@@ -40,10 +41,9 @@ class Memory:
         self._entries = self._ledger_entries(state.get("ledgers"))
         if state and (last is None or (since is not None and milliseconds_of(since) is None)):
             self.complaint, self.marks = DAMAGED, {}
-        self.ended = False  # set when all was read
-        self._in_doubt = bool(state) and state.get("ended") is not True
         self._ledgers: dict[str, Ledger] = {}
         self._unlisted: dict[str, Ledger] = {}
+        self._listed: set[str] = set()
         self._stale: set[str] = set()
 
     @property
@@ -51,34 +51,37 @@ class Memory:
         """The time of this sync; greater than in every sync before."""
         return str(iso_time(self.now))
 
+    def listing(self, scopes: Iterable[str]) -> None:
+        """Say which pipelines (or teams) this sync has lists of; to be called before the first `compare`."""
+        self._listed |= set(scopes)
+
     def compare(self, scope: str, faces: Iterable[tuple[str, Any]], of: int) -> None:
-        """Take what there is now in a pipeline (or team): key and face of each; `of`: how many there are in all scopes."""
+        """Take what there is now in a pipeline (or team): key and face of each; `of`: how many there are in all that is listed."""
         day = self.now // DAY_MS
+        self._listed.add(scope)
+        unlisted = self._entries.keys() - self._listed
+        of += sum(settled for name in unlisted if type(settled := self._entries[name].get("settled")) is int)
         ledger = self._load(scope)
         ledger.compare(((key, print_of(key, face, turn_of(key, day, self._recheck_days))) for key, face in faces), of)
         self._ledgers[scope] = ledger
         self._stale.add(scope)
+        for other in unlisted:
+            self._drop(other, ledger.differing())
 
     def differs(self, scope: str, key: str) -> bool:
         """Whether it is to be read."""
         return self._ledgers[scope].differs(key)
 
-    def had(self, scope: str, key: str) -> bool:
-        """Whether an earlier sync may have delivered it: one that was cut off may have delivered more than it could note."""
-        return self._in_doubt or bool(self.complaint) or self._ledgers[scope].had(key)
-
     def settle(self, scope: str, key: str) -> None:
         """Its rows were emitted."""
         self._ledgers[scope].settle(key)
         self._stale.add(scope)
-        for other in self._entries.keys() - self._ledgers.keys():
-            self._drop(other, key)
 
-    def _drop(self, scope: str, key: str) -> None:
-        """A pipeline that is not listed in this sync must not go on claiming a box that was delivered from another one."""
+    def _drop(self, scope: str, hashes: Iterable[int]) -> None:
+        """A pipeline that is not listed in this sync must not go on claiming a box that is delivered from another one."""
         if scope not in self._unlisted:
             self._unlisted[scope] = self._load(scope)
-        if self._unlisted[scope].drop(key):
+        if self._unlisted[scope].drop(hashes):
             self._stale.add(scope)
 
     def mark(self, scope: str, time: int) -> None:
@@ -105,7 +108,7 @@ class Memory:
             else:
                 self._entries[scope] = {**self._entries[scope], "prints": self._unlisted[scope].known_text()}
         self._stale.clear()
-        state: dict[str, Any] = {"version": VERSION, "readAt": self.read_at, "ended": self.ended}
+        state: dict[str, Any] = {"version": VERSION, "readAt": self.read_at}
         if self._entries:
             settled = sum(entry["settled"] for entry in self._entries.values() if isinstance(entry.get("settled"), int))
             state["summary"] = f"{settled:,} {self.things[0]} in {len(self._entries):,} {self.things[1]} delivered as they are"

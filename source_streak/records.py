@@ -24,11 +24,10 @@ OTHER = "otherProperties"
 # Never in a record: intercomHmac signs its user in to Streak's support chat, directUrl opens a file without a login.
 SECRETS = frozenset({"intercomHmac", "directUrl", "apiKey", "apiKeys"})
 
-DAY_MS = 86_400_000
+DAY_MS, MINUTE_MS = 86_400_000, 60_000
 EPOCH = date(1970, 1, 1).toordinal()
 LAST_MS = (date.max.toordinal() - EPOCH + 1) * DAY_MS - 1
 FIRST_MS = (date.min.toordinal() - EPOCH) * DAY_MS
-MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 SECONDS = [f"{second:02d}." for second in range(60)]
 MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -47,9 +46,8 @@ def iso_time(milliseconds: int) -> str | None:
     """Epoch milliseconds -> `2026-09-21T14:13:20.000Z`; None for 0 and -1 (Streak's "never") and years outside 1 to 9999."""
     if milliseconds in (0, -1) or not FIRST_MS <= milliseconds <= LAST_MS:
         return None
-    day, rest = divmod(milliseconds, DAY_MS)
-    second, millisecond = divmod(rest, 1000)
-    return _day(day) + MINUTES[second // 60] + SECONDS[second % 60] + MILLISECONDS[millisecond]
+    minute, rest = divmod(milliseconds, MINUTE_MS)
+    return _minute(minute) + SECONDS[rest // 1000] + MILLISECONDS[rest % 1000]
 
 
 def milliseconds_of(time: Any) -> int | None:
@@ -61,9 +59,10 @@ def milliseconds_of(time: Any) -> int | None:
     return round(moment.timestamp() * 1000)
 
 
-@lru_cache(maxsize=4096)
-def _day(number: int) -> str:
-    return date.fromordinal(EPOCH + number).isoformat() + "T"
+@lru_cache(maxsize=65_536)
+def _minute(number: int) -> str:
+    day, minute = divmod(number, DAY_MS // MINUTE_MS)
+    return f"{date.fromordinal(EPOCH + day).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:"
 
 
 def plain_number(text: str) -> int | float | None:
@@ -161,7 +160,7 @@ def _column(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
 
 
 def _time(value: Any) -> str | None:
-    return iso_time(_integer(value))
+    return iso_time(value if type(value) is int else _integer(value))
 
 
 def _integer(value: Any) -> int:
@@ -205,7 +204,7 @@ def _free(value: Any) -> Any:
 
 def _plain(values: Iterable[Any]) -> bool:
     """Whether these are scalars, so that nothing can be hidden in them."""
-    return all(type(value) is not dict and type(value) is not list for value in values)
+    return NESTED.isdisjoint(map(type, values))
 
 
 def _object(columns: Mapping[str, tuple[type | None, Convert]]) -> Convert:
@@ -235,7 +234,7 @@ def _array(items: Mapping[str, Any]) -> Convert:
     def convert(value: Any) -> list[Any]:
         if type(value) is not list:
             raise Misfit
-        if not value or (exact and all(type(inner) is exact for inner in value)):
+        if not value or {exact}.issuperset(map(type, value)):
             return value
         fitted = [(inner, True) if inner is None or type(inner) is exact else _fit(inner_convert, inner) for inner in value]
         if not all(fits for _, fits in fitted):
@@ -253,6 +252,7 @@ def _fit(convert: Convert, value: Any) -> tuple[Any, bool]:
         return misfit.fitted, False
 
 
+NESTED = frozenset({dict, list})
 ANY: tuple[type | None, Convert] = (None, without_secrets)
 SCALARS: dict[str, tuple[type, Convert]] = {
     "string": (str, _string),

@@ -152,7 +152,7 @@ class BoxFieldValues(StreakStream):
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         definitions = definitions_of(parent.pipeline.get("fields"))
-        return field_values(definitions, parent.row.get("fields"), with_unset=self.had(parent))
+        return field_values(definitions, parent.row.get("fields"), with_unset=self.replaces)
 
 
 class BoxStageHistory(StreakStream):
