@@ -25,7 +25,7 @@ import base64
 import binascii
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -136,9 +136,9 @@ class Ledger:
         """The ledger for the state: the prints of settled buckets, and nothing of those that are still to be read."""
         return _packed({bucket: now for bucket, now in self._prints.items() if not self._due.get(bucket)})
 
-    def differing(self) -> Iterator[int]:
+    def differing(self) -> list[int]:
         """Hashes of the keys of the boxes that are to be read."""
-        return filter(self._changed, self._hashes)
+        return list(filter(self._changed, self._hashes))
 
     def drop(self, hashes: Iterable[int]) -> bool:
         """Of a ledger that is not compared: forget boxes that turned up elsewhere. Returns whether any was there."""

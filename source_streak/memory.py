@@ -65,8 +65,9 @@ class Memory:
         ledger.compare(((key, print_of(key, face, turn_of(key, day, self._recheck_days))) for key, face in faces), of)
         self._ledgers[scope] = ledger
         self._stale.add(scope)
+        differing = ledger.differing() if unlisted else []
         for other in unlisted:
-            self._drop(other, ledger.differing())
+            self._drop(other, differing)
 
     def differs(self, scope: str, key: str) -> bool:
         """Whether it is to be read."""
@@ -77,7 +78,7 @@ class Memory:
         self._ledgers[scope].settle(key)
         self._stale.add(scope)
 
-    def _drop(self, scope: str, hashes: Iterable[int]) -> None:
+    def _drop(self, scope: str, hashes: list[int]) -> None:
         """A pipeline that is not listed in this sync must not go on claiming a box that is delivered from another one."""
         if scope not in self._unlisted:
             self._unlisted[scope] = self._load(scope)
