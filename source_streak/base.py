@@ -236,7 +236,7 @@ class StreakStream(HttpStream):
     def _due(self, parents: Iterable[Parent]) -> Iterator[Parent]:
         for parent in parents:
             if not self.to_read(parent):
-                self.refusals.settled += self.to_ask(parent)
+                self.refusals.settled += self.incremental and self.to_ask(parent)
                 continue
             if self.endpoint and not self.to_ask(parent):
                 self._settle(parent)
@@ -249,7 +249,7 @@ class StreakStream(HttpStream):
         State follows at once, before their first row: it takes back what it says of them. Otherwise a box whose change was
         delivered just before a kill, and undone before the next sync, would look as if nothing had happened to it.
         """
-        if not self.incremental:
+        if not self.incremental or not lists:
             return
         self.memory.forget(self.memory.scopes - self.account.existing)
         self.memory.listing(listed.key for listed in lists)
