@@ -100,6 +100,7 @@ class BoxLists:
         """The lists of these pipelines, complete as far as can be told."""
         lists = [BoxList(pipeline) for pipeline in pipelines]
         self._read_side_by_side(lists)
+        self._give_back(lists)
         self._complete(lists)
         return lists
 
@@ -158,6 +159,12 @@ class BoxLists:
                     self._last_seen[box["key"]] = packed
                 listed.pages.append(packed)
         return Page([{"key": key} for key in boxes], page.more)
+
+    def _give_back(self, lists: list[BoxList]) -> None:
+        """Boxes that moved into a list which then failed count where they were seen before: that list delivers nothing."""
+        for failed in (listed for listed in lists if listed.problem):
+            for page in (page for listed in lists if listed is not failed for page in listed.pages):
+                page.superseded -= failed.keys
 
     def _complete(self, lists: list[BoxList]) -> None:
         """Read once more what holds fewer boxes than were counted before, or are now: one that moved may have missed both lists.

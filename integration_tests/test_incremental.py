@@ -1,0 +1,1494 @@
+"""Incremental sync through the real entrypoint: what is delivered, what is asked for, and what is remembered.
+
+Most tests read the account once, let something happen, and read it again with the state of the first time.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import orjson
+import pytest
+from airbyte_cdk.models import (
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateStats,
+    AirbyteStateType,
+    AirbyteStreamState,
+    StreamDescriptor,
+    SyncMode,
+)
+from conftest import CURSOR, Destination, Read, Reading, discovered, without_cursor
+from streak_sandbox import Sandbox, objects
+
+from source_streak import base
+from source_streak.records import DAY_MS, iso_time, milliseconds_of
+
+Row = dict[str, Any]
+State = list[AirbyteStateMessage]
+
+OF_RECORDS = ("boxes", "box_field_values", "box_stage_history")
+CHILDREN = ("box_comments", "box_meetings", "box_tasks", "box_threads", "box_files")
+OF_BOXES = OF_RECORDS + CHILDREN
+SOME = ("boxes", "box_field_values", "box_comments")
+INCREMENTAL = {*OF_BOXES, "contacts", "organizations", "newsfeed"}
+COUNTERS = {
+    "box_comments": ("commentCount",),
+    "box_meetings": ("callLogCount", "meetingNotesCount"),
+    "box_tasks": ("taskTotal",),
+    "box_threads": ("gmailThreadCount",),
+    "box_files": ("fileCount",),
+}
+PATHS = {name: name.removeprefix("box_") for name in CHILDREN}
+REFUSED = "Hiring – Bewerbungen"  # noqa: RUF001
+TODAY = 1_795_284_000_000  # 2026-11-21
+
+
+# --- Helpers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """As in conftest.py, but smaller: each test here reads it several times."""
+    with Sandbox(**getattr(request, "param", {"boxes": 60})) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sync(read: Read) -> Callable[..., Reading]:
+    """Like `read`, but incremental."""
+
+    def incremental(*names: str, after: Reading | None = None, state: State | None = None, **settings: Any) -> Reading:
+        return read(*names, incremental=True, state=after.last_states if after else state, **settings)
+
+    return incremental
+
+
+Sync = Callable[..., Reading]
+
+
+def asked(streak: Sandbox) -> Counter[str]:
+    """What was asked for since the log was cleared; the keys of boxes stay, since they are the point."""
+    return Counter(entry.path for entry in streak.requests())
+
+
+def lists(streak: Sandbox) -> Counter[str]:
+    """What every sync of box streams asks for: the pipelines, and the boxes of each (all of which fit in one page here)."""
+    return Counter({"v2/pipelines": 1, **{f"v1/pipelines/{key}/boxes": 1 for key in streak.account.pipelines}})
+
+
+def asked_for(streak: Sandbox, *boxes: Row) -> Counter[str]:
+    """The requests for all that these boxes have."""
+    return Counter(
+        f"v{1 if name in ('box_threads', 'box_files') else 2}/boxes/{box['key']}/{PATHS[name]}"
+        for box in boxes
+        for name in CHILDREN
+        if any(box.get(counter, 1) for counter in COUNTERS[name])
+    )
+
+
+def boxes_in(reading: Reading, stream: str) -> set[str]:
+    """Keys of the boxes that a stream delivered something of."""
+    return {record["key" if stream == "boxes" else "boxKey"] for record in reading.records[stream]}
+
+
+def some_boxes(streak: Sandbox, having: str = "commentCount") -> list[Row]:
+    """Boxes that have something."""
+    return [box for box in streak.account.boxes.values() if box.get(having)]
+
+
+def blob(reading: Reading, stream: str) -> Row:
+    """A stream's last state as JSON."""
+    state = next(state for state in reading.last_states if state.stream.stream_descriptor.name == stream)
+    return json.loads(json.dumps(vars(state.stream.stream_state)))
+
+
+def states_of(**blobs: Any) -> State:
+    """States as the platform hands them in."""
+    return [
+        AirbyteStateMessage(
+            type=AirbyteStateType.STREAM,
+            stream=AirbyteStreamState(stream_descriptor=StreamDescriptor(name=name), stream_state=AirbyteStateBlob(blob)),
+            sourceStats=AirbyteStateStats(recordCount=0.0),
+        )
+        for name, blob in blobs.items()
+    ]
+
+
+def rows_of(reading: Reading, stream: str) -> list[str]:
+    """A stream's records as text, sorted, less the time of reading."""
+    return sorted(orjson.dumps(without_cursor(record), option=orjson.OPT_SORT_KEYS).decode() for record in reading.records[stream])
+
+
+def warnings(reading: Reading, *words: str) -> list[str]:
+    """The log lines that hold these words."""
+    return [line for line in reading.logs if all(word in line for word in words)]
+
+
+def assert_whole(*readings: Reading, fresh: Reading) -> None:
+    """The union of these outputs, as a destination keeps it, holds each record of a whole read made now, as it is now."""
+    destination = Destination()
+    for reading in readings:
+        for stream, records in reading.records.items():
+            destination.take(stream, records)
+    for stream in INCREMENTAL & fresh.records.keys():
+        kept = destination.rows(stream)
+        for record in fresh.records[stream]:
+            key = tuple(record[column] for column in destination.keys[stream])
+            assert kept.get(key) == without_cursor(record), f"{stream}: missing or stale"
+
+
+@contextmanager
+def clock_at(patch: pytest.MonkeyPatch, milliseconds: int) -> Iterator[None]:
+    """Lets the connector's clock stand still at that time."""
+    with patch.context() as inner:
+        inner.setattr(base, "time_ns", lambda: milliseconds * 1_000_000)
+        yield
+
+
+# --- Discover, first sync, full refresh ------------------------------------------------------------------------------
+
+
+def test_discover_says_which_streams_can_be_read_incrementally_and_that_the_source_defines_their_cursor() -> None:
+    streams = {stream.name: stream for stream in discovered().streams}
+    incremental = {name for name, stream in streams.items() if SyncMode.incremental in stream.supported_sync_modes}
+
+    assert incremental == INCREMENTAL
+    for name, stream in streams.items():
+        assert SyncMode.full_refresh in stream.supported_sync_modes
+        assert bool(stream.source_defined_cursor) == (name in INCREMENTAL)
+        assert (stream.default_cursor_field or []) == (["readAt"] if name in INCREMENTAL else [])
+        cursor = stream.json_schema["properties"].get("readAt")
+        assert bool(cursor) == (name in INCREMENTAL)
+        assert not cursor or (cursor["format"], cursor["airbyte_type"]) == ("date-time", "timestamp_with_timezone")
+
+
+def test_a_first_incremental_sync_gives_the_records_of_a_full_refresh_and_asks_the_same(streak: Sandbox, read: Read) -> None:
+    whole = read()
+    asked_whole = asked(streak)
+    streak.clear_log()
+    first = read(incremental=True)
+
+    assert whole.ok
+    assert first.ok
+    assert set(whole.records) == set(first.records)
+    for stream in whole.records:
+        assert rows_of(whole, stream) == rows_of(first, stream), stream
+    assert asked(streak) == asked_whole
+    assert all(CURSOR in record for stream in INCREMENTAL for reading in (whole, first) for record in reading.records[stream])
+    assert not any(CURSOR in record for stream in set(whole.records) - INCREMENTAL for record in whole.records[stream])
+
+
+def test_a_full_refresh_takes_no_notice_of_what_was_delivered_but_its_time_goes_on(streak: Sandbox, read: Read) -> None:
+    first = read(*INCREMENTAL, incremental=True)
+    second = read(*INCREMENTAL, state=first.last_states)
+    third = read(*INCREMENTAL, state=second.last_states)
+
+    for reading in (second, third):
+        for stream in INCREMENTAL:
+            assert rows_of(reading, stream) == rows_of(first, stream), stream
+    for stream in INCREMENTAL:
+        times = [{record[CURSOR] for record in reading.records[stream]} for reading in (first, second, third)]
+        assert max(times[0]) < min(times[1]) <= max(times[1]) < min(times[2]), stream
+
+
+def test_all_of_a_sync_s_records_of_a_stream_carry_the_time_at_which_it_began(sync: Sync) -> None:
+    first = sync("boxes", "box_comments")
+
+    for stream in ("boxes", "box_comments"):
+        times = {record[CURSOR] for record in first.records[stream]}
+        assert times == {blob(first, stream)["readAt"]}
+        assert milliseconds_of(times.pop()) is not None
+
+
+def test_the_state_says_in_words_what_it_covers(streak: Sandbox, sync: Sync) -> None:
+    first = sync("boxes", "box_comments", "organizations")
+
+    for stream in ("boxes", "box_comments"):
+        assert "60 boxes in 5 pipelines" in blob(first, stream)["summary"]
+        assert blob(first, stream)["ledgers"].keys() == streak.account.pipelines.keys()
+    assert "organizations in 2 teams" in blob(first, "organizations")["summary"]
+
+
+# --- Nothing has changed ---------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_account_read_again_costs_the_lists_and_delivers_nothing(streak: Sandbox, sync: Sync) -> None:
+    first = sync(*OF_BOXES)
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert second.ok
+    assert not second.records
+    assert asked(streak) == lists(streak)
+
+
+def test_the_same_with_all_streams(streak: Sandbox, sync: Sync) -> None:
+    first = sync()
+    streak.clear_log()
+    second = sync(after=first)
+
+    at_the_marks = {record["timestamp"] for record in second.records.pop("newsfeed", [])}
+    assert at_the_marks <= {iso_time(mark) for mark in blob(first, "newsfeed")["marks"].values()}
+    assert not INCREMENTAL & second.records.keys()
+    teams, pipelines = streak.account.teams, streak.account.pipelines
+    others = [
+        *("v2/users/me/teams", "v1/snippets"),
+        *(f"v2/teams/{key}/{what}" for key in teams for what in ("users", "contacts", "organizations")),
+        *(f"v1/pipelines/{key}/newsfeed" for key in pipelines),
+    ]
+    assert asked(streak) == lists(streak) + Counter(others)
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 300}], indirect=True)
+def test_also_after_all_boxes_were_edited_in_the_same_millisecond(streak: Sandbox, sync: Sync, read: Read) -> None:
+    first = sync("boxes", "box_comments")
+    for number, key in enumerate(list(streak.account.boxes)):
+        streak.account.edit_box(key, notes=f"No. {number}", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY)
+    second = sync("boxes", "box_comments", after=first)
+    streak.clear_log()
+    third = sync("boxes", "box_comments", after=second)
+
+    assert len(second.records["boxes"]) == 300
+    assert not third.records
+    assert asked(streak) == lists(streak)
+    assert_whole(first, second, third, fresh=read("boxes", "box_comments"))
+
+
+def test_what_drifts_by_itself_is_no_change(streak: Sandbox, sync: Sync) -> None:
+    first = sync(*OF_BOXES)
+    streak.account.drift()
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert not second.records
+    assert asked(streak) == lists(streak)
+
+
+# --- The recheck turn ------------------------------------------------------------------------------------------------
+
+
+def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_days(
+    streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams, days = ("boxes", "box_comments", "organizations"), 5
+    with clock_at(monkeypatch, TODAY):
+        last = sync(*streams, recheck_days=days)
+    again: dict[str, list[str]] = {stream: [] for stream in streams}
+    for day in range(1, days + 1):
+        with clock_at(monkeypatch, TODAY + day * DAY_MS):
+            for hours in (0, 3):  # twice on that day
+                streak.clear_log()
+                before, last = last, sync(*streams, recheck_days=days, after=last)
+                with_comments = {key for key in boxes_in(last, "boxes") if streak.account.boxes[key].get("commentCount", 1)}
+                assert boxes_in(last, "box_comments") == with_comments
+                assert len(streak.requests("*/comments")) == len(with_comments)
+                assert bool(boxes_in(last, "boxes")) == (not hours), "their turn was this morning"
+                for stream in streams:
+                    keys = {record.get("boxKey", record["key"]) for record in last.records[stream]}
+                    again[stream] += keys
+                assert before.ok
+
+    assert sorted(again["boxes"]) == sorted(streak.account.boxes)
+    assert sorted(again["box_comments"]) == sorted({box["key"] for box, _ in streak.account.all("comments")})
+    assert sorted(again["organizations"]) == sorted(row["key"] for rows in streak.account.organizations.values() for row in rows)
+
+
+def test_an_edited_comment_that_moves_nothing_is_delivered_within_recheck_days(
+    streak: Sandbox, sync: Sync, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clock_at(monkeypatch, TODAY):
+        first = sync("box_comments", recheck_days=3)
+    box = some_boxes(streak)[3]
+    comment = streak.account.comments[box["key"]][0]
+    streak.account.edit_comment(box["key"], comment["key"], "Not at all")
+    readings = [first]
+    for day in range(4):
+        with clock_at(monkeypatch, TODAY + day * DAY_MS):
+            readings.append(sync("box_comments", recheck_days=3, after=readings[-1]))
+
+    assert not readings[1].records
+    assert_whole(*readings, fresh=read("box_comments"))
+
+
+def test_with_recheck_days_of_0_nothing_is_read_again_for_ever(streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    with clock_at(monkeypatch, TODAY):
+        first = sync(*OF_BOXES, recheck_days=0)
+    streak.clear_log()
+    with clock_at(monkeypatch, TODAY + 4_000 * DAY_MS):
+        second = sync(*OF_BOXES, recheck_days=0, after=first)
+
+    assert not second.records
+    assert asked(streak) == lists(streak)
+
+
+# --- Something has changed -------------------------------------------------------------------------------------------
+
+
+def test_one_comment_added_leads_to_requests_for_all_that_this_box_has_and_nothing_else(streak: Sandbox, sync: Sync, read: Read) -> None:
+    first = sync(*OF_BOXES)
+    box = some_boxes(streak, "taskTotal")[2]
+    updated = box["lastUpdatedTimestamp"]
+    added = streak.account.add_comment(box["key"], "New")
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert box["lastUpdatedTimestamp"] == updated
+    assert asked(streak) == lists(streak) + asked_for(streak, box)
+    assert added["key"] in second.keys("box_comments")
+    assert all(boxes_in(second, stream) <= {box["key"]} for stream in OF_BOXES)
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+@pytest.mark.parametrize("moving", ["lastSavedTimestamp", "commentCount", "lastCommentTimestamp"])
+def test_one_stamp_or_one_counter_that_moves_alone_is_enough(streak: Sandbox, sync: Sync, moving: str) -> None:
+    first = sync("box_comments")
+    box = some_boxes(streak)[0]
+    before = dict(box)
+    streak.account.add_comment(box["key"], "New")
+    after = box[moving]
+    box.update(before)
+    box[moving] = after
+    second = sync("box_comments", after=first)
+
+    assert after != before.get(moving)
+    assert boxes_in(second, "box_comments") == {box["key"]}
+
+
+def test_ten_boxes_edited_and_two_created_are_those_twelve(streak: Sandbox, sync: Sync, read: Read) -> None:
+    first = sync(*OF_BOXES)
+    edited = list(streak.account.boxes.values())[20:120:10]
+    for box in edited:
+        streak.account.edit_box(box["key"], name=f"{box['name']} (edited)")
+    sales = streak.account.pipeline_named("Sales")["key"]
+    created = [streak.account.add_box(sales, f"New {number}") for number in range(2)]
+    streak.account.add_task(created[0]["key"])
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert sorted(second.keys("boxes")) == sorted(box["key"] for box in [*edited, *created])
+    assert asked(streak) == lists(streak) + asked_for(streak, *edited, *created)
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_a_renamed_stage_brings_the_boxes_of_its_pipeline_again_and_no_request_for_what_they_have(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
+    first = sync(*OF_BOXES)
+    hiring = streak.account.pipeline_named(REFUSED)
+    streak.account.rename_stage(hiring["key"], hiring["stageOrder"][0], "Applied at last")
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert asked(streak) == lists(streak)
+    assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(hiring["key"])}
+    assert "Applied at last" in {record["stageName"] for record in second.records["boxes"]}
+    assert not set(CHILDREN) & second.records.keys()
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+@pytest.mark.parametrize("what", ["field renamed", "field added", "field deleted", "pipeline renamed"])
+def test_so_does_any_other_definition_that_is_shown_in_the_rows(streak: Sandbox, sync: Sync, read: Read, what: str) -> None:
+    first = sync(*OF_RECORDS)
+    sales = streak.account.pipeline_named("Sales")["key"]
+    if what == "field renamed":
+        streak.account.rename_field(sales, "1001", "Worth")
+    elif what == "field added":
+        streak.account.add_field(sales, "Mood")
+    elif what == "field deleted":
+        streak.account.delete_field(sales, "1001")
+    else:
+        streak.account.edit_pipeline(sales, name="Vente")
+    second = sync(*OF_RECORDS, after=first)
+
+    assert_whole(first, second, fresh=read(*OF_RECORDS))
+    assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(sales)}
+
+
+def test_a_box_whose_last_comment_was_deleted_is_delivered_though_its_stamps_have_fallen(streak: Sandbox, sync: Sync, read: Read) -> None:
+    box = next(box for box in some_boxes(streak, "taskTotal") if box.get("commentCount") == 1)
+    comment = streak.account.comments[box["key"]][0]
+    first = sync(*OF_BOXES)
+    saved = box["lastSavedTimestamp"]
+    streak.account.delete_comment(box["key"], comment["key"])
+    streak.account.edit_box(box["key"], lastSavedTimestamp=saved - 5_000, lastUpdatedTimestamp=box["lastUpdatedTimestamp"] - 5_000)
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    (record,) = second.records["boxes"]
+    assert (record["key"], record["commentCount"]) == (box["key"], 0)
+    assert "lastCommentTimestamp" not in record
+    assert asked(streak) == lists(streak) + asked_for(streak, box)
+    assert not streak.requests("*/comments")
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_a_box_moved_to_another_pipeline_without_any_stamp_moving_is_delivered_with_all_it_has(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
+    first = sync(*OF_BOXES)
+    box = some_boxes(streak, "taskTotal")[1]
+    stamps = {name: box[name] for name in ("lastUpdatedTimestamp", "lastSavedTimestamp")}
+    support = streak.account.pipeline_named("Support 🎧")["key"]
+    assert box["pipelineKey"] != support
+    streak.account.move_box(box["key"], support, **stamps)
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert [(record["key"], record["pipelineKey"]) for record in second.records["boxes"]] == [(box["key"], support)]
+    assert asked(streak) == lists(streak) + asked_for(streak, box)
+    assert {record["pipelineKey"] for record in second.records["box_comments"]} == {support}
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_and_again_when_it_comes_back_as_it_was(streak: Sandbox, sync: Sync, read: Read) -> None:
+    readings = [sync(*OF_BOXES)]
+    box = some_boxes(streak)[1]
+    as_it_was, home = dict(box), box["pipelineKey"]
+    for pipeline in (streak.account.pipeline_named("Support 🎧")["key"], home):
+        streak.account.move_box(box["key"], pipeline, lastUpdatedTimestamp=1, lastSavedTimestamp=1)
+        if pipeline == home:
+            box.update(as_it_was)
+        readings.append(sync(*OF_BOXES, after=readings[-1]))
+        assert readings[-1].keys("boxes") == [box["key"]]
+
+    assert_whole(*readings, fresh=read(*OF_BOXES))
+
+
+@pytest.mark.parametrize("meanwhile", ["refused", "left out by the settings"])
+def test_also_when_the_pipeline_it_came_from_was_not_listed_meanwhile(streak: Sandbox, sync: Sync, read: Read, meanwhile: str) -> None:
+    """Where it came from, the ledger knows it as it is; but its rows say by now that it is elsewhere."""
+    readings = [sync(*OF_BOXES)]
+    home = streak.account.pipeline_named(REFUSED)["key"]
+    box = next(box for box in streak.account.boxes_of(home) if box.get("commentCount"))
+    as_it_was = dict(box)
+    streak.account.move_box(box["key"], streak.account.pipeline_named("Sales")["key"])
+    if meanwhile == "refused":
+        streak.moods.refused_pipelines = {home}
+        readings.append(sync(*OF_BOXES, after=readings[-1]))
+        streak.moods.refused_pipelines = set()
+    else:
+        readings.append(sync(*OF_BOXES, pipelines=["Sales"], after=readings[-1]))
+    assert readings[-1].keys("boxes") == [box["key"]]
+    streak.account.move_box(box["key"], home)
+    box.update(as_it_was)
+    readings.append(sync(*OF_BOXES, after=readings[-1]))
+
+    assert_whole(*readings, fresh=read(*OF_BOXES))
+
+
+def test_a_box_that_appears_with_a_stamp_of_last_year_is_delivered(streak: Sandbox, sync: Sync, read: Read) -> None:
+    first = sync(*OF_BOXES)
+    sales = streak.account.pipeline_named("Sales")
+    box = objects.box(70_001, "Shared with us now", sales, streak.account.me, TODAY - 365 * DAY_MS)
+    streak.account.put_box(box)
+    streak.account.put_children("comments", box["key"], [objects.comment(box, 1, box["creatorKey"], TODAY - 365 * DAY_MS, "Old")])
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert second.keys("boxes") == [box["key"]]
+    assert len(second.records["box_comments"]) == 1
+    assert asked(streak) == lists(streak) + asked_for(streak, box)
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_a_box_edited_in_the_very_millisecond_of_its_last_edit_is_delivered(streak: Sandbox, sync: Sync, read: Read) -> None:
+    boxes = some_boxes(streak)[:2]
+    for box in boxes:
+        streak.account.edit_box(box["key"], notes="Before", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY)
+    first = sync(*OF_BOXES)
+    streak.account.edit_box(boxes[0]["key"], notes="After", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY)
+    second = sync(*OF_BOXES, after=first)
+
+    assert [(record["key"], record["notes"]) for record in second.records["boxes"]] == [(boxes[0]["key"], "After")]
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_a_meeting_in_2096_hides_nothing_that_comes_after_it(streak: Sandbox, sync: Sync, read: Read) -> None:
+    far_away = 3_976_214_400_000
+    box, other = some_boxes(streak)[:2]
+    streak.account.add_meeting(box["key"], "In 2096", startTimestamp=far_away)
+    readings = [sync(*OF_BOXES)]
+    for change in (
+        lambda: streak.account.add_meeting(box["key"], "Tomorrow"),
+        lambda: streak.account.add_comment(box["key"], "Later"),
+        lambda: streak.account.add_meeting(other["key"], "Also in 2096", startTimestamp=far_away),
+        lambda: streak.account.edit_box(other["key"], name="Renamed"),
+    ):
+        change()
+        readings.append(sync(*OF_BOXES, after=readings[-1]))
+        assert len(readings[-1].records["boxes"]) == 1
+
+    assert_whole(*readings, fresh=read(*OF_BOXES))
+
+
+def test_a_change_while_the_sync_runs_is_delivered_by_it_or_by_the_next(streak: Sandbox, sync: Sync, read: Read) -> None:
+    boxes = some_boxes(streak)
+    target = boxes[-1]
+
+    def change(running: Sandbox) -> None:
+        running.account.edit_box(target["key"], name="Renamed meanwhile")
+        running.account.add_comment(target["key"], "Meanwhile")
+        running.account.add_task(boxes[0]["key"], "Meanwhile")
+        running.account.move_box(boxes[1]["key"], running.account.pipeline_named("Support 🎧")["key"])
+        running.account.delete_box(boxes[2]["key"])
+
+    streak.on("v2/boxes/*/comments", change, after=10)
+    first = sync(*OF_BOXES)
+    second = sync(*OF_BOXES, after=first)
+
+    assert first.ok
+    assert second.ok
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_a_box_moved_into_a_pipeline_whose_list_fails_midway_is_not_lost_between_the_two(streak: Sandbox, read: Read, sync: Sync) -> None:
+    """Seen where it was, then where it is; that list is refused further on, and read once more at the end."""
+    ideas = next(row["key"] for row in streak.account.pipelines.values() if row["name"].startswith("Ada"))
+    hiring = streak.account.pipeline_named(REFUSED)["key"]
+    (box,) = streak.account.boxes_of(ideas)
+    streak.account.edit_box(box["key"], creationTimestamp=TODAY - 1)  # so that it is on the first page
+    streak.moods.limit_cap = 5
+    moved = threading.Event()
+
+    def move(running: Sandbox) -> None:
+        running.account.move_box(box["key"], hiring)
+        moved.set()
+
+    streak.on(f"v1/pipelines/{ideas}/boxes", move, before_answer=False)
+    streak.on(f"v1/pipelines/{hiring}/boxes", lambda _: moved.wait(10))
+    streak.fault(f"v1/pipelines/{hiring}/boxes", "status", status=401, where={"page": "1"})
+    whole = read("boxes")
+
+    assert whole.ok
+    assert set(whole.keys("boxes")) == streak.account.boxes.keys()
+
+
+# --- Fields and links ------------------------------------------------------------------------------------------------
+
+
+def test_a_cleared_custom_field_comes_as_a_row_with_nulls(streak: Sandbox, sync: Sync, read: Read) -> None:
+    first = sync("box_field_values")
+    box = next(box for box in streak.account.boxes.values() if {"1001", "1002"} <= box["fields"].keys() and box["fields"]["1001"])
+    streak.account.edit_box(box["key"], fields={"1001": None})
+    second = sync("box_field_values", after=first)
+
+    cleared = next(record for record in second.records["box_field_values"] if record["fieldKey"] == "1001")
+    definition = next(field for field in streak.account.pipelines[box["pipelineKey"]]["fields"] if field["key"] == "1001")
+    assert {name: value for name, value in cleared.items() if value is not None} == {
+        "boxKey": box["key"],
+        "pipelineKey": box["pipelineKey"],
+        "fieldKey": "1001",
+        "fieldName": definition["name"],
+        "fieldType": definition["type"],
+        CURSOR: cleared[CURSOR],
+    }
+    assert_whole(first, second, fresh=read("box_field_values"))
+
+
+def test_a_first_sync_and_a_new_box_have_no_rows_of_fields_that_were_never_set(streak: Sandbox, sync: Sync) -> None:
+    first = sync("box_field_values")
+    box = streak.account.add_box(streak.account.pipeline_named("Sales")["key"], "New", fields={"1001": "5"})
+    second = sync("box_field_values", after=first)
+
+    assert all(record.get("rawValue") is not None for record in first.records["box_field_values"])
+    assert {(record["boxKey"], record["fieldKey"]) for record in second.records["box_field_values"]} >= {(box["key"], "1001")}
+
+
+def clear(streak: Sandbox, box: Row) -> None:
+    streak.account.edit_box(box["key"], fields={"1001": None})
+
+
+def killed_early(streak: Sandbox, sync: Sync, box: Row) -> Reading:
+    """The first sync, before it has written any state after a record."""
+    state, _ = cut_off(sync("box_field_values"), "box_field_values")
+    clear(streak, box)
+    return sync("box_field_values", state=state or None)
+
+
+def state_damaged(streak: Sandbox, sync: Sync, box: Row) -> Reading:
+    state = blob(sync("box_field_values"), "box_field_values")
+    ledger = state["ledgers"][box["pipelineKey"]]
+    ledger["prints"] = ledger["prints"][:40]
+    clear(streak, box)
+    return sync("box_field_values", state=states_of(box_field_values=state))
+
+
+def list_came_short(streak: Sandbox, sync: Sync, box: Row) -> Reading:
+    """Counted, but not listed for a while."""
+    first, boxes = sync("box_field_values"), streak.account._boxes_of[box["pipelineKey"]]
+    del boxes[box["key"]]
+    streak.account._orders.clear()
+    second = sync("box_field_values", after=first)
+    assert warnings(second, "holds only")
+    boxes[box["key"]] = box
+    clear(streak, box)
+    return sync("box_field_values", after=second)
+
+
+def elsewhere_for_a_while(streak: Sandbox, sync: Sync, box: Row) -> Reading:
+    home, reading = box["pipelineKey"], sync("box_field_values")
+    streak.account.move_box(box["key"], streak.account.pipeline_named("Support 🎧")["key"])
+    reading = sync("box_field_values", after=reading)
+    streak.account.move_box(box["key"], home, fields={})
+    return sync("box_field_values", after=reading)
+
+
+def pipeline_out_of_sight_for_a_while(streak: Sandbox, sync: Sync, box: Row) -> Reading:
+    """Not refused, but not even listed."""
+    first, pipeline = sync("box_field_values"), streak.account.pipelines.pop(box["pipelineKey"])
+    second = sync("box_field_values", after=first)
+    streak.account.pipelines[box["pipelineKey"]] = pipeline
+    clear(streak, box)
+    return sync("box_field_values", after=second)
+
+
+def start_date_moved_to_and_fro(streak: Sandbox, sync: Sync, box: Row) -> Reading:
+    reading = sync("box_field_values", after=sync("box_field_values"), start_date="2090-01-01")
+    clear(streak, box)
+    return sync("box_field_values", after=reading)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [killed_early, state_damaged, list_came_short, elsewhere_for_a_while, pipeline_out_of_sight_for_a_while, start_date_moved_to_and_fro],
+)
+def test_a_field_cleared_in_times_of_trouble_comes_as_nulls_too(
+    streak: Sandbox, sync: Sync, trouble: Callable[[Sandbox, Sync, Row], Reading]
+) -> None:
+    """Whatever the ledger has forgotten: the row of that field is in the destination."""
+    sales = streak.account.pipeline_named("Sales")["key"]
+    box = streak.account.add_box(sales, "Acme", fields={"1001": "5"})
+    last = trouble(streak, sync, box)
+
+    values = {
+        (record["boxKey"], record["pipelineKey"], record["fieldKey"]): record.get("rawValue") for record in last.records["box_field_values"]
+    }
+    assert last.ok
+    assert values.get((box["key"], sales, "1001"), "still as it was") is None
+
+
+def test_a_removed_link_is_gone_from_the_next_read_of_the_links(streak: Sandbox, sync: Sync) -> None:
+    box = next(box for box in streak.account.boxes.values() if len(box.get("linkedBoxKeys", [])) > 3)
+    first = sync("box_links", "box_contacts")
+    gone, *rest = box["linkedBoxKeys"]
+    streak.account.edit_box(box["key"], linkedBoxKeys=rest, contacts=None)
+    second = sync("box_links", "box_contacts", after=first)
+
+    links = {reading: set(reading.keys("box_links", "boxKey", "linkedBoxKey")) for reading in (first, second)}
+    assert links[first] - links[second] == {(box["key"], gone)}
+    assert links[second] < links[first]
+    assert first.records["box_contacts"]
+    assert not second.records["box_contacts"]
+
+
+# --- Pipelines -------------------------------------------------------------------------------------------------------
+
+
+def test_a_pipeline_seen_for_the_first_time_is_delivered_whole(streak: Sandbox, sync: Sync, read: Read) -> None:
+    first = sync(*OF_BOXES)
+    new = streak.account.add_pipeline("New", boxes=7)["key"]
+    streak.account.add_comment(streak.account.boxes_of(new)[0]["key"], "Hello")
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(new)}
+    assert asked(streak) == lists(streak) + asked_for(streak, *streak.account.boxes_of(new))
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_a_pipeline_added_to_the_settings_is_delivered_and_one_taken_out_is_remembered(streak: Sandbox, sync: Sync, read: Read) -> None:
+    sales, hiring = (streak.account.pipeline_named(name)["key"] for name in ("Sales", REFUSED))
+    first = sync(*OF_BOXES, pipelines=["Sales"])
+    second = sync(*OF_BOXES, pipelines=["Sales", hiring], after=first)
+    changed = streak.account.boxes_of(sales)[0]["key"]
+    streak.account.edit_box(changed, name="Changed while it was left out")
+    third = sync(*OF_BOXES, pipelines=[hiring], after=second)
+    fourth = sync(*OF_BOXES, pipelines=["Sales", hiring], after=third)
+
+    assert {record["pipelineKey"] for record in first.records["boxes"]} == {sales}
+    assert {record["pipelineKey"] for record in second.records["boxes"]} == {hiring}
+    assert len(second.records["boxes"]) == len(streak.account.boxes_of(hiring))
+    assert not third.records
+    assert fourth.keys("boxes") == [changed]
+    assert_whole(first, second, third, fourth, fresh=read(*OF_BOXES, pipelines=["Sales", hiring]))
+
+
+def test_a_pipeline_refused_in_incremental_is_a_warning_and_its_ledger_stays_until_it_can_be_read(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
+    hiring = streak.account.pipeline_named(REFUSED)["key"]
+    first = sync(*OF_BOXES)
+    streak.moods.refused_pipelines = {hiring}
+    changed = streak.account.boxes_of(hiring)[1]["key"]
+    streak.account.edit_box(changed, name="Changed behind the wall")
+    elsewhere = streak.account.boxes_of(streak.account.pipeline_named("Sales")["key"])[0]["key"]
+    streak.account.edit_box(elsewhere, name="Changed in front of it")
+    second = sync(*OF_BOXES, after=first)
+
+    assert second.ok
+    assert set(second.statuses.values()) == {"COMPLETE"}
+    assert second.keys("boxes") == [elsewhere]
+    for stream in OF_BOXES:
+        assert blob(second, stream)["ledgers"][hiring] == blob(first, stream)["ledgers"][hiring]
+        assert len(warnings(second, f"{stream}: ", f'"{REFUSED}"', "does not let this API key read it")) == 1
+
+    streak.moods.refused_pipelines = set()
+    streak.clear_log()
+    third = sync(*OF_BOXES, after=second)
+    assert third.keys("boxes") == [changed]
+    assert asked(streak) == lists(streak) + asked_for(streak, streak.account.boxes[changed])
+    assert_whole(first, second, third, fresh=read(*OF_BOXES))
+
+
+def test_a_pipeline_refused_at_first_and_granted_later_is_delivered_whole(streak: Sandbox, sync: Sync, read: Read) -> None:
+    hiring = streak.account.pipeline_named(REFUSED)["key"]
+    streak.moods.refused_pipelines = {hiring}
+    first = sync(*OF_BOXES)
+    streak.moods.refused_pipelines = set()
+    second = sync(*OF_BOXES, after=first)
+
+    assert first.ok
+    assert hiring not in {record["pipelineKey"] for record in first.records["boxes"]}
+    assert hiring not in blob(first, "boxes")["ledgers"]
+    assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(hiring)}
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+def test_a_pipeline_refused_when_its_list_is_asked_for_and_granted_before_the_end_is_delivered_in_the_same_sync(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
+    hiring = streak.account.pipeline_named(REFUSED)["key"]
+    first = sync("boxes", "box_comments")
+    changed = next(box["key"] for box in streak.account.boxes_of(hiring) if box.get("commentCount"))
+    streak.account.edit_box(changed, name="Changed")
+    streak.fault(f"v1/pipelines/{hiring}/boxes", "status", status=401)
+    second = sync("boxes", "box_comments", after=first)
+
+    assert second.ok
+    assert second.keys("boxes") == [changed]
+    assert not warnings(second, "does not let")
+    assert_whole(first, second, fresh=read("boxes", "box_comments"))
+
+
+def test_a_deleted_pipeline_goes_from_the_state_and_nothing_is_said(streak: Sandbox, sync: Sync) -> None:
+    first = sync(*OF_BOXES)
+    support = streak.account.pipeline_named("Support 🎧")["key"]
+    streak.account.delete_pipeline(support)
+    second = sync(*OF_BOXES, after=first)
+
+    assert second.ok
+    assert not second.records
+    assert all(support not in blob(second, stream)["ledgers"] for stream in OF_BOXES)
+    assert not warnings(second, '"level":"WARN"')
+
+
+def test_a_list_that_fails_ends_its_streams_after_all_else_was_delivered_and_keeps_what_is_known(streak: Sandbox, sync: Sync) -> None:
+    hiring = streak.account.pipeline_named(REFUSED)["key"]
+    first = sync("boxes", "organizations")
+    elsewhere = streak.account.boxes_of(streak.account.pipeline_named("Sales")["key"])[0]["key"]
+    streak.account.edit_box(elsewhere, name="Changed")
+    streak.moods.empty_pipelines = {hiring}
+    second = sync("boxes", "organizations", after=first)
+
+    assert second.statuses["boxes"] == "INCOMPLETE"
+    assert second.keys("boxes") == [elsewhere]
+    assert blob(second, "boxes")["ledgers"][hiring] == blob(first, "boxes")["ledgers"][hiring]
+    streak.moods.empty_pipelines = set()
+    assert not sync("boxes", "organizations", after=second).records, "the changed box was settled although the stream had failed"
+
+
+# --- The start date --------------------------------------------------------------------------------------------------
+
+
+def old_and_new(streak: Sandbox, start: int) -> tuple[set[str], set[str]]:
+    """Keys of the boxes whose stamps all lie before a time, and of the others."""
+    old = {
+        box["key"]
+        for box in streak.account.boxes.values()
+        if max((v for k, v in box.items() if k.endswith(("Timestamp", "DueDate")) and type(v) is int), default=start) < start
+    }
+    return old, streak.account.boxes.keys() - old
+
+
+START = "2025-10-01"
+START_MS = 1_759_276_800_000
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_the_start_date_leaves_out_boxes_whose_stamps_all_lie_before_it_and_what_they_have(
+    streak: Sandbox, read: Read, incremental: bool
+) -> None:
+    old, new = old_and_new(streak, START_MS)
+    reading = read(*OF_BOXES, incremental=incremental, start_date=START)
+
+    assert len(old) > 20
+    assert len(new) > 20
+    assert set(reading.keys("boxes")) == new
+    assert asked(streak) == lists(streak) + asked_for(streak, *(streak.account.boxes[key] for key in new))
+    assert all(boxes_in(reading, stream) <= new for stream in OF_BOXES)
+
+
+def test_a_start_date_moved_back_delivers_what_it_had_left_out_and_nothing_twice(streak: Sandbox, sync: Sync, read: Read) -> None:
+    old, _ = old_and_new(streak, START_MS)
+    streams = (*OF_BOXES, "contacts")
+    first = sync(*streams, start_date=START)
+    second = sync(*streams, start_date=START, after=first)
+    third = sync(*streams, start_date="2005-01-01T00:00:00Z", after=second)
+
+    assert not second.records
+    assert set(third.keys("boxes")) == old
+    assert_whole(first, second, third, fresh=read(*streams, start_date="2005-01-01"))
+
+
+def test_a_start_date_taken_away_delivers_all(streak: Sandbox, sync: Sync, read: Read) -> None:
+    streams = (*OF_BOXES, "contacts")
+    first = sync(*streams, start_date=START)
+    second = sync(*streams, after=first)
+
+    assert_whole(first, second, fresh=read(*streams))
+
+
+def test_an_old_box_is_delivered_once_something_happens_to_it(streak: Sandbox, sync: Sync) -> None:
+    old, _ = old_and_new(streak, START_MS)
+    first = sync(*OF_BOXES, start_date=START)
+    key = min(old)
+    streak.account.add_comment(key, "After all")
+    second = sync(*OF_BOXES, start_date=START, after=first)
+
+    assert second.keys("boxes") == [key]
+    assert boxes_in(second, "box_comments") == {key}
+
+
+@pytest.mark.parametrize(
+    ("start", "milliseconds"),
+    [
+        ("2025-10-01", START_MS),
+        ("2025-10-01T00:00:00", START_MS),
+        ("2025-10-01T00:00:00Z", START_MS),
+        ("2025-10-01T00:00:00.000Z", START_MS),
+        ("2025-10-01T02:00:00+02:00", START_MS),
+        ("2025-09-30T17:30:00.500-06:30", START_MS + 500),
+    ],
+)
+def test_a_start_date_can_be_a_date_or_a_time_with_or_without_zone(streak: Sandbox, read: Read, start: str, milliseconds: int) -> None:
+    sales = streak.account.pipeline_named("Sales")
+    edge = {}
+    for number, offset in enumerate((-1, 0), start=80_001):
+        box = objects.box(number, f"At the edge {offset}", sales, streak.account.me, milliseconds + offset)
+        streak.account.put_box(box)
+        edge[offset] = box["key"]
+    reading = read("boxes", "contacts", start_date=start)
+
+    assert edge[0] in reading.keys("boxes")
+    assert edge[-1] not in reading.keys("boxes")
+    assert {entry.query["after"] for entry in streak.requests("*/contacts")} == {str(milliseconds // 1000)}
+
+
+@pytest.mark.parametrize(
+    "start", ["tomorrow", "2025-13-01", "2025-02-30", "01/02/2025", "12:30:00", "P3D", "2025-01-01/2025-02-01", "x" * 50]
+)
+def test_a_start_date_that_is_none_is_said_in_a_sentence(streak: Sandbox, sync: Sync, start: str) -> None:
+    reading = sync("boxes", start_date=start)
+
+    assert not reading.ok
+    sentence = reading.errors[-1].message
+    assert "Start date" in sentence
+    assert start in sentence or "does not match" in sentence
+    assert reading.errors[-1].failure_type.value == "config_error"
+    assert not any("Traceback" in (error.stack_trace or "") for error in reading.errors)
+    assert not streak.requests()
+
+
+# --- Boxes and endpoints that fail -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [500, 422, 401])
+def test_a_box_that_always_fails_is_set_aside_and_asked_again_next_time_and_nothing_else_is(
+    streak: Sandbox, sync: Sync, status: int
+) -> None:
+    box = some_boxes(streak)[5]
+    streak.fault(f"v2/boxes/{box['key']}/comments", "status", status=status, times=None)
+    first = sync("boxes", "box_comments")
+    streak.clear_log()
+    second = sync("boxes", "box_comments", after=first)
+
+    assert first.ok
+    assert boxes_in(first, "box_comments") == {box["key"] for box, _ in streak.account.all("comments")} - {box["key"]}
+    assert len(warnings(first, "box_comments: ", "refused or failed")) == 1
+    assert {entry.path for entry in streak.requests("*/comments")} == {f"v2/boxes/{box['key']}/comments"}
+    assert not second.records
+    assert second.ok, second.errors and second.errors[0].message
+    assert len(warnings(second, "box_comments: ", "refused or failed")) == 1
+
+    streak.clear_faults()
+    third = sync("boxes", "box_comments", after=second)
+    assert third.ok
+    assert boxes_in(third, "box_comments") == {box["key"]}
+    assert not warnings(third, "refused or failed")
+
+
+def test_a_box_deleted_while_it_is_read_is_no_failure_even_if_it_was_the_only_one_to_read(streak: Sandbox, sync: Sync) -> None:
+    box = some_boxes(streak)[5]
+    first = sync("box_comments")
+    streak.account.add_comment(box["key"], "The last one")
+    streak.on(f"v2/boxes/{box['key']}/comments", lambda running: running.account.delete_box(box["key"]))
+    second = sync("box_comments", after=first)
+
+    assert second.ok, second.errors and second.errors[0].message
+    assert warnings(second, "box_comments: ", "deleted")
+
+
+def test_a_box_that_fails_does_not_lose_what_was_known_of_it(streak: Sandbox, sync: Sync, read: Read) -> None:
+    """It had comments before; then it changes and fails; then it can be read."""
+    box, *others = some_boxes(streak)
+    first = sync("box_comments")
+    streak.account.add_comment(box["key"], "Not now")
+    for other in others[:8]:
+        streak.account.add_comment(other["key"], "Now")
+    streak.moods.failing_boxes = {box["key"]}
+    second = sync("box_comments", after=first)
+    streak.moods.failing_boxes = set()
+    third = sync("box_comments", after=second)
+
+    assert second.ok
+    assert boxes_in(second, "box_comments") == {other["key"] for other in others[:8]}
+    assert boxes_in(third, "box_comments") == {box["key"]}
+    assert_whole(first, second, third, fresh=read("box_comments"))
+
+
+def test_an_endpoint_that_always_fails_fails_its_stream_and_leaves_the_others_alone(streak: Sandbox, sync: Sync, read: Read) -> None:
+    streak.fault("v1/boxes/*/files", "status", status=422, times=None)
+    first = sync(*OF_BOXES)
+    streak.clear_faults()
+    streak.clear_log()
+    second = sync(*OF_BOXES, after=first)
+
+    assert {stream for stream, status in first.statuses.items() if status == "INCOMPLETE"} == {"box_files"}
+    assert first.error_of("box_files").failure_type.value == "system_error"
+    assert {stream for stream, records in second.records.items() if records} == {"box_files"}
+    assert asked(streak) == lists(streak) + Counter(path for path in asked_for(streak, *streak.account.boxes.values()) if "files" in path)
+    assert_whole(first, second, fresh=read(*OF_BOXES))
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 300}], indirect=True)
+def test_boxes_that_the_start_date_leaves_out_do_not_make_an_endpoint_that_always_fails_look_healthy(streak: Sandbox, read: Read) -> None:
+    """In full refresh the destination would be emptied by a green sync."""
+    start = sorted(box["lastSavedTimestamp"] for box in streak.account.boxes.values() if "lastSavedTimestamp" in box)[-9]
+    for box in streak.account.boxes.values():
+        for name in [name for name in box if name.endswith(("Timestamp", "DueDate"))]:
+            box[name] = min(box[name] or 0, box.get("lastSavedTimestamp", start - 1))
+    streak.fault("v2/boxes/*/comments", "status", status=422, times=None)
+    reading = read("box_comments", start_date=iso_time(start))
+
+    assert 1 <= len({entry.path for entry in streak.requests("*/comments")}) <= 10
+    assert not reading.records
+    assert reading.statuses["box_comments"] == "INCOMPLETE"
+
+
+def test_what_was_read_before_an_endpoint_began_to_fail_is_not_asked_again(streak: Sandbox, sync: Sync, read: Read) -> None:
+    streak.fault("v2/boxes/*/comments", "status", status=422, times=None, after=15)
+    first = sync("box_comments")
+    streak.clear_faults()
+    streak.clear_log()
+    second = sync("box_comments", after=first)
+
+    assert first.statuses["box_comments"] == "INCOMPLETE"
+    assert len(boxes_in(first, "box_comments")) == 15
+    assert not boxes_in(first, "box_comments") & boxes_in(second, "box_comments")
+    assert len(streak.requests("*/comments")) == len(asked_for(streak, *some_boxes(streak))) - 15 - missing_of_others(streak)
+    assert_whole(first, second, fresh=read("box_comments"))
+
+
+def missing_of_others(streak: Sandbox) -> int:
+    """How many of a box's requests are for other things than comments."""
+    return sum("comments" not in path for path in asked_for(streak, *some_boxes(streak)))
+
+
+# --- Contacts, organizations, newsfeed -------------------------------------------------------------------------------
+
+
+def after_of(streak: Sandbox, team: str) -> list[str | None]:
+    """The `after` of each request for a team's contacts."""
+    return [entry.query.get("after") for entry in streak.requests(f"v2/teams/{team}/contacts")]
+
+
+def test_contacts_are_asked_for_from_ten_minutes_before_the_last_whole_read_began(
+    streak: Sandbox, sync: Sync, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company, south = streak.account.teams
+    streak.moods.v2_limit_cap = 2
+    began = TODAY + 123_456
+    streak.account.clock = lambda: began
+    with clock_at(monkeypatch, began):
+        first = sync("contacts")
+    assert set(after_of(streak, company)) == {None}
+    assert len(after_of(streak, company)) > 2
+    edited = streak.account.contacts[company][3]["key"]
+    streak.account.edit_contact(edited, givenName="Edited")
+    created = streak.account.add_contact(south, givenName="New")["key"]
+    streak.clear_log()
+    with clock_at(monkeypatch, began + DAY_MS):
+        second = sync("contacts", after=first)
+
+    assert after_of(streak, company) + after_of(streak, south) == [str((began - 600_000) // 1000)] * 2
+    assert sorted(second.keys("contacts")) == sorted([edited, created])
+    assert_whole(first, second, fresh=read("contacts"))
+
+
+def test_after_stays_the_same_on_all_pages_of_a_list(streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    company = next(iter(streak.account.teams))
+    first = sync("contacts")
+    for contact in list(streak.account.contacts[company]):
+        streak.account.edit_contact(contact["key"], givenName="Edited")
+    streak.moods.v2_limit_cap = 2
+    streak.clear_log()
+    second = sync("contacts", after=first)
+
+    assert len(second.records["contacts"]) == len(streak.account.contacts[company])
+    assert len(after_of(streak, company)) >= 4
+    assert len(set(after_of(streak, company))) == 1
+
+
+def test_a_list_of_contacts_that_fails_midway_does_not_move_the_mark(streak: Sandbox, sync: Sync, read: Read) -> None:
+    company, _ = streak.account.teams
+    first = sync("contacts")
+    for contact in list(streak.account.contacts[company]):
+        streak.account.edit_contact(contact["key"], givenName="Edited")
+    streak.moods.v2_limit_cap = 3
+    streak.fault(f"v2/teams/{company}/contacts", "status", status=422, times=None, after=2)
+    second = sync("contacts", after=first)
+    streak.clear_faults()
+    streak.clear_log()
+    third = sync("contacts", after=second)
+
+    assert second.statuses["contacts"] == "INCOMPLETE"
+    assert blob(second, "contacts")["marks"][company] == blob(first, "contacts")["marks"][company]
+    assert set(after_of(streak, company)) == {str((blob(first, "contacts")["marks"][company] - 600_000) // 1000)}
+    assert third.ok
+    assert_whole(first, second, third, fresh=read("contacts"))
+
+
+def test_a_page_cursor_that_is_refused_begins_the_list_once_more_with_the_same_after(streak: Sandbox, sync: Sync, read: Read) -> None:
+    company = next(iter(streak.account.teams))
+    first = sync("contacts")
+    for contact in list(streak.account.contacts[company]):
+        streak.account.edit_contact(contact["key"], givenName="Edited")
+    streak.moods.v2_limit_cap = 5
+    streak.moods.forget_page_cursor = True
+    streak.clear_log()
+    second = sync("contacts", after=first)
+
+    assert second.ok
+    assert len(set(after_of(streak, company))) == 1
+    assert_whole(first, second, fresh=read("contacts"))
+
+
+def test_contacts_saved_while_a_clock_was_ahead_are_not_lost(
+    streak: Sandbox, sync: Sync, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync on a machine that lives in next month, then one on a machine that does not."""
+    company = next(iter(streak.account.teams))
+    streak.account.clock = lambda: TODAY
+    with clock_at(monkeypatch, TODAY + 30 * DAY_MS):
+        readings = [sync("contacts")]
+    for day in (1, 2):
+        streak.account.clock = lambda day=day: TODAY + day * DAY_MS
+        streak.account.edit_contact(streak.account.contacts[company][day]["key"], givenName="Edited")
+        with clock_at(monkeypatch, TODAY + day * DAY_MS + 5_000):
+            readings.append(sync("contacts", after=readings[-1]))
+
+    assert_whole(*readings, fresh=read("contacts"))
+    assert [reading.ok for reading in readings] == [True] * 3
+
+
+def test_a_contact_without_a_time_of_saving_comes_with_every_whole_read(streak: Sandbox, sync: Sync) -> None:
+    company = next(iter(streak.account.teams))
+    timeless = next(contact["key"] for contact in streak.account.contacts[company] if not contact["lastSavedTimestamp"])
+    first = sync("contacts")
+
+    assert timeless in first.keys("contacts")
+
+
+def test_of_organizations_only_the_changed_ones_come_again(streak: Sandbox, sync: Sync, read: Read) -> None:
+    company, south = streak.account.teams
+    first = sync("organizations")
+    edited = streak.account.organizations[company][1]["key"]
+    streak.account.edit_organization(edited, name="Renamed", lastSavedTimestamp=1)
+    created = streak.account.add_organization(south, name="New")["key"]
+    streak.clear_log()
+    second = sync("organizations", after=first)
+
+    assert sorted(second.keys("organizations")) == sorted([edited, created])
+    assert asked(streak) == Counter(["v2/users/me/teams", *(f"v2/teams/{team}/organizations" for team in (company, south))])
+    assert_whole(first, second, fresh=read("organizations"))
+
+
+def test_organizations_of_a_list_that_failed_midway_come_with_the_next_sync(streak: Sandbox, sync: Sync, read: Read) -> None:
+    company, _ = streak.account.teams
+    streak.moods.v2_limit_cap = 3
+    streak.fault(f"v2/teams/{company}/organizations", "status", status=422, times=None, after=1)
+    first = sync("organizations")
+    streak.clear_faults()
+    second = sync("organizations", after=first)
+
+    assert first.statuses["organizations"] == "INCOMPLETE"
+    assert second.ok
+    assert_whole(first, second, fresh=read("organizations"))
+
+
+def test_an_organization_without_a_key_is_left_out_and_counted(streak: Sandbox, sync: Sync) -> None:
+    company, _ = streak.account.teams
+    whole = len(sync("organizations").records["organizations"])
+    rows = [*streak.account.organizations[company], {"name": "No key"}]
+    streak.fault(f"v2/teams/{company}/organizations", "wrong_shape", times=None, body={"results": rows})
+    reading = sync("organizations")
+
+    assert reading.ok
+    assert len(reading.records["organizations"]) == whole
+    assert warnings(reading, "without a key")
+
+
+def test_of_the_newsfeed_only_new_events_come_and_those_of_the_marks_own_millisecond(streak: Sandbox, sync: Sync, read: Read) -> None:
+    first = sync("newsfeed")
+    box = some_boxes(streak)[0]
+    streak.account.add_task(box["key"], "One")
+    streak.account.add_meeting(box["key"], "Two")
+    second = sync("newsfeed", after=first)
+
+    news = [event for event in second.records["newsfeed"] if event["timestamp"] > "2026-06-01T00:00:00.000Z"]
+    assert len(news) == 2
+    marks = {iso_time(mark) for mark in blob(first, "newsfeed")["marks"].values()}
+    assert {event["timestamp"] for event in second.records["newsfeed"] if event not in news} <= marks
+    assert not warnings(second, "lost")
+    assert_whole(first, second, fresh=read("newsfeed"))
+
+
+def test_events_that_streak_did_not_keep_are_said_with_the_times_between_which_they_were(streak: Sandbox, sync: Sync) -> None:
+    sales = streak.account.pipeline_named("Sales")["key"]
+    first = sync("newsfeed")
+    mark = blob(first, "newsfeed")["marks"][sales]
+    box = streak.account.boxes_of(sales)[0]["key"]
+    for number in range(55):
+        streak.account.add_task(box, f"Task {number}")
+    second = sync("newsfeed", after=first)
+
+    oldest = streak.account.newsfeed[sales][-50]["timestamp"]
+    assert len([event for event in second.records["newsfeed"] if event["pipelineKey"] == sales]) == 50
+    assert len(warnings(second, '"Sales"', iso_time(mark), iso_time(oldest), "lost")) == 1
+    assert second.ok
+
+
+def test_the_mark_of_a_newsfeed_is_not_ahead_of_the_events_delivered(streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part ends after one record: as if the process were killed after each STATE."""
+    first = sync("newsfeed")
+    sales = streak.account.pipeline_named("Sales")["key"]
+    box = streak.account.boxes_of(sales)[0]["key"]
+    for number in range(8):
+        streak.account.add_task(box, f"Task {number}")
+    with monkeypatch.context() as patch:
+        hurrying = count(step=1_000.0)
+        patch.setattr(base, "monotonic", lambda: next(hurrying))
+        second = sync("newsfeed", after=first)
+
+    wanted = {event["key"] for event in second.records["newsfeed"] if event["pipelineKey"] == sales}
+    assert len(wanted) >= 8
+    seen: set[str] = set()
+    tried = 0
+    for message in second.messages:
+        if message.record:
+            seen.add(message.record.data["key"])
+        elif message.state:
+            tried += 1
+            rest = sync("newsfeed", state=[message.state])
+            assert wanted <= seen | set(rest.keys("newsfeed"))
+    assert tried > 5
+
+
+def test_a_newsfeed_refused_for_a_while_keeps_its_mark(streak: Sandbox, sync: Sync, read: Read) -> None:
+    sales = streak.account.pipeline_named("Sales")["key"]
+    first = sync("newsfeed")
+    streak.account.add_task(streak.account.boxes_of(sales)[0]["key"], "Behind the wall")
+    streak.moods.refused_pipelines = {sales}
+    second = sync("newsfeed", after=first)
+    streak.moods.refused_pipelines = set()
+    third = sync("newsfeed", after=second)
+
+    assert blob(second, "newsfeed")["marks"][sales] == blob(first, "newsfeed")["marks"][sales]
+    assert_whole(first, second, third, fresh=read("newsfeed"))
+
+
+# --- States ----------------------------------------------------------------------------------------------------------
+
+FOREIGN: dict[str, Any] = {
+    "other version": {"version": 2, "readAt": "2026-01-01T00:00:00.000Z"},
+    "foreign": {"lastUpdatedTimestamp": 1_780_000_000_000},
+    "partitions of the low-code framework": {"use_global_cursor": False, "states": [{"partition": {}, "cursor": {}}]},
+    "ledgers no object": {"version": 1, "ledgers": 7},
+    "entry no object": {"version": 1, "ledgers": {"sales": "eJw="}},
+}
+
+
+@pytest.mark.parametrize("state", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_state_that_cannot_be_used_is_said_once_a_stream_and_all_is_read(streak: Sandbox, sync: Sync, state: Row) -> None:
+    first = sync(*SOME)
+    streak.clear_log()
+    second = sync(*SOME, state=states_of(**dict.fromkeys(SOME, state)))
+
+    assert second.ok
+    for stream in SOME:
+        assert rows_of(first, stream) == [row for row in rows_of(second, stream) if stream != "box_field_values" or "rawValue" in row]
+        assert len(warnings(second, f"{stream}: ", "read whole")) == 1
+    assert not any("Traceback" in text for text in second.texts())
+    assert not sync(*SOME, after=second).records
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda text: text[:40], id="cut off"),
+        pytest.param(lambda text: text[:-1], id="one letter short"),
+        pytest.param(lambda text: "", id="empty"),
+        pytest.param(lambda text: "é" + text, id="no base64"),
+        pytest.param(lambda text: 5, id="no text"),
+    ],
+)
+def test_a_damaged_part_of_a_state_costs_that_pipeline_and_no_other(streak: Sandbox, sync: Sync, damage: Callable[[str], Any]) -> None:
+    sales = streak.account.pipeline_named("Sales")["key"]
+    first = sync(*SOME)
+    damaged = {stream: blob(first, stream) for stream in SOME}
+    for state in damaged.values():
+        state["ledgers"][sales]["prints"] = damage(state["ledgers"][sales]["prints"])
+    second = sync(*SOME, state=states_of(**damaged))
+
+    assert second.ok
+    assert {record["pipelineKey"] for stream in SOME for record in second.records[stream]} == {sales}
+    assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(sales)}
+    for stream in SOME:
+        assert len(warnings(second, f"{stream}: ", "damaged")) == 1
+    assert not any("Traceback" in text for text in second.texts())
+
+
+@pytest.mark.parametrize("marks", [5, [], {"team": "x"}, {"everyone": -5}, {"everyone": 10**17}, {"everyone": 10**19}])
+@pytest.mark.parametrize("stream", ["contacts", "newsfeed"])
+def test_damaged_marks_are_forgotten_and_all_is_read(streak: Sandbox, sync: Sync, stream: str, marks: Any) -> None:
+    first = sync(stream)
+    state = blob(first, stream)
+    state["marks"] = dict.fromkeys(state["marks"], marks["everyone"]) if isinstance(marks, dict) and "everyone" in marks else marks
+    second = sync(stream, state=states_of(**{stream: state}))
+
+    assert second.ok, second.errors and second.errors[0].message
+    assert rows_of(second, stream) == rows_of(first, stream)
+
+
+def test_a_state_for_pipelines_that_are_gone_is_no_matter(streak: Sandbox, sync: Sync) -> None:
+    first = sync("boxes")
+    state = blob(first, "boxes")
+    state["ledgers"] = {f"gone{number}": entry for number, entry in enumerate(state["ledgers"].values())}
+    second = sync("boxes", state=states_of(boxes=state))
+
+    assert second.ok
+    assert rows_of(second, "boxes") == rows_of(first, "boxes")
+    assert blob(second, "boxes")["ledgers"].keys() == streak.account.pipelines.keys()
+
+
+def test_the_state_of_a_stream_read_in_full_refresh_does_for_an_incremental_one(streak: Sandbox, read: Read, sync: Sync) -> None:
+    whole = read(*INCREMENTAL)
+    second = sync(*INCREMENTAL, after=whole)
+
+    assert second.ok
+    assert not warnings(second, "read whole")
+    assert_whole(whole, second, fresh=read(*INCREMENTAL))
+
+
+def test_the_time_of_reading_goes_on_growing_when_the_clock_has_gone_back(
+    streak: Sandbox, sync: Sync, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = []
+    box = some_boxes(streak)[0]["key"]
+    for day in (3, 1, 2):
+        streak.account.edit_box(box, name=f"Day {day}")
+        with clock_at(monkeypatch, TODAY + day * DAY_MS):
+            readings.append(sync("boxes", after=readings[-1] if readings else None, recheck_days=0))
+
+    times = [blob(reading, "boxes")["readAt"] for reading in readings]
+    assert times == sorted(set(times))
+    assert_whole(*readings, fresh=read("boxes"))
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 2_000}], indirect=True)
+def test_what_the_log_says_of_an_incoming_state_stays_short(streak: Sandbox, read: Read, sync: Sync) -> None:
+    first = sync("boxes")
+    assert len(orjson.dumps(blob(first, "boxes"))) > 10_000
+    for debug in (False, True):
+        second = read("boxes", incremental=True, state=first.last_states, debug=debug)
+        assert max(map(len, warnings(second, "Setting state of"))) < 400
+        assert all(len(text) < 3_000 for text in second.texts() if '"LOG"' in text or '"DEBUG"' in text)
+
+
+# --- Killed before there was a state ----------------------------------------------------------------------------------
+
+
+def cut_off(reading: Reading, stream: str) -> tuple[State, Reading]:
+    """As if killed just before the first STATE that follows a record: the state until then, and only the records until then."""
+    state: State = []
+    cut = copy.copy(reading)
+    cut.records = {stream: []}
+    for message in reading.messages:
+        if message.record:
+            cut.records[stream].append(dict(message.record.data))
+        elif message.state and cut.records[stream]:
+            break
+        elif message.state:
+            state = [message.state]
+    return state, cut
+
+
+@pytest.mark.parametrize("stream", ["boxes", "box_comments", "organizations", "contacts"])
+def test_a_change_that_was_undone_after_a_sync_had_been_killed_early_is_undone_in_the_destination_too(
+    streak: Sandbox, sync: Sync, read: Read, stream: str
+) -> None:
+    """The killed sync delivered the change, but its state did not yet say so: that of the sync before knows the box as it is again."""
+    account = streak.account
+    hiring = account.pipeline_named(REFUSED)
+    box = next(box for box in account.boxes_of(hiring["key"]) if box.get("commentCount"))
+    company = next(iter(account.teams))
+    contact, organization = account.contacts[company][0], account.organizations[company][0]
+    before = [dict(row) for row in (box, contact, organization)]
+    first = sync(stream)
+    account.move_box(box["key"], account.pipeline_named("Sales")["key"])
+    account.edit_organization(organization["key"], name="Other")
+    account.edit_contact(contact["key"], givenName="Other")
+    state, second = cut_off(sync(stream, after=first), stream)
+    account.move_box(box["key"], hiring["key"])
+    for row, as_it_was in zip((box, organization), (before[0], before[2]), strict=True):
+        row.clear()
+        row.update(as_it_was)
+    account.edit_contact(contact["key"], givenName=before[1]["givenName"])
+    third = sync(stream, state=state or first.last_states)
+
+    assert second.records[stream]
+    assert_whole(first, second, third, fresh=read(stream))
+
+
+def test_a_stage_renamed_and_renamed_back_after_a_kill_has_its_old_name_in_the_destination(streak: Sandbox, sync: Sync, read: Read) -> None:
+    sales = streak.account.pipeline_named("Sales")
+    stage, name = sales["stageOrder"][0], sales["stages"][sales["stageOrder"][0]]["name"]
+    first = sync("boxes")
+    streak.account.rename_stage(sales["key"], stage, "Other")
+    state, second = cut_off(sync("boxes", after=first), "boxes")
+    streak.account.rename_stage(sales["key"], stage, name)
+    third = sync("boxes", state=state or first.last_states)
+
+    assert "Other" in {record["stageName"] for record in second.records["boxes"]}
+    assert_whole(first, second, third, fresh=read("boxes"))
+
+
+# --- STATE while time passes -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fast_clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """base.py's clock advances 10 seconds at each look; the time of the last one."""
+    now = [0.0]
+
+    def look() -> float:
+        now[0] += 10.0
+        return now[0]
+
+    monkeypatch.setattr(base, "monotonic", look)
+    monkeypatch.setattr(base, "LOOK_UP", 0.001)
+    return now
+
+
+def held_back_until(condition: Callable[[], bool]) -> Callable[[Sandbox], None]:
+    """For Sandbox.on: no answer until something is so."""
+
+    def wait(_: Sandbox) -> None:
+        for _ in range(20_000):
+            if condition():
+                return
+            threading.Event().wait(0.001)
+        raise AssertionError("it never came to that")
+
+    return wait
+
+
+def written(reading: Reading, stream: str) -> int:
+    """How many STATE messages; they are of no other stream."""
+    assert {state.stream.stream_descriptor.name for state in reading.states} == {stream}
+    return len(reading.states)
+
+
+WAITING = ("boxes", "box_links", "box_comments", "teams", "pipelines", "users", "contacts", "organizations", "snippets", "newsfeed")
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+@pytest.mark.parametrize("stream", WAITING)
+def test_state_is_written_while_an_answer_is_waited_for(
+    streak: Sandbox, read: Read, fast_clock: list[float], stream: str, incremental: bool
+) -> None:
+    """The first request hangs until the clock has seen an hour pass."""
+    streak.on("*", held_back_until(lambda: fast_clock[0] > 3_600))
+    reading = read(stream, incremental=incremental)
+
+    assert reading.ok
+    assert written(reading, stream) >= 3_600 / 300
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+def test_state_is_written_while_no_answer_holds_a_record(streak: Sandbox, read: Read, fast_clock: list[float], incremental: bool) -> None:
+    streak.fault("v2/boxes/*/comments", "empty", times=None)
+    reading = read("box_comments", incremental=incremental)
+
+    assert reading.ok
+    assert not reading.records
+    assert written(reading, "box_comments") >= fast_clock[0] / 300 - 2
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+@pytest.mark.parametrize("stream", ["boxes", "box_comments", "box_users", "contacts", "newsfeed"])
+def test_state_is_written_while_records_flow(streak: Sandbox, read: Read, fast_clock: list[float], stream: str, incremental: bool) -> None:
+    """Each record takes ten seconds or more by this clock."""
+    for number in range(40):
+        streak.account.add_contact(next(iter(streak.account.teams)), givenName=str(number))
+    reading = read(stream, incremental=incremental)
+
+    longest = run = 0
+    for message in reading.messages:
+        run = run + 1 if message.record else 0 if message.state else run
+        longest = max(longest, run)
+    assert reading.ok
+    assert len(reading.records[stream]) > 35
+    assert longest <= 30, f"{longest} records, ten seconds or more for each, and no STATE"
+
+
+# --- State is never ahead --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", sorted(INCREMENTAL))
+def test_from_a_state_between_any_two_records_a_new_sync_delivers_all_that_came_after_it(
+    streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """Every part ends after one record: as if the process were killed just after each STATE."""
+    with monkeypatch.context() as patch:
+        hurrying = count(step=1_000.0)
+        patch.setattr(base, "monotonic", lambda: next(hurrying))
+        reading = sync(stream)
+    columns = Destination().keys[stream]
+    everything = set(reading.keys(stream, *columns))
+    states = [place for place, message in enumerate(reading.messages) if message.state]
+    assert len(states) >= len(everything)
+
+    for place in states[1 :: len(states) // 9 + 1]:
+        before = reading.messages[: place + 1]
+        seen = {tuple(message.record.data[column] for column in columns) for message in before if message.record}
+        rest = sync(stream, state=[before[-1].state])
+        assert everything <= seen | set(rest.keys(stream, *columns)), f"after {len(seen)} of {len(everything)} records"
