@@ -151,15 +151,15 @@ def _difference(kept: Record, right: Record) -> dict[str, tuple[Any, Any]]:
 
 def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(streak: Sandbox, rounds: Rounds) -> None:
     random = Random(1)  # noqa: S311
-    for number in range(4):
-        if number == 2:
+    for number in range(3):
+        if number == 1:
             rounds.run(kill_at_record=random.randrange(20, 150))
         else:
             rounds.run(kill_at_request=random.randrange(60, 110))
     assert not rounds.run()
     asked, listed = len(streak.requests("v?/boxes/*")), len(streak.requests()) - len(streak.requests("v?/boxes/*"))
 
-    assert rounds.kills >= 3
+    assert rounds.kills == 3
     assert needed(streak) <= asked <= needed(streak) + rounds.kills * (UNDER_WAY + UNPRINTED)
     assert listed <= (rounds.kills + 1) * LISTS
     assert all(len(streak.requests(f"v1/pipelines/{key}/boxes")) <= rounds.kills + 1 for key in streak.account.pipelines)
@@ -175,8 +175,7 @@ def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(streak
 def test_the_same_with_the_command_just_as_it_is(streak: Sandbox, rounds: Rounds) -> None:
     """In streams that ask for nothing but lists its pace matters little."""
     rounds.launch, rounds.streams, rounds.settings = ("-m", "source_streak"), INCREMENTAL[:5], {"requests_per_second": 20}
-    for kill in (1_500, 9_000):
-        assert rounds.run(kill_at_record=kill)
+    assert rounds.run(kill_at_record=5_000)
     assert not rounds.run()
 
     assert_is_the_account(rounds.destination(), streak, rounds.streams)
@@ -300,7 +299,7 @@ def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_
     streak.moods.latency_ms = 0
     (output,) = rounds.outputs
     places = [place for place, message in enumerate(output) if message["type"] == "STATE"]
-    sample = Random(5).sample(places, 10)  # noqa: S311
+    sample = Random(5).sample(places, 6)  # noqa: S311
     everything = rounds.destination()
 
     assert len(places) > 100

@@ -19,6 +19,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.utils.schema_helpers import split_config
+from airbyte_cdk.utils import AirbyteTracedException
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
@@ -93,7 +94,10 @@ class SourceStreak(AbstractSource):
     ) -> Iterator[AirbyteMessage]:
         """As the framework does it; a configured stream that does not exist fails with a sentence instead of silently."""
         self._configured = tuple(configured.stream.name for configured in catalog.streams)
-        yield from super().read(logger, config, catalog, state)
+        try:
+            yield from super().read(logger, config, catalog, state)
+        except AirbyteTracedException as closing:  # names the streams that failed; each has said why, a stack trace adds nothing
+            raise Failure(StreakError(str(closing.message), "config_error")) from closing
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """All streams, over one account; makes no request."""
