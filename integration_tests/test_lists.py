@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -611,3 +612,20 @@ def test_in_a_storm_of_edits_and_moves_no_box_is_lost(streak: Sandbox, read: Rea
         streak.on(BOX_LISTS, change, after=number)
 
     assert set(read("boxes").keys("boxes")) == set(boxes)
+
+
+@EMPTY
+@pytest.mark.parametrize("stream", ["contacts", "organizations"])
+def test_the_log_never_says_that_more_teams_were_read_than_there_are(
+    streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    team = streak.account.add_team("Team")["key"]
+    for _ in range(9):
+        getattr(streak.account, f"add_{stream.removesuffix('s')}")(team)
+    streak.moods.v2_limit_cap = 2
+    monkeypatch.setattr("source_streak.progress.EVERY", 0.0)
+    monkeypatch.setattr("source_streak.base.LOOK_UP", 0.0)
+    said = [found.groups() for line in read(stream).logs if (found := re.match(r"(\d+) of (\d+) teams read", line))]
+
+    assert said
+    assert not [(done, of) for done, of in said if int(done) > int(of)]

@@ -189,7 +189,7 @@ class StreakStream(HttpStream):
                 yield from self._alive()
             if answer is None:
                 continue  # still waiting
-            self.progress.done += not again
+            self.progress.done += answer.last and not again
             if answer.refusal is None:
                 self.refusals.answered += 1
                 yield from self._records(answer)
@@ -326,11 +326,13 @@ class StreakStream(HttpStream):
         team = parent.row["key"]
         kept: list[Packed] = []
         for answer in answers:
-            if answer and answer.refusal:
+            if answer is None or answer.last:
                 yield answer
-                return
-            rows = list(answer.rows) if answer else []
-            kept += [Packed.of([row for row in rows if key_of(row)], team)] if rows else ()
+                if answer and answer.refusal:
+                    return
+                continue
+            rows = list(answer.rows)
+            kept.append(Packed.of([row for row in rows if key_of(row)], team))
             yield Answer(parent, [row for row in rows if not key_of(row)], last=False)
         self.memory.listing(one["key"] for one in self.account.teams())
         self.memory.compare(team, ((row["key"], row) for page in kept for row in page.rows()), of=sum(page.size for page in kept))
