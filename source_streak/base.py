@@ -214,11 +214,12 @@ class StreakStream(HttpStream):
         counts = [parent.row.get(counter) for counter in self.counters]
         return sum(counts) if counts and all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
 
-    def face(self, parent: Parent) -> Any:
-        """What decides the rows of a box in this stream."""
-        if self.endpoint:
-            return faces.of_activity(parent.row, parent.keys["pipelineKey"])
-        return faces.of_record(parent.row, parent.pipeline)
+    def faces_in(self, listed: BoxList) -> Iterator[tuple[str, Any]]:
+        """For each box of a list that is not too old: its key, and what decides its rows in this stream."""
+        names = faces.names_in(listed.pipeline)
+        for box in listed.boxes():
+            if not self.too_old(box):
+                yield box["key"], faces.of_activity(box, listed.key) if self.endpoint else faces.of_record(box, names)
 
     def too_old(self, row: Row) -> bool:
         """Whether all that ever happened to it lies before the start date."""
@@ -255,8 +256,7 @@ class StreakStream(HttpStream):
         self.memory.listing(listed.key for listed in lists)
         of = self.account.how_many(Level.BOX)
         for listed in lists:
-            now = ((parent.keys["boxKey"], self.face(parent)) for parent in boxes_of([listed]) if not self.too_old(parent.row))
-            self.memory.compare(listed.key, now, of)
+            self.memory.compare(listed.key, self.faces_in(listed), of)
         self._stated = self._look = LONG_AGO
 
     def _settle(self, parent: Parent) -> None:

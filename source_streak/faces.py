@@ -1,13 +1,16 @@
 """What decides how the rows of a box look: its face, from which the ledger makes a print.
 
-Two boxes rows apart in time have the same face if, and only if, nothing worth a row has changed.  Nobody knows what moves Streak's
+A box has the same face at two times if, and only if, nothing worth a row has changed in between.  Nobody knows what moves Streak's
 stamps (https://streak.readme.io says nothing of it), so the faces hold everything but what drifts by itself.  Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 from source_streak.fields import definitions_of, options_of
 from source_streak.records import mapping
@@ -27,13 +30,13 @@ DRIFTING = frozenset(
 )
 
 
-def of_record(box: Row, pipeline: Row) -> list[Any]:
-    """For rows made of the box itself: all of it, and the names that it is shown with."""
+def of_record(box: Row, names: Any) -> list[Any]:
+    """For rows made of the box itself: all of it, and the names that it is shown with (`names_in` its pipeline)."""
     record = {name: value for name, value in box.items() if name not in DRIFTING}
     history = record.get("stageHistoryEntries")
     if isinstance(history, list):
         record["stageHistoryEntries"] = [_without(entry, "timeInStageMs") for entry in history]
-    return [record, names_in(pipeline)]
+    return [record, names]
 
 
 def of_activity(box: Row, pipeline_key: str) -> list[Any]:
@@ -41,13 +44,17 @@ def of_activity(box: Row, pipeline_key: str) -> list[Any]:
     return [pipeline_key, {name: value for name, value in box.items() if name.endswith(ACTIVITY) and name not in DRIFTING}]
 
 
-def names_in(pipeline: Row) -> list[Any]:
-    """The definitions whose change shows in every row of a pipeline's boxes: of the pipeline, its stages, fields and options."""
-    return [
+def names_in(pipeline: Row) -> str:
+    """The definitions whose change shows in every row of a pipeline's boxes: of the pipeline, its stages, fields and options.
+
+    As a digest: it goes into the face of each of its boxes, and there may be hundreds of fields.
+    """
+    names = [
         pipeline.get("name"),
         {key: mapping(stage).get("name") for key, stage in mapping(pipeline.get("stages")).items()},
         [[key, field.get("name"), field.get("type"), options_of(field)] for key, field in definitions_of(pipeline.get("fields")).items()],
     ]
+    return blake2b(orjson.dumps(names, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS), digest_size=16).hexdigest()
 
 
 def stamps(row: Row) -> Iterable[int]:

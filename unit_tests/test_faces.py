@@ -32,7 +32,7 @@ def box(crm: Account, sales: Row) -> Row:
 
 
 def record(box: Row, pipeline: Row) -> int:
-    return print_of("box", of_record(box, pipeline), 1)
+    return print_of("box", of_record(box, names_in(pipeline)), 1)
 
 
 def activity(box: Row) -> int:
