@@ -159,8 +159,8 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
 
 
 def discovered() -> AirbyteCatalog:
-    """What discover finds; it asks nothing."""
-    return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone"})
+    """What discover finds without asking: no tables of pipelines."""
+    return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False})
 
 
 def catalog_of(*names: str, incremental: bool = False) -> ConfiguredAirbyteCatalog:

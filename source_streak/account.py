@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from itertools import islice
 from typing import Any, NamedTuple
 
 from source_streak import errors
 from source_streak.box_lists import BoxList, BoxLists
-from source_streak.client import PATIENCE, Client
+from source_streak.client import KEY, PATIENCE, SHORT_PATIENCE, Client, path_of
 from source_streak.config import Config
 from source_streak.errors import Action, Place, Refused, StreakError, Unanswered, WrongKey
 from source_streak.paging import Numbered, Page, Pager, Params, Row, Whole, WrongShape, collect, cut, key_of, read_list
 
 KEY_PROVED_FOR = 60.0  # seconds
+TOGETHER, WITNESSES = 100, 3  # see Account.fates
 
 
 class Level(Enum):
@@ -26,6 +28,14 @@ class Level(Enum):
     TEAM = "team"
     PIPELINE = "pipeline"
     BOX = "box"
+
+
+class Fate(Enum):
+    """Why there is no box."""
+
+    DELETED = "Streak knows it no more"
+    HIDDEN = "it is not this key's to see"
+    UNKNOWN = "no answer, or none to be believed"
 
 
 class Parent(NamedTuple):
@@ -54,7 +64,9 @@ class Account:
         self._key_proved = float("-inf")
         self._doubt = threading.Lock()
         self._kept: dict[str, list[Any] | StreakError] = {}
-        self.existing: set[str] = set()  # keys of the pipelines that the key sees, read or not
+        self.every_pipeline: list[Row] = []  # that the key sees, read or not; known once `pipelines` was asked for
+        self.only: frozenset[str] | None = None  # the pipelines whose boxes are needed, where a sync does not need all
+        self._fates: dict[str, Row | Fate] = {}
 
     def parents(self, level: Level) -> Iterable[Parent]:
         """All there are of this level, in Streak's order."""
@@ -76,12 +88,6 @@ class Account:
                 raise self._wrong_key from refusal
             raise errors.failure(refusal, "the key's own user") from refusal
 
-    def how_many(self, level: Level) -> int:
-        """As many parents as there are of this level."""
-        if level is Level.BOX:
-            return sum(len(listed.keys) for listed in self.good_lists())
-        return sum(1 for _ in self.parents(level))
-
     def teams(self) -> list[Row]:
         """https://streak.readme.io/reference/get-my-teams"""
         return self._once("teams", lambda: self._top_list("v2/users/me/teams", Numbered(100), "the list of teams"))
@@ -91,8 +97,8 @@ class Account:
         return self._once("pipelines", lambda: self._narrowed(self._list_pipelines()))
 
     def box_lists(self) -> list[BoxList]:
-        """Every pipeline's boxes."""
-        return self._once("boxes", lambda: self.lists.read(self.pipelines()))
+        """Every pipeline's boxes, or those of the pipelines that are needed."""
+        return self._once("boxes", lambda: self.lists.read(one for one in self.pipelines() if self.only is None or one["key"] in self.only))
 
     def ask_again(self) -> list[BoxList]:
         """Ask once more for the box lists that were refused or failed; returns those that can be read now."""
@@ -109,9 +115,59 @@ class Account:
         """The box lists that could be read."""
         return [listed for listed in self.box_lists() if not listed.problem]
 
-    def box_problems(self) -> dict[str, Refused | StreakError]:
-        """Pipelines whose boxes could not be listed, by name."""
-        return {listed.name: listed.problem for listed in self.box_lists() if listed.problem}
+    def bad_lists(self) -> list[BoxList]:
+        """Those that could not."""
+        return [listed for listed in self.box_lists() if listed.problem]
+
+    @property
+    def existing(self) -> set[str]:
+        """The keys of the pipelines that the key sees, read or not."""
+        return {pipeline["key"] for pipeline in self.every_pipeline}
+
+    def listed_pipelines(self) -> set[str]:
+        """The keys of the pipelines whose boxes could be listed."""
+        return {listed.key for listed in self.good_lists()}
+
+    def witnesses(self, listed: BoxList) -> Iterator[str]:
+        """Boxes known to live, those of the list first."""
+        for one in sorted(self.good_lists(), key=lambda other: other is not listed):
+            yield from self.lists.present(one)
+
+    def parent_of(self, key: str, box: Row) -> Parent:
+        """A box that came alone, with its pipeline."""
+        pipeline_key = str(box.get("pipelineKey"))
+        pipeline = next((one for one in self.every_pipeline if one["key"] == pipeline_key), {})
+        return Parent({**box, "key": key}, {"boxKey": key, "pipelineKey": pipeline_key}, pipeline)
+
+    def fates(self, box_keys: Iterable[str], witnesses: Iterable[str]) -> dict[str, Row | Fate]:
+        """What became of boxes that are in no list: the box, or why there is none. Each is asked for once in a sync.
+
+        https://streak.readme.io/reference/get-a-box: 404 for one that is deleted.  But something may answer 404 to everything; so
+        each hundred is believed only if one of the `witnesses`, boxes that are listed, is found in the same way afterwards.
+        """
+        keys = list(box_keys)
+        asked = [key for key in keys if key not in self._fates]
+        alive = list(islice(witnesses, WITNESSES))
+        for start in range(0, len(asked), TOGETHER):
+            part = asked[start : start + TOGETHER]
+            found = dict(zip(part, self.client.pool.map(self._fate, part), strict=True))
+            doubtful = not all(isinstance(fate, dict) for fate in found.values())
+            if doubtful and not any(isinstance(self._fate(witness), dict) for witness in alive):
+                break
+            self._fates |= found
+        return {key: self._fates.get(key, Fate.UNKNOWN) for key in keys}
+
+    def _fate(self, box_key: str) -> Row | Fate:
+        if not KEY.fullmatch(box_key):
+            return Fate.UNKNOWN
+        path = path_of("v1/boxes/{boxKey}", {"boxKey": box_key})
+        try:
+            box = self.client.ask(lambda: self.client.get(path, {}), _one, alone=True, patience=SHORT_PATIENCE)
+        except Refused as refusal:
+            return {"gone": Fate.DELETED, "no access": Fate.HIDDEN}.get(errors.kind(refusal), Fate.UNKNOWN)
+        except Unanswered:
+            return Fate.UNKNOWN
+        return box if key_of(box, ("key", "boxKey")) == box_key else Fate.UNKNOWN
 
     def vanished(self, pipeline_keys: Iterable[str]) -> set[str]:
         """Those of the pipelines that Streak does not list any more: deleted since the sync began, so not refused."""
@@ -173,7 +229,7 @@ class Account:
             raise errors.failure(unanswered, what) from unanswered
 
     def _narrowed(self, pipelines: list[Row]) -> list[Row]:
-        self.existing = {pipeline["key"] for pipeline in pipelines}
+        self.every_pipeline = pipelines
         unknown = [wanted for wanted in self._wanted if not any(_is(pipeline, wanted) for pipeline in pipelines)]
         if unknown:
             there_are = ", ".join(f'"{pipeline.get("name")}"' for pipeline in pipelines) or "none"
@@ -214,6 +270,6 @@ def _is(pipeline: Row, wanted: str) -> bool:
 
 def _one(body: Any) -> Row:
     """The object that an answer is; one without a key is something else."""
-    if not isinstance(body, dict) or not key_of(body, ("key", "userKey")):
+    if not isinstance(body, dict) or not key_of(body, ("key", "userKey", "boxKey")):
         raise WrongShape("an object with a key was expected")
     return body

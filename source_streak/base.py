@@ -8,10 +8,10 @@ file and in source.py alone.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from time import monotonic, time_ns
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -39,10 +39,10 @@ from airbyte_cdk.utils import AirbyteTracedException
 from airbyte_cdk.utils.datetime_helpers import ab_datetime_now
 
 from source_streak import client, faces
-from source_streak.account import Account, Level, Parent, boxes_of
+from source_streak.account import Account, Fate, Level, Parent, boxes_of
 from source_streak.box_lists import BoxList, Packed
 from source_streak.errors import Action, Place, Refusals, Refused, StreakError, Unanswered, skipped
-from source_streak.memory import Memory
+from source_streak.memory import MOST_KEYS, Memory
 from source_streak.paging import Cursored, Page, Pager, Params, Row, Whole, cut, key_of, read_list
 from source_streak.progress import Progress
 from source_streak.records import Record, Shape
@@ -88,6 +88,9 @@ class StreakStream(HttpStream):
     counters: ClassVar[tuple[str, ...]] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
     remembers: ClassVar[bool] = False  # incremental: what was delivered and is unchanged is left out (ledger.py)
     compares_rows: ClassVar[bool] = False  # the ledger holds the rows themselves, not the boxes they belong to
+    of_one_pipeline: ClassVar[bool] = False  # a box that moves to another one leaves the stream
+    buries: ClassVar[bool] = False  # tells of deleted boxes, by records with `_ab_cdc_deleted_at`
+    cursor_column: ClassVar[str] = "readAt"
     key_names: ClassVar[tuple[str, ...]] = ("key",)  # where a row has its key; v1 repeats it under a second name
 
     def __init__(self, account: Account) -> None:
@@ -98,6 +101,8 @@ class StreakStream(HttpStream):
         self.progress = Progress(self.logger.info)
         self.refusals = Refusals(self._what)
         self.without_key = 0
+        self.misshapen: Counter[str] = Counter()  # values of custom fields, by the field's type
+        self.missing: dict[str, set[str]] = {}  # by pipeline: boxes delivered from it earlier that are not in its list any more
         self.emitted: set[tuple[Any, ...]] = set()
         self.cut_short: set[str] = set()
         self._state: MutableMapping[str, Any] = {}
@@ -110,7 +115,7 @@ class StreakStream(HttpStream):
 
     @property
     def cursor_field(self) -> str | list[str]:
-        return CURSOR if self.remembers else []
+        return self.cursor_column if self.remembers else []
 
     @property
     def is_resumable(self) -> bool:
@@ -160,26 +165,28 @@ class StreakStream(HttpStream):
         """Take the state of earlier syncs; a full refresh takes its time alone."""
         config = self.account.config
         self.incremental = self.remembers and sync_mode is SyncMode.incremental
-        known = self._state if self.incremental else {name: self._state[name] for name in ("version", CURSOR) if name in self._state}
+        known = self._state if self.incremental else {name: self._state[name] for name in ("version", "readAt") if name in self._state}
         self.memory = Memory(known, time_ns() // 1_000_000, config.recheck_days, config.start)
         self.memory.things = ("boxes", "pipelines") if self.parent is Level.BOX else (self._what, f"{self.parent.value}s")
 
     def _read(self) -> Iterator[StreamData | None]:
         """The whole stream; None where time passes without a record."""
         try:
-            yield from self._waiting(lambda: self.account.parents(self.parent))
+            yield from self._waiting(self.begin)
             if self.parent is Level.BOX:
-                self._compare_boxes(self.account.good_lists())
+                self._compare_boxes(self._lists())
             yield self._estimate()
             aside: list[Answer] = []
-            yield from self._read_parents(self.account.parents(self.parent), aside)
+            yield from self._read_parents(self._parents(), aside)
             if self.parent is Level.BOX:
-                late = yield from self._waiting(self.account.ask_again)
+                late = self.of(*(yield from self._waiting(self.account.ask_again)))
                 self._compare_boxes(late)
                 yield from self._read_parents(boxes_of(late), aside)
             yield from self._ask_again(aside)
-            if self.parent is Level.BOX and (problems := self.account.box_problems()):
-                self._say_skipped("pipeline", problems)
+            if self._tells_of_deletions:
+                yield from self._bury()
+            if self.parent is Level.BOX and (bad := self.of(*self.account.bad_lists())):
+                self._say_skipped("pipeline", {listed.name: listed.problem for listed in bad if listed.problem})
         finally:
             self._say_what_was_left_out()
 
@@ -203,7 +210,24 @@ class StreakStream(HttpStream):
             if self.parent is Level.BOX and not again:
                 self.refusals.note(answer.refusal, answer.action)
 
+    def begin(self) -> None:
+        """Ask for all that the stream's rows hang on; blocks."""
+        self.account.parents(self.parent)
+
     # 1. Parents -> which requests. A counter of 0 spares one.
+
+    def of(self, *lists: BoxList) -> list[BoxList]:
+        """Those of the box lists that the stream reads."""
+        return list(lists)
+
+    def _lists(self) -> list[BoxList]:
+        return self.of(*self.account.good_lists())
+
+    def _parents(self) -> Iterable[Parent]:
+        return boxes_of(self._lists()) if self.parent is Level.BOX else self.account.parents(self.parent)
+
+    def _how_many(self) -> int:
+        return sum(len(listed.keys) for listed in self._lists()) if self.parent is Level.BOX else sum(1 for _ in self._parents())
 
     def to_ask(self, parent: Parent) -> bool:
         """Whether there can be anything: a counter that is absent says nothing."""
@@ -216,10 +240,14 @@ class StreakStream(HttpStream):
 
     def faces_in(self, listed: BoxList) -> Iterator[tuple[str, Any]]:
         """For each box of a list that is not too old: its key, and what decides its rows in this stream."""
-        names = faces.names_in(listed.pipeline)
+        names = self.shown_with(listed.pipeline)
         for box in listed.boxes():
             if not self.too_old(box):
                 yield box["key"], faces.of_activity(box, listed.key) if self.endpoint else faces.of_record(box, names)
+
+    def shown_with(self, pipeline: Row) -> str:
+        """What beside the box itself decides how its rows look: the names that its pipeline gives to keys."""
+        return faces.names_in(pipeline)
 
     def too_old(self, row: Row) -> bool:
         """Whether all that ever happened to it lies before the start date."""
@@ -254,9 +282,10 @@ class StreakStream(HttpStream):
             return
         self.memory.forget(self.memory.scopes - self.account.existing)
         self.memory.listing(listed.key for listed in lists)
-        of = self.account.how_many(Level.BOX)
+        of = self._how_many()
         for listed in lists:
             self.memory.compare(listed.key, self.faces_in(listed), of)
+        self._keep_keys(lists)
         self._stated = self._look = LONG_AGO
 
     def _settle(self, parent: Parent) -> None:
@@ -407,7 +436,7 @@ class StreakStream(HttpStream):
                 emitted.add(identity)
                 self.progress.records += 1
                 if self.remembers:
-                    record[CURSOR] = self.memory.read_at
+                    record[self.cursor_column] = self.memory.read_at
                 yield record
 
     def _carried(self, parent: Parent) -> Row:
@@ -456,18 +485,94 @@ class StreakStream(HttpStream):
 
     def _say_what_was_left_out(self) -> None:
         if self.memory.complaint:
-            self.logger.warning("%s: %s: what it covered was read whole.", self.name, self.memory.complaint)
-        misfits = sum(self.shape.misfits.values())
+            self.logger.warning("%s: %s", self.name, self.memory.complaint)
+        other, misfits = self.shape.other, sum(self.shape.misfits.values())
         for count, one, many, why in (
             (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
             (self.refusals.aside, "box", "boxes", "refused or failed, also when asked again: the rows of this stream for it are missing"),
             (self.without_key, "row", "rows", "left out, without a key"),
-            (misfits, "value", "values", f"that did not fit the column, kept in otherProperties ({_names(self.shape.misfits)})"),
+            (misfits, "value", "values", f"that did not fit the column, kept in {other} ({_names(self.shape.misfits)})"),
+            (
+                *(sum(self.misshapen.values()), "value", "values"),
+                f"not of the shape that the field's type has, kept as text in textValue and rawValue ({_names(self.misshapen)})",
+            ),
         ):
             if count:
                 self.logger.warning("%s: %s %s %s.", self.name, f"{count:,}", one if count == 1 else many, why)
         if self.shape.unknown:
-            self.logger.info("%s: properties new to this version, kept in otherProperties: %s.", self.name, _names(self.shape.unknown))
+            self.logger.info("%s: properties new to this version, kept in %s: %s.", self.name, other, _names(self.shape.unknown))
+
+    # 5. What is there no more.
+
+    def _keep_keys(self, lists: list[BoxList]) -> None:
+        """Before the first row is emitted, so that a kill cannot lose one."""
+        if not self._tells_of_deletions:
+            self.memory.keep_no_keys()
+            return
+        for listed in lists:
+            self.missing[listed.key] = self.memory.deliver(listed.key, self.account.lists.present(listed))
+        if self.memory.bytes_of_keys > MOST_KEYS:
+            self.missing.clear()
+            self.memory.keep_no_keys()
+            self.logger.warning(
+                "%s: so many boxes that their keys would take more than 1 MB of state: deletions are not noticed. "
+                "In full refresh the result holds nothing that was deleted.",
+                self.name,
+            )
+
+    @property
+    def _tells_of_deletions(self) -> bool:
+        return self.incremental and self.buries and self.account.config.track_deletions
+
+    def _bury(self) -> Iterator[StreamData | None]:
+        """For each box that was delivered and is deleted, or has left its table: key, cursor and time of deletion."""
+        counts: Counter[Fate] = Counter()
+        told: set[str] = set()
+        for listed in self._lists():
+            moved, lost = self._gone_from(listed, told)
+            told |= moved | lost
+            fates = yield from self._waiting(partial(self.account.fates, lost, self.account.witnesses(listed)))
+            counts.update(fate for fate in fates.values() if isinstance(fate, Fate))
+            alive = {key: box for key, box in fates.items() if isinstance(box, dict)}
+            away = {key for key, box in alive.items() if box.get("pipelineKey", listed.key) != listed.key}
+            ended = {key for key, fate in fates.items() if fate is Fate.DELETED} | ((moved | away) if self.of_one_pipeline else set())
+            for key in sorted(ended):
+                self.progress.records += 1
+                yield {self._key_columns[0]: key, self.cursor_column: self.memory.read_at, DELETED_AT: self.memory.read_at}
+            for key in alive.keys() - ended:
+                parent = self.account.parent_of(key, alive[key])
+                yield from self._records(Answer(parent, self.rows(parent)))
+            hidden = {key for key, fate in fates.items() if fate is Fate.HIDDEN}
+            outside = {key for key in away if alive[key]["pipelineKey"] not in self.account.listed_pipelines()}
+            self.memory.bury(listed.key, ended | moved | hidden | outside)
+        self._say_what_is_gone(counts)
+
+    def _gone_from(self, listed: BoxList, told: set[str]) -> tuple[set[str], set[str]]:
+        """The boxes that were delivered from a list and are not in it: those now in another one, and those to be asked for."""
+        missing = self.missing.get(listed.key, set()) - told
+        moved = {key for key in missing if self.account.lists.where(key) in self.account.listed_pipelines()}
+        lost = missing - moved
+        if not listed.complete:
+            return moved, set()
+        if len(lost) > max(MANY, MANY_SHARE * len(listed.keys | missing)) and listed.key not in self.memory.doubted:
+            self.memory.doubted.add(listed.key)
+            self.logger.warning(
+                '%s: %s boxes of the pipeline "%s" are missing at once: they are taken for deleted if they still are in the next sync.',
+                *(self.name, f"{len(lost):,}", listed.name),
+            )
+            return moved, set()
+        self.memory.doubted.discard(listed.key)
+        return moved, lost
+
+    def _say_what_is_gone(self, counts: Mapping[Fate, int]) -> None:
+        if deleted := counts.get(Fate.DELETED):
+            self.logger.info("%s: %s deleted in Streak since the last sync.", self.name, f"{deleted:,}")
+        if unknown := counts.get(Fate.UNKNOWN):
+            self.logger.warning(
+                "%s: %s in no list any more, but Streak does not answer in a way to be believed whether deleted: "
+                "left as they are, and asked for again in the next sync.",
+                *(self.name, f"{unknown:,} box{'es are' if unknown > 1 else ' is'}"),
+            )
 
     # Meanwhile
 
@@ -505,11 +610,11 @@ class StreakStream(HttpStream):
     def _estimate(self) -> AirbyteMessage:
         """How many rows will come, as far as the lists and counters tell."""
         if self.endpoint:
-            asked = [parent for parent in map(self._promised, self.account.parents(self.parent)) if parent]
+            asked = [parent for parent in map(self._promised, self._parents()) if parent]
             of, rows = len(asked), sum(asked)
         else:
-            of = self.account.how_many(self.parent)
-            first = islice(self.account.parents(self.parent), SAMPLE)
+            of = self._how_many()
+            first = islice(self._parents(), SAMPLE)
             sample = [len(list(self.rows(parent))) if self.to_read(parent) else 0 for parent in first]
             rows = round(of * sum(sample) / len(sample)) if sample else 0
         self.progress.begin("boxes" if self.parent is Level.BOX else f"{self.parent.value}s", of)
@@ -538,7 +643,8 @@ class Rest:
         self.ended = True
 
 
-CURSOR = "readAt"
+DELETED_AT = "_ab_cdc_deleted_at"  # what Airbyte's destinations take for a deletion
+MANY, MANY_SHARE = 50, 0.1  # boxes of a pipeline, which are not taken for deleted before they are missing twice
 FIRST_PART, LONGEST_PART = 4.0, 60.0  # seconds
 STATE_EVERY = 240.0  # seconds
 LONG_AGO = float("-inf")

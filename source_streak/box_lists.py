@@ -59,6 +59,13 @@ class BoxList:
     taken: frozenset[str] = frozenset()  # boxes that another list has delivered, from which they moved here since
     problem: Refused | StreakError | None = None
     asked_again: bool = False
+    ended: bool = False  # properly: Streak did not say that there is more
+
+    @property
+    def complete(self) -> bool:
+        """Whether a box that is not in it is not in the pipeline; an empty list has to be confirmed by Streak's count."""
+        counted = self.expected
+        return not self.problem and self.ended and (len(self.keys) >= counted if counted is not None else bool(self.keys))
 
     @property
     def key(self) -> str:
@@ -112,6 +119,15 @@ class BoxLists:
         self._read_side_by_side(doubtful)
         _judge_short(doubtful)
 
+    def present(self, listed: BoxList) -> set[str]:
+        """The keys of the boxes that were seen last in this list, and so are its own."""
+        return {key for key in listed.keys if self._last_seen[key].source == listed.key}
+
+    def where(self, box_key: str) -> str | None:
+        """The key of the pipeline in whose list a box was seen last; None if in none."""
+        page = self._last_seen.get(box_key)
+        return page.source if page else None
+
     @property
     def so_far(self) -> int:
         """How many boxes have been listed, for the log."""
@@ -131,8 +147,8 @@ class BoxLists:
         pages = PagesAhead(listed.expected, lambda params: self._fetch(listed, params), self._client.pool)
         seen: set[str] = set()
         try:
-            _, whole = collect(read_list(PAGER, pages.ask, listed.expected, seen))
-            if not whole and listed.expected is None:
+            _, listed.ended = collect(read_list(PAGER, pages.ask, listed.expected, seen))
+            if not listed.ended and listed.expected is None:
                 LOGGER.warning('Streak says that the list of boxes of the pipeline "%s" goes on, but sends nothing new.', listed.name)
         except (Refused, Unanswered) as refusal:
             listed.problem = self._judge(refusal, f'the boxes of the pipeline "{listed.name}"')
@@ -164,6 +180,7 @@ class BoxLists:
         """Boxes that moved into a list which then failed count where they were seen before: that list delivers nothing."""
         for failed in (listed for listed in lists if listed.problem):
             for page in (page for listed in lists if listed is not failed for page in listed.pages):
+                self._last_seen.update(dict.fromkeys(page.superseded & failed.keys, page))
                 page.superseded -= failed.keys
 
     def _complete(self, lists: list[BoxList]) -> None:
@@ -189,7 +206,7 @@ class BoxLists:
 
     def _short_of(self, listed: BoxList, count: int) -> bool:
         """Whether fewer boxes than that were seen last in this list: those that moved on since are not its own."""
-        return not listed.problem and sum(self._last_seen[key].source == listed.key for key in listed.keys) < count
+        return not listed.problem and len(self.present(listed)) < count
 
 
 class PagesAhead:

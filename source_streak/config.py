@@ -27,6 +27,8 @@ class Config:
     requests_per_second: int = DEFAULT_RATE
     start: int | None = None  # epoch milliseconds
     recheck_days: int = DEFAULT_RECHECK_DAYS
+    pipeline_tables: bool = True
+    track_deletions: bool = True
     api_url: str = STREAK
 
     @classmethod
@@ -38,6 +40,8 @@ class Config:
             requests_per_second=settings.get("requests_per_second") or DEFAULT_RATE,
             start=_start(settings.get("start_date")),
             recheck_days=DEFAULT_RECHECK_DAYS if settings.get("recheck_days") is None else settings["recheck_days"],
+            pipeline_tables=settings.get("pipeline_tables") is not False,
+            track_deletions=settings.get("track_deletions") is not False,
             api_url=_api_url(os.environ.get("STREAK_API_URL")),
         )
 

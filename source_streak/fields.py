@@ -16,6 +16,7 @@ from source_streak.records import as_json, iso_time, mapping, objects, plain_num
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
 
+SCALAR = (str, int, float)  # and so bool
 UNSET: tuple[Any, ...] = (None, "", [])
 EMPTY = dict.fromkeys(("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue"))
 OPTIONS = (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag"))
@@ -31,10 +32,23 @@ def definitions_of(fields: Any) -> dict[str, Row]:
 def options_of(definition: Mapping[str, Any]) -> list[Row]:
     """The choices of a DROPDOWN or TAG field as {key, label}, in Streak's order."""
     return [
-        {"key": option.get("key"), "label": option.get(label)}
+        {"key": _text(option["key"]), "label": option.get(label)}
         for settings, members, label in OPTIONS
         for option in objects(mapping(definition.get(settings)).get(members))
+        if isinstance(option.get("key"), SCALAR)
     ]
+
+
+def name_of(definition: Mapping[str, Any], key: str) -> str:
+    """What a field is called; its key where it has no name."""
+    name = definition.get("name")
+    return _text(name) if isinstance(name, SCALAR) and name != "" else key
+
+
+def stage_name(pipeline: Mapping[str, Any], key: Any) -> Any:
+    """The name of a stage; one without definition or name keeps its key."""
+    stage = mapping(pipeline.get("stages")).get(key) if isinstance(key, str) else None
+    return mapping(stage).get("name") or key
 
 
 def named(definitions: Definitions, values: Any) -> list[Row]:
@@ -42,7 +56,7 @@ def named(definitions: Definitions, values: Any) -> list[Row]:
     return [
         {
             "key": key,
-            "name": definition.get("name", key),
+            "name": name_of(definition, key),
             "type": definition.get("type"),
             "value": value if isinstance(value, str) else as_json(value),
             "label": typed(definition, value)["textValue"],
@@ -56,7 +70,7 @@ def field_values(definitions: Definitions, values: Any, with_unset: bool = False
     for key, definition, value in set_fields(definitions, values):
         yield {
             "fieldKey": key,
-            "fieldName": definition.get("name", key),
+            "fieldName": name_of(definition, key),
             "fieldType": definition.get("type"),
             **typed(definition, value),
             "rawValue": as_json(value),
@@ -65,7 +79,7 @@ def field_values(definitions: Definitions, values: Any, with_unset: bool = False
         given = mapping(values)
         for key, definition in definitions.items():
             if given.get(key) in UNSET:
-                yield {"fieldKey": key, "fieldName": definition.get("name", key), "fieldType": definition.get("type"), **EMPTY}
+                yield {"fieldKey": key, "fieldName": name_of(definition, key), "fieldType": definition.get("type"), **EMPTY}
 
 
 def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
@@ -75,33 +89,69 @@ def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Map
             yield key, definitions.get(key, {}), value
 
 
+def fits(kind: Any, value: Any) -> bool:
+    """Whether a value has the shape that fields of this type have; of types that nobody knows all have."""
+    if kind == "DATE":
+        return moment(value) is not None
+    if kind == "CHECKBOX":
+        return truth(value) is not None
+    if kind in ("TEXT_INPUT", "FORMULA", "DROPDOWN"):
+        return isinstance(value, SCALAR)
+    of = {"TAG": SCALAR, "PERSON": (str, dict), "TEAM_CONTACT": (str, dict), "TEAM_ORGANIZATION": (str, dict)}.get(kind)
+    return of is None or all(isinstance(one, of) for one in _several(value))
+
+
+def moment(value: Any) -> int | None:
+    """A DATE in epoch milliseconds: 0 and -1 are Streak's "never"; None for what is no time between the years 1 and 9999."""
+    milliseconds = whole_number(value)
+    return milliseconds if milliseconds in (0, -1) or (milliseconds is not None and iso_time(milliseconds)) else None
+
+
+def truth(value: Any) -> bool | None:
+    """A CHECKBOX; None for what is none."""
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+
+
 def typed(definition: Mapping[str, Any], value: Any) -> Row:
     """One value in the columns of its kind; textValue is what a person sees in Streak."""
     kind = definition.get("type")
-    if kind == "DATE" and (milliseconds := whole_number(value)) is not None:
+    if kind == "DATE" and (milliseconds := moment(value)) is not None:
         return {"textValue": iso_time(milliseconds), "timeValue": milliseconds}
+    if kind == "CHECKBOX" and (ticked := truth(value)) is not None:
+        return {"textValue": as_json(ticked), "booleanValue": ticked}
     if kind in ("DROPDOWN", "TAG"):
         return _options(definition, value)
     if isinstance(value, bool):
-        return {"textValue": "true" if value else "false", "booleanValue": value}
-    if isinstance(value, (int, float)):
-        return {"textValue": as_json(value), "numberValue": value}
-    if isinstance(value, str):
-        return {"textValue": value, "numberValue": plain_number(value)}
+        return {"textValue": as_json(value), "booleanValue": value}
+    if isinstance(value, SCALAR):
+        return {"textValue": _text(value), "numberValue": plain_number(value) if isinstance(value, str) else value}
     return {"textValue": ", ".join(_texts(value)) or as_json(value)}
 
 
 def _options(definition: Mapping[str, Any], value: Any) -> Row:
-    keys = [key if isinstance(key, str) else as_json(key) for key in (value if isinstance(value, list) else [value])]
+    keys = [_text(key) for key in _several(value)]
     names = {option["key"]: option["label"] for option in options_of(definition)}
     labels = [str(names.get(key) or key) for key in keys]
     return {"textValue": ", ".join(labels), "optionKeys": keys, "labels": labels}
 
 
+def linked_keys(value: Any) -> list[str]:
+    """The keys in a TEAM_CONTACT or TEAM_ORGANIZATION value."""
+    return [_text(one.get("key", one) if isinstance(one, dict) else one) for one in _several(value)]
+
+
 def _texts(value: Any) -> Iterable[str]:
     """What a person would read of a PERSON, TEAM_CONTACT or TEAM_ORGANIZATION value: names, else addresses, else keys."""
-    for one in value if isinstance(value, list) else [value]:
+    for one in _several(value):
         if isinstance(one, dict):
             one = next((one[name] for name in ("fullName", "displayName", "name", "email", "key") if one.get(name)), None)
         if one is not None:
-            yield one if isinstance(one, str) else as_json(one)
+            yield _text(one)
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else as_json(value)

@@ -2,7 +2,12 @@
 
     {"version": 1, "readAt": "2026-11-21T18:00:00.000Z", "summary": "1,234 boxes in 3 pipelines",
      "ledgers": {"<pipeline or team key>": {"settled": 1000, "bits": 32, "prints": "<base64>"}},
-     "marks": {"<team or pipeline key>": 1795284000000}, "startDate": "2024-01-01T00:00:00.000Z"}
+     "marks": {"<team or pipeline key>": 1795284000000}, "startDate": "2024-01-01T00:00:00.000Z",
+     "keys": {"<pipeline key>": "<base64>"}, "doubted": ["<pipeline key>"]}
+
+`keys` are those of all boxes that may have been delivered: what is there in none of the lists of a later sync may have been deleted.
+They are written before the first of their rows, so that a box delivered just before a kill is not forgotten.  `doubted` are the
+pipelines of which so many boxes were missing in the last sync that it waited for another one.
 
 Anything that cannot be read, whole or in part, is forgotten and said once: what is not remembered is read again.
 Pure: no framework, no input or output.
@@ -10,6 +15,9 @@ Pure: no framework, no input or output.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +25,9 @@ from source_streak.ledger import Ledger, Unreadable, print_of, turn_of
 from source_streak.records import DAY_MS, LAST_MS, iso_time, milliseconds_of
 
 VERSION = 1
-DAMAGED = "A part of the state is damaged"
+DAMAGED = "A part of the state is damaged: what it covered was read whole."
+KEYS_DAMAGED = "The keys of boxes in the state are damaged: of what was deleted before this sync nothing is known."
+MOST_KEYS = 1_000_000  # bytes of them in the state; about 95,000 boxes
 
 
 class Memory:
@@ -29,7 +39,7 @@ class Memory:
         self.things = ("rows", "lists")  # in words, for the summary
         self._recheck_days, self._start = recheck_days, start
         if state and state.get("version") != VERSION:
-            self.complaint = "The state is not one that this version of the connector writes"
+            self.complaint = "The state is not one that this version of the connector writes: everything was read whole."
             state = {}
         last = milliseconds_of(state.get("readAt"))
         self.clock, self.now = now, max(now, min(last or 0, LAST_MS - 1) + 1)
@@ -41,6 +51,9 @@ class Memory:
         self._entries = self._ledger_entries(state.get("ledgers"))
         if state and (last is None or (since is not None and milliseconds_of(since) is None)):
             self.complaint, self.marks = DAMAGED, {}
+        self._keys = self._key_texts(state.get("keys"))
+        doubted = state.get("doubted")
+        self.doubted = {scope for scope in doubted if isinstance(scope, str)} if isinstance(doubted, list) else set[str]()
         self._ledgers: dict[str, Ledger] = {}
         self._unlisted: dict[str, Ledger] = {}
         self._listed: set[str] = set()
@@ -89,6 +102,35 @@ class Memory:
         """All up to that time was delivered; never moves back, and never beyond this sync."""
         self.marks[scope] = max(self.marks.get(scope, 0), min(time, self.clock))
 
+    def deliver(self, scope: str, present: set[str]) -> set[str]:
+        """Take the keys that a pipeline's list has now; returns those that earlier syncs delivered from it and that are not there."""
+        known = self.delivered(scope)
+        self._keys[scope] = _pack(known | present)
+        return known - present
+
+    def delivered(self, scope: str) -> set[str]:
+        """The keys of the boxes that were, or are about to be, delivered from a pipeline."""
+        try:
+            return _unpack(self._keys[scope]) if scope in self._keys else set()
+        except Unreadable:
+            self.complaint = KEYS_DAMAGED
+            return set()
+
+    def bury(self, scope: str, keys: set[str]) -> None:
+        """These are in the destination no more, or not this pipeline's any longer."""
+        if keys:
+            self._keys[scope] = _pack(self.delivered(scope) - keys)
+
+    def keep_no_keys(self) -> None:
+        """Deletions are not to be noticed."""
+        self._keys.clear()
+        self.doubted.clear()
+
+    @property
+    def bytes_of_keys(self) -> int:
+        """How much room they take in the state."""
+        return sum(map(len, self._keys.values()))
+
     def forget(self, scopes: Iterable[str]) -> None:
         """Pipelines that exist no more."""
         for scope in scopes:
@@ -116,6 +158,10 @@ class Memory:
             state["ledgers"] = dict(self._entries)
         if self.marks:
             state["marks"] = dict(self.marks)
+        if self._keys:
+            state["keys"] = dict(self._keys)
+        if self.doubted:
+            state["doubted"] = sorted(self.doubted)
         if self._start:
             state["startDate"] = iso_time(self._start)
         return state
@@ -137,6 +183,13 @@ class Memory:
             self.complaint = DAMAGED
         return whole
 
+    def _key_texts(self, texts: Any) -> dict[str, str]:
+        known = texts if isinstance(texts, dict) else {}
+        whole = {scope: text for scope, text in known.items() if isinstance(text, str)}
+        if texts is not None and len(whole) < max(len(known), not isinstance(texts, dict)):
+            self.complaint = KEYS_DAMAGED
+        return whole
+
     def _marks(self, marks: Any) -> dict[str, int]:
         if marks is None:
             return {}
@@ -144,3 +197,15 @@ class Memory:
             return dict(marks)
         self.complaint = DAMAGED
         return {}
+
+
+def _pack(keys: set[str]) -> str:
+    """Streak's keys have most of their letters in common: about 10 bytes each are left."""
+    return base64.b64encode(zlib.compress("\n".join(sorted(keys)).encode(), 9)).decode()
+
+
+def _unpack(text: str) -> set[str]:
+    try:
+        return set(zlib.decompress(base64.b64decode(text, validate=True)).decode().split())
+    except (ValueError, zlib.error, binascii.Error) as error:
+        raise Unreadable(str(error)) from error

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 Record = dict[str, Any]
 Convert = Callable[[Any], Any]
 
-OTHER = "otherProperties"
+OTHER, OTHER_IN_TABLES = "otherProperties", "other_properties"
 # Never in a record: intercomHmac signs its user in to Streak's support chat, directUrl opens a file without a login.
 SECRETS = frozenset({"intercomHmac", "directUrl", "apiKey", "apiKeys"})
 
@@ -102,6 +102,11 @@ def as_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def from_json(text: str) -> Any:
+    """The reverse of `as_json`."""
+    return orjson.loads(text)
+
+
 def without_secrets(value: Any) -> Any:
     """The value as it is, less the properties that are secrets, at any depth."""
     if type(value) is dict:
@@ -116,9 +121,10 @@ class Shape:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.names = frozenset(schema["properties"])
+        self.other = OTHER_IN_TABLES if OTHER_IN_TABLES in self.names else OTHER
         self.unknown: Counter[str] = Counter()
         self.misfits: Counter[str] = Counter()
-        self._columns = {name: _column(column) for name, column in schema["properties"].items() if name != OTHER}
+        self._columns = {name: _column(column) for name, column in schema["properties"].items() if name != self.other}
 
     def record(self, row: Mapping[str, Any]) -> Record:
         """One record; absent properties stay absent."""
@@ -139,7 +145,7 @@ class Shape:
                 record[name] = misfit.fitted
                 other[name] = without_secrets(value)
         if other:
-            record[OTHER] = other
+            record[self.other] = other
         return record
 
 

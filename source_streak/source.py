@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
+    AirbyteCatalog,
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
@@ -18,17 +19,20 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.utils.casing import camel_to_snake
 from airbyte_cdk.sources.utils.schema_helpers import split_config
 from airbyte_cdk.utils import AirbyteTracedException
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from source_streak.account import Account
-from source_streak.base import Failure
+from source_streak.account import Account, Level
+from source_streak.base import Failure, StreakStream
 from source_streak.client import PATIENCE, SHORT_PATIENCE
+from source_streak.columns import PREFIX
 from source_streak.config import STREAK, Config
 from source_streak.errors import StreakError
 from source_streak.streams import STREAMS
+from source_streak.tables import PipelineTable, tables_of
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
@@ -39,7 +43,7 @@ class SourceStreak(AbstractSource):
     """Reads a Streak account through its HTTP API."""
 
     def __init__(self) -> None:
-        self._configured: tuple[str, ...] = ()
+        self._configured: dict[str, Mapping[str, Any]] = {}  # name -> JSON schema
         LOGGER.addFilter(_shorten_state)
 
     @property
@@ -78,12 +82,21 @@ class SourceStreak(AbstractSource):
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
         """Whether the key works and sees the pipelines that the settings name."""
         try:
-            account = Account(_config(config), patience=SHORT_PATIENCE)
-            account.me()
-            account.pipelines()
+            _reached(_config(config))
         except StreakError as error:
             return False, error.sentence
         return True, None
+
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        """All streams, and a table for each pipeline: for those Streak is asked. Fails with the sentence that check gives."""
+        try:
+            settings = _config(config)
+            account = _reached(settings) if settings.pipeline_tables else Account(settings)
+            tables = tables_of(account, NAMES) if settings.pipeline_tables else []
+        except StreakError as error:
+            raise Failure(error) from error
+        streams = [*(stream(account) for stream in STREAMS), *tables]
+        return AirbyteCatalog(streams=[stream.as_airbyte_stream() for stream in streams])
 
     def read(
         self,
@@ -93,21 +106,28 @@ class SourceStreak(AbstractSource):
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
         """As the framework does it; a configured stream that does not exist fails with a sentence instead of silently."""
-        self._configured = tuple(configured.stream.name for configured in catalog.streams)
+        self._configured = {configured.stream.name: configured.stream.json_schema for configured in catalog.streams}
         try:
             yield from super().read(logger, config, catalog, state)
         except AirbyteTracedException as closing:  # names the streams that failed; each has said why, a stack trace adds nothing
             raise Failure(StreakError(str(closing.message), "config_error")) from closing
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        """All streams, over one account; makes no request."""
+        """All that there are without asking, and the configured tables, over one account; makes no request."""
         try:
             account = Account(_config(config), PATIENCE)
         except StreakError as error:
             raise Failure(error) from error
-        streams: list[Stream] = [stream(account) for stream in STREAMS]
-        known = {stream.name for stream in streams}
-        return streams + [Missing(name) for name in self._configured if name not in known]
+        streams: list[StreakStream] = [stream(account) for stream in STREAMS]
+        others = {name: schema for name, schema in self._configured.items() if name not in NAMES}
+        tables = [PipelineTable(account, name, schema, NAMES) for name, schema in others.items() if name.startswith(PREFIX)]
+        keys = {table.pipeline_key for table in tables}
+        if not any(stream.name in self._configured and stream.parent is Level.BOX for stream in streams):
+            account.only = None if None in keys else frozenset(map(str, keys))
+        return [*streams, *tables, *(Missing(name) for name in others if not name.startswith(PREFIX))]
+
+
+NAMES = frozenset(camel_to_snake(stream.__name__) for stream in STREAMS)
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -175,6 +195,14 @@ def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
     except Exception as error:  # whatever the framework's parsers raise: the file is not what it should be
         sentence = f"The file {path} ({option}) does not hold {what} in JSON: {str(error)[:300]}"
     raise Failure(StreakError(sentence, "config_error"))
+
+
+def _reached(config: Config) -> Account:
+    """An account whose key and pipelines were found to be there. Raises StreakError."""
+    account = Account(config, SHORT_PATIENCE)
+    account.me()
+    account.pipelines()
+    return account
 
 
 def _config(settings: Mapping[str, Any]) -> Config:

@@ -10,9 +10,9 @@ from typing import Any
 
 from source_streak.account import Level, Parent
 from source_streak.base import StreakStream
-from source_streak.fields import definitions_of, field_values, named, options_of
+from source_streak.fields import definitions_of, field_values, fits, name_of, named, options_of, stage_name
 from source_streak.paging import Cursored, Numbered, Params, Row
-from source_streak.records import iso_time, listing, mapping, objects, whole_number
+from source_streak.records import from_json, iso_time, listing, mapping, objects, whole_number
 
 MARGIN = 600_000  # milliseconds before the last read, for clocks that differ
 EVENTS_KEPT = 50  # of a pipeline
@@ -33,6 +33,21 @@ class TeamMembers(StreakStream):
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         return objects(parent.row.get("members"))
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"teamName": parent.row.get("name")}
+
+
+class TeamFields(StreakStream):
+    """https://streak.readme.io/reference/get-my-teams - settings: the custom fields of contacts and of organizations."""
+
+    parent = Level.TEAM
+    primary_key = ["teamKey", "appliesTo", "key"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        for kind, name in (("CONTACT", "contactSettings"), ("ORGANIZATION", "organizationSettings")):
+            for position, field in enumerate(settings(parent, name).values()):
+                yield {**field, "appliesTo": kind, "position": position, "options": options_of(field)}
 
     def added(self, row: Row, parent: Parent) -> Row:
         return {"teamName": parent.row.get("name")}
@@ -118,6 +133,21 @@ class PipelineFields(StreakStream):
         return {"pipelineName": parent.row.get("name")}
 
 
+class PipelineFieldOptions(StreakStream):
+    """https://streak.readme.io/reference/list-fields - what the DROPDOWN and TAG fields of each pipeline offer."""
+
+    parent = Level.PIPELINE
+    primary_key = ["pipelineKey", "fieldKey", "key"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        for key, field in definitions_of(parent.row.get("fields")).items():
+            for position, option in enumerate(options_of(field)):
+                yield {"fieldKey": key, "fieldName": name_of(field, key), **option, "position": position}
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        return {"pipelineName": parent.row.get("name")}
+
+
 class PipelineMembers(StreakStream):
     """https://streak.readme.io/reference/list-all-pipelines - aclEntries: who may see what. Older ones have no userKey."""
 
@@ -138,9 +168,14 @@ class Boxes(StreakStream):
     parent = Level.BOX
     primary_key = "key"
     remembers = True
+    buries = True
 
     def added(self, row: Row, parent: Parent) -> Row:
-        return {"key": row["key"], "pipelineName": parent.pipeline.get("name"), "stageName": stage_name(parent, row)}
+        return {
+            "key": row["key"],
+            "pipelineName": parent.pipeline.get("name"),
+            "stageName": stage_name(parent.pipeline, row.get("stageKey")),
+        }
 
 
 class BoxFieldValues(StreakStream):
@@ -153,6 +188,11 @@ class BoxFieldValues(StreakStream):
     def rows(self, parent: Parent) -> Iterable[Row]:
         definitions = definitions_of(parent.pipeline.get("fields"))
         return field_values(definitions, parent.row.get("fields"), with_unset=self.replaces)
+
+    def added(self, row: Row, parent: Parent) -> Row:
+        if row["rawValue"] and not fits(row["fieldType"], from_json(row["rawValue"])):
+            self.misshapen[row["fieldType"]] += 1
+        return {}
 
 
 class BoxStageHistory(StreakStream):
@@ -167,7 +207,7 @@ class BoxStageHistory(StreakStream):
         return sorted(entries, key=lambda entry: str(entry.get("lastEntryToStageTs") or ""), reverse=True)
 
     def added(self, row: Row, parent: Parent) -> Row:
-        return {"stageName": stage_name(parent, row)}
+        return {"stageName": stage_name(parent.pipeline, row.get("stageKey"))}
 
 
 class BoxContacts(StreakStream):
@@ -333,16 +373,9 @@ def settings(team: Parent, name: str) -> dict[str, Row]:
     return definitions_of(mapping(team.row.get(name)).get("fields"))
 
 
-def stage_name(parent: Parent, row: Row) -> object:
-    """The name of the stage that a row of a box is in; a stage without definition keeps its key."""
-    key = row.get("stageKey")
-    stages = mapping(parent.pipeline.get("stages"))
-    return mapping(stages.get(key) if isinstance(key, str) else None).get("name", key)
-
-
 STREAMS = (
-    Teams, TeamMembers, Users, Contacts, Organizations,
-    Pipelines, PipelineStages, PipelineFields, PipelineMembers,
+    Teams, TeamMembers, TeamFields, Users, Contacts, Organizations,
+    Pipelines, PipelineStages, PipelineFields, PipelineFieldOptions, PipelineMembers,
     Boxes, BoxFieldValues, BoxStageHistory, BoxContacts, BoxOrganizations, BoxUsers, BoxLinks,
     BoxComments, BoxMeetings, BoxTasks, BoxThreads, BoxFiles,
     Snippets, Newsfeed,

@@ -73,8 +73,11 @@ def columns(kind: str, value: Any) -> dict[str, Any]:
         ("DATE", str(AT), {"textValue": ISO, "timeValue": AT}),
         ("DATE", float(AT), {"textValue": ISO, "timeValue": AT}),
         ("DATE", "next week", {"textValue": "next week"}),
+        ("DATE", 10**15, {"textValue": "1000000000000000", "numberValue": 10**15}),
         ("CHECKBOX", True, {"textValue": "true", "booleanValue": True}),
         ("CHECKBOX", False, {"textValue": "false", "booleanValue": False}),
+        ("CHECKBOX", "true", {"textValue": "true", "booleanValue": True}),
+        ("CHECKBOX", "maybe", {"textValue": "maybe"}),
         ("PERSON", [MIA], {"textValue": "Mia Muster"}),
         ("PERSON", [MIA, NOAH], {"textValue": "Mia Muster, noah@example.net"}),
         ("PERSON", MIA, {"textValue": "Mia Muster"}),
@@ -93,7 +96,7 @@ def test_a_type_that_nobody_knows_shows_its_value_as_text(kind: Any, value: Any)
     assert typed({"type": kind}, value)["textValue"]
 
 
-@pytest.mark.parametrize("value", [0, -1, 10**15])
+@pytest.mark.parametrize("value", [0, -1])
 def test_a_date_that_is_never_has_neither_time_nor_text(value: int) -> None:
     assert typed({"type": "DATE"}, value)["textValue"] is None
 

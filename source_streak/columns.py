@@ -1,0 +1,212 @@
+"""A table per pipeline: what it and its columns are called, and how a box becomes a row of it.
+
+    boxes_sales: box_key, name, stage, …, deal_size, close_date, …, read_at, _ab_cdc_deleted_at, other_properties
+
+Names are what warehouses take without quotes: a to z, digits and _, no digit first, no word of SQL.  They depend on what is
+older alone, so that a namesake added later renames nothing.  The keys of pipeline and fields stand in the JSON schema: what was
+configured after one discover goes on being filled, whatever is renamed or added until the next.  Pure: knows no framework.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from anyascii import anyascii
+
+from source_streak.fields import definitions_of, linked_keys, moment, name_of, truth, typed
+from source_streak.records import mapping, objects, whole_number
+
+Row = dict[str, Any]
+Schema = Mapping[str, Any]
+Take = Callable[[Row], Any]
+Read = Callable[[Mapping[str, Any], Any], Any]
+
+PREFIX = "boxes_"
+LONGEST_STREAM, LONGEST_COLUMN = 40, 55  # bytes: PostgreSQL has 63, of which destinations want some for themselves
+SHORT = 12  # letters: a longer key is shown by its hash
+PIPELINE_KEY, FIELD_KEY = "streakPipelineKey", "streakFieldKey"  # in the JSON schema
+LAST = ("read_at", "_ab_cdc_deleted_at", "other_properties")  # these stand after the custom fields
+
+# Reserved in PostgreSQL, Snowflake or BigQuery (their references' lists): as column names these would need quotes.
+SQL_WORDS = """
+account all alter analyse analyze and any array as asc assert_rows_modified asymmetric at authorization between binary both by
+case cast check cluster collate collation column concurrently connect connection constraint contains create cross cube current
+current_catalog current_date current_role current_schema current_time current_timestamp current_user database default
+deferrable define delete desc distinct do drop else end enum escape except exclude exists extract false fetch following for
+foreign freeze from full function grant group grouping groups gscluster hash having if ignore ilike in increment initially inner
+insert intersect interval into is isnull issue join lateral leading left like limit localtime localtimestamp lookup merge
+minus natural new no not notnull null nulls of offset on only or order organization outer over overlaps partition placing
+preceding primary proto qualify range recursive references regexp respect returning revoke right rlike rollup row rows sample
+schema select session_user set similar some start struct symmetric system_user table tablesample then to trailing treat trigger
+true try_cast unbounded union unique unnest update user using values variadic verbose view when whenever where window with within
+"""
+SQL = frozenset(SQL_WORDS.split())
+
+TEXT: Row = {"type": ["string", "null"]}
+TEXTS: Row = {"type": ["array", "null"], "items": TEXT}
+KINDS: dict[str, Row] = {
+    "DATE": {"type": ["string", "null"], "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    "CHECKBOX": {"type": ["boolean", "null"]},
+    "TAG": TEXTS,
+    "TEAM_CONTACT": TEXTS,
+    "TEAM_ORGANIZATION": TEXTS,
+}
+SEEN = {
+    "DROPDOWN": "the name of the chosen option",
+    "TAG": "the names of the chosen options",
+    "DATE": "as a moment in time, for Streak does not say in which time zone its day begins",
+    "TEAM_CONTACT": "the keys of the contacts",
+    "TEAM_ORGANIZATION": "the keys of the organizations",
+}
+
+
+def table_names(pipelines: Iterable[Row], taken: Iterable[str]) -> dict[str, str]:
+    """The stream of each pipeline, by the pipeline's key, the oldest first; `taken` are the names of all other streams."""
+    by_age = sorted(pipelines, key=lambda pipeline: (whole_number(pipeline.get("creationTimestamp")) or float("inf"), pipeline["key"]))
+    named = ((pipeline["key"], f"{PREFIX}{words(pipeline.get('name'))}".rstrip("_")) for pipeline in by_age)
+    return _unique(named, set(taken), LONGEST_STREAM, PREFIX.rstrip("_"))
+
+
+def column_names(definitions: Mapping[str, Row], taken: Iterable[str]) -> dict[str, str]:
+    """The column of each custom field, by the field's key: Streak numbers them, so that the lower key is the older field."""
+    by_age = sorted(definitions, key=lambda key: (not key.isdecimal(), int(key) if key.isdecimal() else 0, key))
+    return _unique(((key, _column(name_of(definitions[key], key))) for key in by_age), set(taken), LONGEST_COLUMN, "field")
+
+
+def words(text: Any) -> str:
+    """A name in snake_case: letters of all scripts in a to z; of pictures nothing."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKC", str(text or "")) if letter not in APOSTROPHES)
+    spoken = "".join(" " if unicodedata.category(letter) in PICTURES else anyascii(letter) for letter in plain)
+    return re.sub(r"[^a-z0-9]+", "_", spoken.lower()).strip("_")
+
+
+APOSTROPHES = "'`\u2019\u00b4"
+PICTURES = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Cs", "Co", "Cn"})
+
+
+def _column(name: str) -> str:
+    found = words(name)
+    return f"field_{found}" if found[:1].isdigit() or found in SQL else found
+
+
+def _unique(named: Iterable[tuple[str, str]], taken: set[str], longest: int, unnamed: str) -> dict[str, str]:
+    """For each (key, wanted name), in this order, the name that it gets."""
+    given: dict[str, str] = {}
+    for key, wanted in named:
+        name = next(name for name in _candidates(key, wanted, longest, unnamed) if name not in taken)
+        taken.add(name)
+        given[key] = name
+    return given
+
+
+def _candidates(key: str, wanted: str, longest: int, unnamed: str) -> Iterator[str]:
+    """The name alone; with its key; with ever more of a hash of it."""
+    if wanted and wanted != unnamed:
+        yield _cut(wanted, longest)
+    base = wanted or unnamed
+    if len(key) <= SHORT and words(key):
+        yield _cut(f"{base}_{words(key)}", longest)
+    for length in range(4, 33):
+        yield f"{base[: longest - length - 1].rstrip('_')}_{_hash(key)[:length]}"
+
+
+def _cut(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 5].rstrip('_')}_{_hash(name)[:4]}"
+
+
+def _hash(text: str) -> str:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def schema_of(pipeline: Row, fixed: Schema) -> Row:
+    """The JSON schema of a pipeline's table: the columns that all have, and one for each of its custom fields."""
+    definitions = definitions_of(pipeline.get("fields"))
+    names = column_names(definitions, fixed["properties"])
+    own = {names[key]: _column_schema(key, definition) for key, definition in definitions.items()}
+    last = {name: fixed["properties"][name] for name in LAST}
+    first = {name: column for name, column in fixed["properties"].items() if name not in last}
+    return {**fixed, PIPELINE_KEY: pipeline["key"], "properties": {**first, **own, **last}}
+
+
+def _column_schema(key: str, definition: Row) -> Row:
+    kind = str(definition.get("type"))
+    seen = f": {SEEN[kind]}" if kind in SEEN else ""
+    description = f'Custom field "{name_of(definition, key)}" ({kind}){seen}.'
+    return {**KINDS.get(kind, TEXT), "description": description, FIELD_KEY: key}
+
+
+class Table:
+    """The columns of one configured table, and what they take from a box."""
+
+    def __init__(self, schema: Schema) -> None:
+        columns = schema["properties"]
+        own = {name: column for name, column in columns.items() if FIELD_KEY in column}
+        self._fields = {name: (str(column[FIELD_KEY]), _reader(column), str(column.get("type"))) for name, column in own.items()}
+        self._fixed = {name: OWN.get(name) or _property(name) for name in columns if name not in own and name not in LAST}
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of custom fields, and the fields' keys."""
+        return {name: key for name, (key, *_) in self._fields.items()}
+
+    @property
+    def signature(self) -> str:
+        """Another one where a column was added or has become another field's or type's."""
+        return _hash(repr(sorted((name, key, kind) for name, (key, _, kind) in self._fields.items())))
+
+    def row(self, box: Row, definitions: Mapping[str, Row], stage: Any) -> Row:
+        """A box, as a row. A value that its column cannot take comes as it is, for records.py to deal with."""
+        values = mapping(box.get("fields"))
+        row: Row = {name: take(box) for name, take in self._fixed.items()}
+        if "stage" in row:
+            row["stage"] = stage
+        for name, (key, read, _) in self._fields.items():
+            value = values.get(key)
+            row[name] = None if value is None or value in ("", []) else read(definitions.get(key, {}), value)
+        return row
+
+
+def _reader(column: Schema) -> Read:
+    """What the column takes of a field's value, which kind it is now."""
+    types = column.get("type", ())
+    if column.get("format") == "date-time":
+        return lambda _, value: value if (at := moment(value)) is None else at
+    if "boolean" in types:
+        return lambda _, value: value if (ticked := truth(value)) is None else ticked
+    if "array" in types:
+        return lambda definition, value: typed(definition, value).get("labels") or linked_keys(value)
+    return lambda definition, value: typed(definition, value)["textValue"]
+
+
+def _emails(entries: Any) -> list[str] | None:
+    return None if entries is None else [entry["email"] for entry in objects(entries) if isinstance(entry.get("email"), str)]
+
+
+def _keys(links: Any) -> list[str] | None:
+    return None if links is None else [link["key"] for link in objects(links) if isinstance(link.get("key"), str)]
+
+
+def _property(column: str) -> Take:
+    """The box's property of the same name, as Streak writes it."""
+    first, *others = column.split("_")
+    name = first + "".join(word.capitalize() for word in others)
+    return lambda box: box.get(name)
+
+
+OWN: dict[str, Take] = {
+    "box_key": lambda box: box["key"],
+    "assigned_to_emails": lambda box: _emails(box.get("assignedToSharingEntries")),
+    "creator_email": lambda box: mapping(box.get("creatorSharingEntry")).get("email"),
+    "follower_emails": lambda box: _emails(box.get("followerSharingEntries")),
+    "contact_keys": lambda box: _keys(box.get("contacts")),
+    "organization_keys": lambda box: _keys(box.get("organizations")),
+    "created": lambda box: box.get("creationTimestamp"),
+    "updated": lambda box: box.get("lastUpdatedTimestamp"),
+    "stage_changed": lambda box: box.get("lastStageChangeTimestamp"),
+    "last_email_sent": lambda box: box.get("lastEmailSentTimestamp"),
+    "last_email_received": lambda box: box.get("lastEmailReceivedTimestamp"),
+}
