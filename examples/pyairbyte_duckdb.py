@@ -13,7 +13,7 @@ project. Rows and state stay in streak_cache.duckdb: run it again, and it goes o
 Two things that PyAirbyte does not do by itself:
 
 - What was deleted in Streak stays in a table that is merged. So streams that can only be read whole replace their tables here.
-  In the others a deleted row stays; where it is marked, `_ab_cdc_deleted_at` says when it was found gone: leave out rows that have one.
+  In the others a deleted row stays. In boxes and boxes_… it is marked: leave out rows that have a value in `_ab_cdc_deleted_at`.
   To be rid of all of it, read those streams whole too: `read(cache, streams=…, force_full_refresh=True, write_strategy="replace")`.
 - A stream that is read whole and has no row any more keeps its old ones: "replace" does nothing without a row.
 """
@@ -56,8 +56,7 @@ def read(streak: ab.Source, cache: ab.DuckDBCache) -> int:
 def show(cache: ab.DuckDBCache) -> None:
     """How many boxes there are in each stage of each pipeline."""
     boxes = cache["boxes"].to_pandas()
-    if "_ab_cdc_deleted_at" in boxes:
-        boxes = boxes[boxes["_ab_cdc_deleted_at"].isna()]
+    boxes = boxes[boxes["_ab_cdc_deleted_at"].isna()]  # those that were deleted in Streak stay in the table, marked
     print(boxes.groupby(["pipelinename", "stagename"]).size().to_string())
 
 
