@@ -24,6 +24,9 @@ RUN python3 -m pip --python /airbyte/venv/bin/python install --no-cache-dir --di
 # pyproject.toml's version: a label cannot be read from a file, so a test holds the two equal.
 ARG VERSION=0.1.0
 LABEL io.airbyte.name=airbyte/source-streak io.airbyte.version=${VERSION}
+# The framework wants a temporary folder, into which it writes the settings. This one is memory, and there is no other where the
+# root file system is read-only.
+ENV TMPDIR=/dev/shm
 ENV AIRBYTE_ENTRYPOINT=/airbyte/venv/bin/source-streak
 USER 1000
 ENTRYPOINT ["/airbyte/venv/bin/source-streak"]

@@ -19,6 +19,9 @@ demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_A
 test: .venv/ready ## all tests
 	$(BIN)/python -m pytest
 
+test-image: .venv/ready ## the image, built and run; needs a container engine
+	$(BIN)/python -m pytest -m image integration_tests/test_image.py --durations 5
+
 lint: .venv/ready ## ruff: style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,4 +41,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache streak.duckdb
 
-.PHONY: help demo test lint types bench image lock clean
+.PHONY: help demo test test-image lint types bench image lock clean
