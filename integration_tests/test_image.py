@@ -128,7 +128,7 @@ def engine() -> Engine:
     if shutil.which("docker") is None:
         pytest.fail("No container engine: there is no command `docker` on the PATH. The image cannot be tested without one.")
     info = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)
-    if info.returncode or "error" in info.stderr.lower() or "cannot connect" in info.stderr.lower():
+    if info.returncode:
         pytest.fail(f"No container engine answers `docker info`; the image cannot be tested without one. It said: {info.stderr.strip()}")
     built = subprocess.run(["make", "image"], cwd=TOP, capture_output=True, text=True, check=False)
     assert built.returncode == 0, f"make image:\n{built.stdout}\n{built.stderr}"
