@@ -40,7 +40,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     def install(version: str) -> Path:
         run(pythons[version], "-m", "venv", str(place / version))
-        run(str(place / version / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel))
+        run(str(place / version / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--no-compile", str(wheel))
         return place / version / "bin"
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
