@@ -483,7 +483,7 @@ def test_read_piped_into_head_ends_quietly(desk: Desk) -> None:
     line = 'set -o pipefail; "$@" | head -1; echo "${PIPESTATUS[0]}"'
 
     ran = subprocess.run(
-        ["bash", "-c", line, "bash", *MODULE, *desk.reading("boxes", "box_comments")],  # noqa: S607 # whichever bash there is
+        ["bash", "-c", line, "bash", *MODULE, *desk.reading("boxes", "box_comments")],  # whichever bash there is
         env=desk.environment,
         capture_output=True,
         timeout=FAR,
