@@ -89,6 +89,9 @@ audit: .venv-audit/ready ## known vulnerabilities of what the connector is locke
 bench: .venv/ready ## the figures of docs/performance.md
 	$(BIN)/python integration_tests/bench.py
 
+chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
+	$(BIN)/python integration_tests/chaos.py
+
 image: ## the connector's Docker image, airbyte/source-streak:dev
 	docker build $${BASE_IMAGE:+--build-arg BASE_IMAGE="$$BASE_IMAGE"} --tag $(IMAGE) .
 
@@ -98,4 +101,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache streak.duckdb
 
-.PHONY: help demo test test-clients test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench image lock clean
+.PHONY: help demo test test-clients test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean

@@ -440,6 +440,15 @@ def test_a_signal_ends_it_within_seconds_without_a_traceback(desk: Desk, phase: 
     Outcome(-sent, out.decode(), "").messages  # noqa: B018 # every line is a whole message
 
 
+def test_a_kill_leaves_no_file_with_the_key_behind(desk: Desk) -> None:
+    arguments, wait = reading_children(desk)
+    with desk.running(*arguments) as process:
+        wait(process)
+        process.kill()
+
+    assert not [path for path in desk.temporary.rglob("*") if path.is_file() and desk.streak.key in path.read_text()]
+
+
 def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
     arguments, wait = reading_children(desk)
     with desk.running(*arguments) as process:

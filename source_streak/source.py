@@ -58,6 +58,10 @@ class SourceStreak(AbstractSource):
             raise Failure(StreakError(f"The settings in {config_path} (--config) are not a JSON object.", "config_error"))
         return settings
 
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """The settings as they are. The framework would write them to a file, with the key."""
+        return config
+
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
         """The streams to read."""
