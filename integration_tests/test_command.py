@@ -23,6 +23,7 @@ from streak_sandbox import Sandbox
 from source_streak import SourceStreak
 from source_streak.base import Failure
 from source_streak.source import Entrypoint
+from source_streak.streams import STREAMS
 
 MODULE = (sys.executable, "-m", "source_streak")
 CONSOLE = (str(Path(sys.executable).with_name("source-streak")),)
@@ -198,14 +199,16 @@ def test_check_succeeds_with_spaces_around_the_key_and_says_first_where_it_asks(
     assert (ran.code, ran.err) == (0, "")
 
 
-def test_discover_prints_every_stream_and_asks_nothing(quiet_desk: Desk) -> None:
+@pytest.mark.parametrize("tables", [True, False])
+def test_discover_prints_every_stream_and_asks_only_for_the_tables(quiet_desk: Desk, tables: bool) -> None:
     quiet_desk.streak.clear_log()
+    quiet_desk.write("config.json", {"api_key": quiet_desk.streak.key, "pipeline_tables": tables})
     ran = quiet_desk.type("discover", "--config", quiet_desk.config)
 
     (message,) = ran.of_type("CATALOG")
-    assert len(message["catalog"]["streams"]) == 23
+    assert len(message["catalog"]["streams"]) == len(STREAMS) + tables
     assert (ran.code, ran.err) == (0, "")
-    assert not quiet_desk.streak.log
+    assert [entry.path for entry in quiet_desk.streak.log] == (["v1/users/me", "v2/pipelines"] if tables else [])
 
 
 def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) -> None:
@@ -213,7 +216,7 @@ def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) ->
 
     assert (ran.count("boxes"), ran.count("box_comments"), ran.count("teams")) == (5, 10, 1)
     assert set(ran.statuses.values()) == {"COMPLETE"}
-    assert len(ran.statuses) == 23
+    assert len(ran.statuses) == len(STREAMS)
     assert (ran.code, ran.err) == (0, "")
     assert not list(quiet_desk.temporary.iterdir())
 

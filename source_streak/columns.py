@@ -17,8 +17,8 @@ from typing import Any
 
 from anyascii import anyascii
 
-from source_streak.fields import definitions_of, linked_keys, moment, name_of, truth, typed
-from source_streak.records import mapping, objects, whole_number
+from source_streak.fields import UNSET, definitions_of, linked_keys, moment, name_of, truth, typed
+from source_streak.records import mapping, objects, whole_number, without_secrets
 
 Row = dict[str, Any]
 Schema = Mapping[str, Any]
@@ -184,7 +184,7 @@ class Table:
             row["stage"] = stage
         for name, (key, read, _) in self._fields.items():
             value = values.get(key)
-            row[name] = None if value is None or value in ("", []) else read(definitions.get(key, {}), value)
+            row[name] = None if value in UNSET else read(definitions.get(key, {}), without_secrets(value))
         return row
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from source_streak.records import as_json, iso_time, mapping, objects, plain_number, whole_number
+from source_streak.records import as_json, iso_time, mapping, objects, plain_number, whole_number, without_secrets
 
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
@@ -86,7 +86,7 @@ def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Map
     """Key, definition and value of each field that has a value."""
     for key, value in mapping(values).items():
         if value not in UNSET:
-            yield key, definitions.get(key, {}), value
+            yield key, definitions.get(key, {}), without_secrets(value)
 
 
 def fits(kind: Any, value: Any) -> bool:

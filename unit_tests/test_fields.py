@@ -170,6 +170,13 @@ def test_a_value_that_is_merely_small_is_a_row(value: Any) -> None:
     assert len(list(field_values({}, {"1001": value}))) == 1
 
 
+def test_a_secret_is_in_no_column_of_a_value() -> None:
+    value = [{"email": "mia@example.org", "apiKey": "s3cret"}, {"directUrl": "s3cret"}]
+    rows = [*field_values({}, {"1001": value}), *named({}, {"1001": value}), *field_values({"1001": {"type": "TAG"}}, {"1001": value})]
+
+    assert "s3cret" not in str(rows)
+
+
 def test_a_field_without_definition_keeps_its_key_as_its_name() -> None:
     (row,) = field_values({}, {"1055": "who knows"})
 
