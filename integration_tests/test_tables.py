@@ -71,7 +71,10 @@ def by_box(reading: Reading, stream: str) -> dict[str, Record]:
 
 
 def assert_as_declared(catalog: AirbyteCatalog, reading: Reading, stream: str) -> None:
-    """Every record of the table holds what was declared, and nothing else."""
+    """Every record of the table holds what was declared, and nothing else; every column says what it is."""
+    for name, column in schema_in(catalog, stream)["properties"].items():
+        assert column["type"], name
+        assert re.fullmatch(r"[A-Z].{5,400}[.]", column["description"]), name
     validator = Draft7Validator({**schema_in(catalog, stream), "additionalProperties": False}, format_checker=TIMES)
     assert reading.records[stream]
     assert not [error.message for record in reading.records[stream] for error in validator.iter_errors(record)]
@@ -263,6 +266,13 @@ def test_a_table_of_200_fields_is_declared_and_filled_whole(streak: Sandbox, dis
     (record,) = read_.records["boxes_wide"]
     assert len([name for name in record if name.startswith("field_")]) == 200
     assert "other_properties" not in record
+
+
+def test_v1_tells_the_same_of_pipelines_as_v2(streak: Sandbox, discover: Discover) -> None:
+    before = discover()
+    streak.moods.v2_pipelines_missing = True
+
+    assert [stream.json_schema for stream in discover().streams] == [stream.json_schema for stream in before.streams]
 
 
 # --- Discover that fails ------------------------------------------------------------------------------------------
@@ -602,6 +612,33 @@ def test_the_tables_together_hold_what_boxes_holds(streak: Sandbox, read: Read, 
     for row in rows:
         box = boxes[row["box_key"]]
         assert (row.get("name"), row.get("stage"), row.get("created")) == (box["name"], box["stageName"], box["creationTimestamp"])
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_a_pipeline_that_is_refused_leaves_its_own_table_unfinished_and_no_other(
+    streak: Sandbox, read: Read, discover: Discover, incremental: bool
+) -> None:
+    catalog = discover()
+    streak.moods.refused_pipelines = {streak.account.pipeline_named("Support 🎧")["key"]}
+    read_ = read("boxes_sales", "boxes_support", catalog=catalog, incremental=incremental)
+
+    assert read_.statuses["boxes_sales"] == "COMPLETE"
+    assert not read_.records["boxes_support"]
+    if incremental:
+        assert said(read_, "boxes_support:", '"Support 🎧"')
+    else:
+        assert '"Support 🎧"' in read_.error_of("boxes_support").message
+
+
+@empty_account
+def test_the_start_date_leaves_the_same_boxes_out_of_a_table_as_of_boxes(
+    streak: Sandbox, read: Read, discover: Discover, sales: str
+) -> None:
+    old = streak.account.add_box(sales, "Old")
+    old.update({name: DATE for name in old if name.endswith("Timestamp")})
+    read_ = read("boxes", "boxes_sales", catalog=discover(), start_date="2026-04-01")
+
+    assert set(by_box(read_, "boxes_sales")) == set(read_.keys("boxes")) == set(streak.account.boxes) - {old["key"]}
 
 
 # --- Requests -----------------------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
 from source_streak.columns import FIELD_KEY, LAST, PIPELINE_KEY, Table, column_names, completed, schema_of, table_names, words
 from source_streak.fields import definitions_of
+from source_streak.records import Shape, whole_number
 from source_streak.source import NAMES
 from source_streak.streams import STREAMS
 from source_streak.tables import fixed_columns
@@ -297,6 +299,13 @@ def test_names_of_pipelines_of_300_letters_are_cut() -> None:
 
 # --- For all names ------------------------------------------------------------------------------------------------
 
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["key", "name", "email", "contacts", "stageKey"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
 # Few letters, so that equal names, suffixes and cuts meet each other; and now and then anything at all.
 any_name = (
     st.text(max_size=70)
@@ -518,6 +527,18 @@ def test_a_column_keeps_its_type_when_its_field_has_become_another_one_or_is_gon
     kind: str, now: dict[str, Any], value: Any, column: Any
 ) -> None:
     assert value_of(kind, value, now) == column
+
+
+@pytest.mark.parametrize("kind", ["TEXT_INPUT", "DROPDOWN", "DATE", "TAG", "CHECKBOX", "TEAM_CONTACT"])
+@given(value=any_json, now=any_json)
+def test_any_value_becomes_a_record_of_its_columns_or_is_kept_beside_them(kind: str, value: Any, now: Any) -> None:
+    schema = schema_of({"key": "agx", "fields": [{"key": "1001", "name": "Size", "type": kind}]}, fixed_columns())
+    box = {**(now if isinstance(now, dict) else {"name": now}), "key": "agxBox", "fields": {"1001": value}}
+    record = Shape(schema).record(Table(schema).row(box, definitions_of([{"key": "1001", "type": now}]), now))
+
+    Draft7Validator({**schema, "additionalProperties": False}).validate(record)
+    never = kind == "DATE" and whole_number(value) is not None  # 0, -1, and what lies beyond the year 9999
+    assert record["size"] is not None or value in (None, "", []) or never or "size" in record["other_properties"]
 
 
 @pytest.mark.parametrize("fields", [None, [], "x", 5, {}], ids=repr)
