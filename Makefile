@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 .venv/ready: poetry.lock pyproject.toml tools/requirements.py
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,14 @@ lint: .venv/ready ## ruff: style and format
 types: .venv/ready ## mypy, strict
 	$(BIN)/mypy
 
+.venv-clients/ready: examples/requirements.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement examples/requirements.txt
+	@touch $@
+
+test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
+	$(BIN)/python -m pytest integration_tests/check_clients.py
+
 bench: .venv/ready ## the figures of docs/performance.md
 	$(BIN)/python integration_tests/bench.py
 
@@ -36,6 +44,6 @@ lock: ## poetry.lock anew, after a change of the dependencies
 	tools/lock.sh
 
 clean: ## remove what the other targets made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache streak.duckdb
+	rm -rf .venv .venv-clients .pytest_cache .mypy_cache .ruff_cache streak.duckdb
 
-.PHONY: help demo test lint types bench image lock clean
+.PHONY: help demo test lint types test-clients bench image lock clean

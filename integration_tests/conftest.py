@@ -37,7 +37,7 @@ from source_streak import SourceStreak, budget, client, source
 
 Record = dict[str, Any]
 Read = Callable[..., "Reading"]
-CURSOR = "readAt"
+CURSOR, CURSOR_OF_TABLES, DELETED_AT = "readAt", "read_at", "_ab_cdc_deleted_at"
 
 
 class Reading:
@@ -86,7 +86,7 @@ class Reading:
 
 class Destination:
     """What append + dedup makes of outputs, in the order given: per primary key the record with the greatest cursor wins, the
-    later emitted among equals; one without cursor never.
+    later emitted among equals; one without cursor never. A record with the time of a deletion removes its row.
     """
 
     def __init__(self) -> None:
@@ -97,18 +97,23 @@ class Destination:
         """Further records of a stream."""
         table = self.tables[stream]
         for record in records:
-            key = tuple(record[column] for column in self.keys[stream])
-            if key not in table or (record.get(CURSOR) or "") >= (table[key].get(CURSOR) or ""):
+            key = tuple(record[column] for column in self.keys.get(stream, ["box_key"]))
+            if key not in table or cursor_of(record) >= cursor_of(table[key]):
                 table[key] = record
 
     def rows(self, stream: str) -> dict[tuple[Any, ...], Record]:
         """What the table holds, by primary key, less the cursor."""
-        return {key: without_cursor(record) for key, record in self.tables[stream].items()}
+        return {key: without_cursor(record) for key, record in self.tables[stream].items() if not record.get(DELETED_AT)}
+
+
+def cursor_of(record: Record) -> str:
+    """The time at which it was read; less than any where there is none."""
+    return record.get(CURSOR) or record.get(CURSOR_OF_TABLES) or ""
 
 
 def without_cursor(record: Record) -> Record:
     """The record less the time at which it was read."""
-    return {name: value for name, value in record.items() if name != CURSOR}
+    return {name: value for name, value in record.items() if name not in (CURSOR, CURSOR_OF_TABLES)}
 
 
 @pytest.fixture

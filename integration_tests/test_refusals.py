@@ -19,6 +19,7 @@ from conftest import Read, Reading
 from streak_sandbox import KEY_ISSUE, Account, Sandbox
 
 from source_streak import SourceStreak, account, budget, client, source
+from source_streak.streams import STREAMS
 
 Fault = tuple[str, dict[str, Any]]
 
@@ -189,7 +190,7 @@ def test_reading_with_a_wrong_key_ends_every_stream_with_where_to_make_a_new_one
     reading = read(api_key="wrong-key-000")
 
     assert set(reading.statuses.values()) == {"INCOMPLETE"}
-    assert len(reading.statuses) == 23
+    assert len(reading.statuses) == len(STREAMS)
     for stream in reading.statuses:
         assert reading.error_of(stream).failure_type.value == "config_error"
         assert NEW_KEY in reading.error_of(stream).message
@@ -668,7 +669,7 @@ def test_an_account_with_nothing_at_all_is_read_green_and_empty(streak: Sandbox,
     reading = read()
 
     assert set(reading.statuses.values()) == {"COMPLETE"}
-    assert len(reading.statuses) == 23
+    assert len(reading.statuses) == len(STREAMS)
     assert not reading.records
     assert not reading.errors
     assert check()[0] == "SUCCEEDED"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Read, Reading, Record, discovered, reading
+from conftest import DELETED_AT, Read, Reading, Record, discovered, reading
 from jsonschema import Draft7Validator, FormatChecker
 from streak_sandbox import Sandbox
 
@@ -179,7 +179,6 @@ def other(stream: str) -> str:
     return OTHER_IN_TABLES if stream == TABLE else OTHER
 
 
-DELETED_AT = "_ab_cdc_deleted_at"
 # Made of other objects' parts by the connector: nothing in them can be unknown.
 WITHOUT_ODDITIES = {
     *("box_field_values", "box_stage_history", "box_contacts", "box_organizations", "box_users", "box_links"),

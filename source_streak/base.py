@@ -542,8 +542,9 @@ class StreakStream(HttpStream):
             for key in alive.keys() - ended:
                 parent = self.account.parent_of(key, alive[key])
                 yield from self._records(Answer(parent, self.rows(parent)))
-            hidden = {key for key, fate in fates.items() if fate is Fate.HIDDEN}
-            outside = {key for key in away if alive[key]["pipelineKey"] not in self.account.listed_pipelines()}
+            # In a pipeline that is refused just now it is seen again later; otherwise it would be asked for in every sync to come.
+            hidden = {key for key, fate in fates.items() if fate is Fate.HIDDEN and not self.account.bad_lists()}
+            outside = {key for key in away if alive[key]["pipelineKey"] not in self.account.chosen()}
             self.memory.bury(listed.key, ended | moved | hidden | outside)
         self._say_what_is_gone(counts)
 

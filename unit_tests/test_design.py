@@ -20,7 +20,21 @@ CODE = Path(source_streak.base.__file__).parent
 
 # Each may import what stands below it, and nothing else of ours.
 FROM_TOP_TO_BOTTOM = (
-    *("__main__", "run", "__init__", "source", "streams", "tables", "base", "progress", "account", "box_lists", "client", "budget", "config"),
+    *(
+        "__main__",
+        "run",
+        "__init__",
+        "source",
+        "streams",
+        "tables",
+        "base",
+        "progress",
+        "account",
+        "box_lists",
+        "client",
+        "budget",
+        "config",
+    ),
     *("memory", "ledger", "faces", "paging", "columns", "fields", "records", "errors"),
 )
 KNOW_NO_FRAMEWORK = ("memory", "ledger", "faces", "paging", "errors", "columns", "fields", "records", "progress", "config")

@@ -242,6 +242,7 @@ def boxes_of_pipeline(call: Call) -> Row | list[Row]:
         rows = [row for row in rows if row["stageKey"] == call.query["stageKey"]]
     rows, more = _page(rows, limit, page, call.moods.limit_cap, call.moods.page_ignored)
     rows = [_served_box(call, row) for row in rows] if call.moods.counters_absent else rows
+    rows = rows[::-1] + rows[:1] if call.moods.pages_disordered else rows
     if call.moods.box_list_shape == "array":
         return rows
     if call.moods.box_list_shape == "by_call" and not {"page", "limit", "sortBy"} <= set(call.query):
@@ -342,6 +343,8 @@ def _allowed_box(call: Call, box: Row) -> Row:
 def _refuse(call: Call, pipeline_key: str) -> None:
     """No access is a 401 too (22, row 16)."""
     if pipeline_key in call.moods.refused_pipelines:
+        if call.moods.hidden_is_404:
+            raise Refusal(404, "Not found")
         raise Refusal(401, "User does not have access to this pipeline")
 
 

@@ -33,6 +33,7 @@ class Moods:
 
     # Box lists (v1/pipelines/{k}/boxes). "by_call": an envelope only with page, limit and sortBy (4.1).
     box_list_shape: str = "by_call"
+    pages_disordered: bool = False  # each page backwards, with one row twice
     limit_cap: int | None = None  # never more boxes in an answer than this
     page_ignored: str | None = None  # "whole": limit and page are ignored; "first": always the first page
 
@@ -49,6 +50,7 @@ class Moods:
     retry_after: int | None = None  # seconds, told with that 429
 
     refused_pipelines: set[str] = dataclasses.field(default_factory=set)  # listed, but 401 for all that is below
+    hidden_is_404: bool = False  # what is refused is a 404 instead, as if it did not exist
     gone_boxes: set[str] = dataclasses.field(default_factory=set)  # listed, but 404 for everything of that box
     failing_boxes: set[str] = dataclasses.field(default_factory=set)  # 500 for ever on the box's children
 

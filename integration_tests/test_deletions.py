@@ -1,0 +1,574 @@
+"""What is deleted in Streak leaves the destination, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import (
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    SyncMode,
+)
+from airbyte_cdk.test import entrypoint_wrapper
+from airbyte_cdk.test.models.scenario import ExpectedOutcome
+from conftest import DELETED_AT, Destination, Read, Reading, secrets_of
+from streak_sandbox import Sandbox
+
+from source_streak import SourceStreak, base
+
+Sync = Callable[..., Reading]
+HIRING, SUPPORT = "Hiring – Bewerbungen", "Support 🎧"  # noqa: RUF001
+TABLES = ("boxes_sales", "boxes_hiring_bewerbungen", "boxes_support")
+ONE_BOX = "v1/boxes/*"
+
+
+@pytest.fixture
+def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox(**getattr(request, "param", {"boxes": 60})) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sync(streak: Sandbox, read: Read) -> Sync:
+    """An incremental read of boxes and of the tables, or of those named; what it asked for is all that the sandbox's log holds then."""
+    catalog = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": streak.key})
+    streams = {stream.name: stream for stream in catalog.streams}
+
+    def incremental(*names: str, after: Reading | None = None, state: list[AirbyteStateMessage] | None = None, **settings: Any) -> Reading:
+        configured = [
+            ConfiguredAirbyteStream(streams[name], SyncMode.incremental, DestinationSyncMode.append_dedup, primary_key=None)
+            for name in names or ("boxes", *TABLES)
+        ]
+        config = {"api_key": streak.key, **settings}
+        streak.clear_log()
+        output = entrypoint_wrapper.read(
+            SourceStreak(),
+            config,
+            ConfiguredAirbyteCatalog(configured),
+            after.last_states if after else state,
+            expected_outcome=ExpectedOutcome.ALLOW_ANY,
+        )
+        return Reading(output, secrets_of(streak.key))
+
+    return incremental
+
+
+def pipeline(streak: Sandbox, name: str) -> str:
+    return streak.account.pipeline_named(name)["key"]
+
+
+def boxes_of(streak: Sandbox, name: str) -> list[str]:
+    return [box["key"] for box in streak.account.boxes_of(pipeline(streak, name))]
+
+
+def tombstones(reading: Reading, stream: str = "boxes") -> list[str]:
+    """The keys that a read says are deleted, each said with nothing but key, cursor and time."""
+    column, cursor = ("key", "readAt") if stream == "boxes" else ("box_key", "read_at")
+    found = [record for record in reading.records[stream] if record.get(DELETED_AT)]
+    assert all(record.keys() == {column, cursor, DELETED_AT} and record[DELETED_AT] == record[cursor] for record in found)
+    return sorted(record[column] for record in found)
+
+
+def live(reading: Reading, stream: str = "boxes") -> list[str]:
+    column = "key" if stream == "boxes" else "box_key"
+    return [record[column] for record in reading.records[stream] if not record.get(DELETED_AT)]
+
+
+def none_deleted(reading: Reading) -> bool:
+    return not any(tombstones(reading, stream) for stream in ("boxes", *TABLES))
+
+
+def kept(*readings: Reading) -> dict[str, set[str]]:
+    """The keys that each table of the destination holds after these outputs; no live row may come with its tombstone."""
+    destination = Destination()
+    for reading in readings:
+        for stream in ("boxes", *TABLES):
+            assert not set(tombstones(reading, stream)) & set(live(reading, stream)), f"{stream}: a row and its deletion in one read"
+            destination.take(stream, reading.records[stream])
+    return {stream: {key for (key,) in destination.rows(stream)} for stream in ("boxes", *TABLES)}
+
+
+def there(streak: Sandbox) -> dict[str, set[str]]:
+    """The same, of the account."""
+    names = dict(zip(TABLES, ("Sales", HIRING, SUPPORT), strict=True))
+    return {"boxes": set(streak.account.boxes), **{table: set(boxes_of(streak, name)) for table, name in names.items()}}
+
+
+def asked_by_key(streak: Sandbox) -> list[str]:
+    return [entry.path.rpartition("/")[2] for entry in streak.requests(ONE_BOX)]
+
+
+# --- What is deleted --------------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_box_leaves_boxes_and_its_table(streak: Sandbox, sync: Sync):
+    first = sync()
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+
+    second = sync(after=first)
+
+    assert tombstones(second) == tombstones(second, "boxes_sales") == [gone]
+    assert not tombstones(second, "boxes_support")
+    assert kept(first, second) == there(streak)
+    assert second.ok
+
+
+def test_a_deleted_box_is_asked_for_once_however_many_streams_had_it(streak: Sandbox, sync: Sync):
+    first = sync()
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+
+    sync(after=first)
+
+    asked = asked_by_key(streak)
+    assert asked.count(gone) == 1
+    assert len(asked) == 2, "beside it one box that is known to live"
+
+
+def test_nothing_is_asked_by_key_when_nothing_is_missing(streak: Sandbox, sync: Sync):
+    first = sync()
+    streak.account.add_box(pipeline(streak, "Sales"), "New")
+
+    sync(after=first)
+
+    assert asked_by_key(streak) == []
+
+
+def test_a_deletion_is_told_once(streak: Sandbox, sync: Sync):
+    first = sync()
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+    second = sync(after=first)
+
+    third = sync(after=second)
+
+    assert none_deleted(third)
+    assert asked_by_key(streak) == []
+
+
+def test_a_box_that_was_delivered_and_deleted_between_a_kill_and_the_next_sync_is_told(streak: Sandbox, sync: Sync):
+    """The states of the killed sync end with its first: written before the first row."""
+    first = sync("boxes")
+    new = streak.account.add_box(pipeline(streak, "Sales"), "New")["key"]
+    killed = sync("boxes", after=first)
+    assert new in live(killed)
+    streak.account.delete_box(new)
+
+    third = sync("boxes", state=[killed.states[0]])
+
+    assert tombstones(third) == [new]
+
+
+def test_a_deletion_is_told_again_after_a_sync_whose_state_did_not_arrive(streak: Sandbox, sync: Sync):
+    first = sync("boxes")
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+    killed = sync("boxes", after=first)
+
+    again = sync("boxes", after=first)
+
+    assert tombstones(killed) == tombstones(again) == [gone]
+
+
+def test_a_deletion_beats_the_row_in_the_destination_also_when_the_clock_was_set_back(streak: Sandbox, sync: Sync, monkeypatch):
+    first = sync("boxes")
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+    monkeypatch.setattr(base, "time_ns", lambda: 1_600_000_000 * 10**9)
+
+    second = sync("boxes", after=first)
+
+    assert kept(first, second)["boxes"] == set(streak.account.boxes)
+
+
+def test_a_box_that_comes_back_is_a_row_again(streak: Sandbox, sync: Sync):
+    first = sync()
+    box = streak.account.boxes[boxes_of(streak, "Sales")[3]]
+    streak.account.delete_box(box["key"])
+    second = sync(after=first)
+    streak.account.put_box(box)
+
+    third = sync(after=second)
+
+    assert kept(first, second, third) == there(streak)
+
+
+def test_what_is_deleted_with_a_key_issue_instead_of_a_404_is_deleted(streak: Sandbox, sync: Sync):
+    first = sync("boxes")
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+    words = {"error": "Illegal Argument Exception in GetEntities, usually a key issue"}
+    streak.fault(f"v1/boxes/{gone}", "status", status=400, body=words, times=None)
+
+    assert tombstones(sync("boxes", after=first)) == [gone]
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 160}], indirect=True)
+def test_a_pipeline_whose_last_boxes_were_deleted_is_empty_in_the_destination(streak: Sandbox, sync: Sync):
+    first = sync()
+    for key in boxes_of(streak, SUPPORT):
+        streak.account.delete_box(key)
+
+    second = sync(after=first)
+
+    assert kept(first, second) == there(streak)
+
+
+def test_full_refresh_holds_no_tombstones_and_asks_for_none(streak: Sandbox, read: Read, sync: Sync):
+    first = sync("boxes")
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+    streak.clear_log()
+
+    whole = read("boxes", state=first.last_states)
+
+    assert none_deleted(whole)
+    assert asked_by_key(streak) == []
+
+
+# --- What has moved ---------------------------------------------------------------------------------------------------
+
+
+def test_a_moved_box_leaves_its_old_table_and_never_boxes(streak: Sandbox, sync: Sync):
+    first = sync()
+    moved = boxes_of(streak, "Sales")[3]
+    streak.account.move_box(moved, pipeline(streak, SUPPORT))
+
+    second = sync(after=first)
+
+    assert tombstones(second, "boxes_sales") == [moved]
+    assert not tombstones(second)
+    assert moved in live(second, "boxes_support")
+    assert kept(first, second) == there(streak)
+    assert asked_by_key(streak) == []
+
+
+def test_a_box_that_moves_there_and_back_is_in_its_table_in_the_end(streak: Sandbox, sync: Sync):
+    readings = [sync()]
+    moved = boxes_of(streak, "Sales")[3]
+    for target in (SUPPORT, "Sales"):
+        streak.account.move_box(moved, pipeline(streak, target))
+        readings.append(sync(after=readings[-1]))
+
+    assert kept(*readings) == there(streak)
+
+
+def test_a_moved_box_that_is_deleted_then_leaves_boxes_and_its_new_table(streak: Sandbox, sync: Sync):
+    readings = [sync()]
+    moved = boxes_of(streak, "Sales")[3]
+    streak.account.move_box(moved, pipeline(streak, SUPPORT))
+    readings.append(sync(after=readings[-1]))
+    streak.account.delete_box(moved)
+    readings.append(sync(after=readings[-1]))
+
+    assert tombstones(readings[-1]) == tombstones(readings[-1], "boxes_support") == [moved]
+    assert not tombstones(readings[-1], "boxes_sales")
+    assert kept(*readings) == there(streak)
+
+
+def test_a_table_alone_finds_out_by_the_key_that_a_box_has_moved(streak: Sandbox, sync: Sync):
+    first = sync("boxes_sales")
+    moved = boxes_of(streak, "Sales")[3]
+    streak.account.move_box(moved, pipeline(streak, SUPPORT))
+
+    second = sync("boxes_sales", after=first)
+
+    assert tombstones(second, "boxes_sales") == [moved]
+    assert moved in asked_by_key(streak)
+
+
+def test_a_box_that_moved_out_of_the_pipelines_that_are_read_is_delivered_as_it_is(streak: Sandbox, sync: Sync):
+    first = sync("boxes", pipelines=["Sales"])
+    moved = boxes_of(streak, "Sales")[3]
+    streak.account.move_box(moved, pipeline(streak, SUPPORT))
+
+    second = sync("boxes", after=first, pipelines=["Sales"])
+    third = sync("boxes", after=second, pipelines=["Sales"])
+
+    assert not tombstones(second)
+    assert [(record["key"], record["pipelineName"]) for record in second.records["boxes"]] == [(moved, SUPPORT)]
+    assert not third.records["boxes"], "it is nobody's business any more"
+    assert asked_by_key(streak) == []
+
+
+def test_a_box_that_moved_into_a_pipeline_whose_list_fails_is_deleted_later_all_the_same(streak: Sandbox, sync: Sync):
+    readings = [sync("boxes")]
+    moved = boxes_of(streak, "Sales")[3]
+    streak.account.move_box(moved, pipeline(streak, SUPPORT))
+    streak.moods.refused_pipelines = {pipeline(streak, SUPPORT)}
+    readings.append(sync("boxes", after=readings[-1]))
+    assert not tombstones(readings[-1])
+    streak.moods.refused_pipelines = set()
+    streak.account.delete_box(moved)
+    readings.append(sync("boxes", after=readings[-1]))
+
+    assert tombstones(readings[-1]) == [moved]
+
+
+# --- What is only hidden ----------------------------------------------------------------------------------------------
+
+
+def hide_by_refusal(streak: Sandbox) -> None:
+    streak.moods.refused_pipelines = {pipeline(streak, "Sales")}
+
+
+def hide_by_failure(streak: Sandbox) -> None:
+    streak.fault(f"v1/pipelines/{pipeline(streak, 'Sales')}/boxes", "html", times=None)
+
+
+def hide_by_an_empty_list(streak: Sandbox) -> None:
+    streak.moods.empty_pipelines = {pipeline(streak, "Sales")}
+
+
+def hide_by_an_empty_list_without_count(streak: Sandbox) -> None:
+    streak.moods.empty_pipelines = {pipeline(streak, "Sales")}
+    streak.moods.box_count_absent = True
+
+
+def hide_by_a_404_of_the_list(streak: Sandbox) -> None:
+    streak.fault(f"v1/pipelines/{pipeline(streak, 'Sales')}/boxes", "status", status=404, times=None)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [hide_by_refusal, hide_by_failure, hide_by_an_empty_list, hide_by_an_empty_list_without_count, hide_by_a_404_of_the_list],
+)
+def test_what_is_hidden_is_not_deleted_and_what_was_deleted_meanwhile_is_told_once_it_is_seen_again(
+    streak: Sandbox, sync: Sync, hide: Callable[[Sandbox], None]
+):
+    first = sync()
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+    hide(streak)
+    streak.fault(ONE_BOX, "status", status=404, times=None)
+    second = sync(after=first)
+    assert none_deleted(second)
+
+    streak.moods.refused_pipelines = streak.moods.empty_pipelines = set()
+    streak.moods.box_count_absent = False
+    streak.clear_faults()
+    third = sync(after=second)
+
+    assert tombstones(third) == tombstones(third, "boxes_sales") == [gone]
+    assert kept(first, second, third) == there(streak)
+
+
+def test_a_list_that_is_short_of_streaks_count_deletes_nothing(streak: Sandbox, sync: Sync):
+    first = sync("boxes")
+    sales = streak.account.pipelines[pipeline(streak, "Sales")]
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+    sales["boxCount"] += 1
+
+    second = sync("boxes", after=first)
+
+    assert none_deleted(second)
+    assert asked_by_key(streak) == []
+
+
+def test_a_404_for_every_box_deletes_nothing(streak: Sandbox, sync: Sync):
+    first = sync("boxes")
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+    streak.fault(ONE_BOX, "status", status=404, times=None)
+
+    second = sync("boxes", after=first)
+
+    assert none_deleted(second)
+    assert second.ok
+    assert any("1 box is in no list any more, but Streak does not answer in a way to be believed" in line for line in second.logs)
+
+
+@pytest.mark.parametrize("kind", ["html", "reset", "half_body", "wrong_shape", "empty"])
+def test_a_box_that_cannot_be_asked_for_is_left_as_it_is_and_asked_for_in_the_next_sync(streak: Sandbox, sync: Sync, kind: str):
+    first = sync("boxes")
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+    streak.fault(f"v1/boxes/{gone}", kind, times=None)
+    second = sync("boxes", after=first)
+    assert none_deleted(second)
+    assert second.ok
+
+    streak.clear_faults()
+
+    assert tombstones(sync("boxes", after=second)) == [gone]
+
+
+@pytest.mark.parametrize("status", [401, 403, 410])
+def test_a_refusal_of_the_box_is_no_deletion(streak: Sandbox, sync: Sync, status: int):
+    first = sync("boxes")
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+    streak.fault(f"v1/boxes/{gone}", "status", status=status, times=None)
+
+    second = sync("boxes", after=first)
+
+    assert none_deleted(second)
+    assert second.ok
+
+
+def test_narrowed_pipelines_delete_nothing(streak: Sandbox, sync: Sync):
+    first = sync()
+    streak.account.delete_box(boxes_of(streak, SUPPORT)[0])
+
+    second = sync("boxes", "boxes_sales", after=first, pipelines=["Sales"])
+
+    assert none_deleted(second)
+    assert asked_by_key(streak) == []
+
+
+def test_a_pipeline_that_is_not_listed_any_more_deletes_nothing(streak: Sandbox, sync: Sync):
+    first = sync("boxes")
+    streak.account.delete_pipeline(pipeline(streak, SUPPORT))
+
+    second = sync("boxes", after=first)
+
+    assert none_deleted(second)
+    assert second.ok
+
+
+def test_a_box_that_the_list_hides_is_delivered_as_it_is(streak: Sandbox, sync: Sync):
+    """Streak's count is without it too, as if it had been deleted; but it answers under its key."""
+    first = sync()
+    hidden = boxes_of(streak, "Sales")[3]
+    row = streak.account.boxes[hidden]
+    streak.account.delete_box(hidden)
+    streak.account.boxes[hidden] = row
+
+    second = sync(after=first)
+
+    assert none_deleted(second)
+    assert live(second) == live(second, "boxes_sales") == [hidden]
+
+
+# --- Many at once -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
+def test_many_that_are_missing_at_once_are_taken_for_deleted_in_the_next_sync(streak: Sandbox, sync: Sync):
+    readings = [sync()]
+    for key in boxes_of(streak, "Sales")[:60]:
+        streak.account.delete_box(key)
+    readings.append(sync(after=readings[-1]))
+    assert none_deleted(readings[-1])
+    assert asked_by_key(streak) == []
+    assert any('60 boxes of the pipeline "Sales" are missing at once' in line for line in readings[-1].logs)
+
+    readings.append(sync(after=readings[-1]))
+
+    assert len(tombstones(readings[-1])) == 60
+    assert kept(*readings) == there(streak)
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
+def test_many_that_are_missing_at_once_and_back_in_the_next_sync_were_never_deleted(streak: Sandbox, sync: Sync):
+    readings = [sync("boxes")]
+    rows = [streak.account.boxes[key] for key in boxes_of(streak, "Sales")[:60]]
+    for row in rows:
+        streak.account.delete_box(row["key"])
+    readings.append(sync("boxes", after=readings[-1]))
+    for row in rows:
+        streak.account.put_box(row)
+    readings.append(sync("boxes", after=readings[-1]))
+    for row in rows:
+        streak.account.delete_box(row["key"])
+    readings.append(sync("boxes", after=readings[-1]))
+
+    assert all(none_deleted(reading) for reading in readings)
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
+def test_a_witness_is_asked_after_each_hundred(streak: Sandbox, sync: Sync, monkeypatch):
+    monkeypatch.setattr(base, "MANY", 1_000)
+    first = sync("boxes")
+    gone = boxes_of(streak, "Sales")[:120]
+    for key in gone:
+        streak.account.delete_box(key)
+
+    second = sync("boxes", after=first)
+
+    asked = asked_by_key(streak)
+    assert tombstones(second) == sorted(gone)
+    assert [position for position, key in enumerate(asked) if key not in gone] == [100, 121]
+
+
+# --- State ------------------------------------------------------------------------------------------------------------
+
+
+def blob(reading: Reading, stream: str = "boxes") -> dict[str, Any]:
+    state = next(state for state in reading.last_states if state.stream.stream_descriptor.name == stream)
+    return json.loads(json.dumps(vars(state.stream.stream_state)))
+
+
+def changed(reading: Reading, **properties: Any) -> list[AirbyteStateMessage]:
+    """The states of a read, with other values for some properties; None takes one out."""
+    for state in reading.last_states:
+        for name, value in properties.items():
+            if value is None:
+                vars(state.stream.stream_state).pop(name, None)
+            else:
+                setattr(state.stream.stream_state, name, value)
+    return reading.last_states
+
+
+def test_a_state_without_keys_begins_with_them_quietly(streak: Sandbox, sync: Sync):
+    first = sync("boxes")
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+    second = sync("boxes", state=changed(first, keys=None))
+    assert none_deleted(second)
+    assert not [line for line in second.logs if "state" in line and "damaged" in line]
+
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+
+    assert tombstones(sync("boxes", after=second)) == [gone]
+
+
+@pytest.mark.parametrize("keys", [5, "x", ["x"], {"a": 5}, {"a": "x"}], ids=repr)
+def test_keys_that_cannot_be_read_are_begun_anew(streak: Sandbox, sync: Sync, keys: Any):
+    first = sync("boxes")
+    if keys == {"a": "x"}:
+        keys = dict.fromkeys(streak.account.pipelines, "no base64 at all")
+
+    second = sync("boxes", state=changed(first, keys=keys))
+
+    assert second.ok
+    assert not live(second), "the ledger is as good as before"
+    assert any("The keys of boxes in the state are damaged" in line for line in second.logs)
+    assert blob(second)["keys"].keys() >= streak.account.pipelines.keys()
+
+
+def test_with_deletions_not_tracked_nothing_is_asked_told_or_kept(streak: Sandbox, sync: Sync):
+    first = sync()
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+
+    second = sync(after=first, track_deletions=False)
+
+    assert none_deleted(second)
+    assert asked_by_key(streak) == []
+    assert "keys" not in blob(second)
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 50_000}], indirect=True)
+def test_50_000_boxes_cost_less_than_1_mb_of_state_for_their_keys(streak: Sandbox, sync: Sync):
+    first = sync("boxes")
+
+    assert len(json.dumps(blob(first)["keys"])) < 1_000_000
+    gone = boxes_of(streak, "Sales")[3]
+    streak.account.delete_box(gone)
+    assert tombstones(sync("boxes", after=first)) == [gone]
+
+
+def test_more_keys_than_1_mb_are_not_kept_and_that_is_said(streak: Sandbox, sync: Sync, monkeypatch):
+    monkeypatch.setattr(base, "MOST_KEYS", 500)
+    first = sync("boxes")
+    streak.account.delete_box(boxes_of(streak, "Sales")[3])
+
+    second = sync("boxes", after=first)
+
+    assert none_deleted(second)
+    assert second.ok
+    assert "keys" not in blob(second)
+    assert any("deletions are not noticed" in line for line in second.logs)
