@@ -1,23 +1,46 @@
 # Everything installs itself: each target works alone on a fresh machine with Python 3.10 to 3.13.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := pip install --quiet --disable-pip-version-check
+IMAGE := airbyte/source-streak:dev
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 .venv/ready: poetry.lock pyproject.toml tools/requirements.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/python tools/requirements.py >.venv/requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement .venv/requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/$(PIP) --require-hashes --no-deps --requirement .venv/requirements.txt
+	$(BIN)/$(PIP) --no-deps --editable .
 	@touch $@
 
 demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_API_KEY) into streak.duckdb
 	@$(BIN)/python integration_tests/demo.py
 
-test: .venv/ready ## all tests
+test: .venv/ready ## all tests but those of the next five
 	$(BIN)/python -m pytest
+
+test-wheel: .venv/ready ## the wheel, installed on each Python that this machine has
+	$(BIN)/python -m pytest -m wheel integration_tests/test_wheel.py
+
+test-image: .venv/ready ## the image, built and run; needs a container engine
+	$(BIN)/python -m pytest -m image integration_tests/test_image.py
+
+acceptance: .venv/ready ## airbyte-cdk's standard suite, against the sandbox
+	$(BIN)/python integration_tests/acceptance.py
+
+acceptance-image: .venv/ready image ## the same suite's tests of the image
+	$(BIN)/python integration_tests/acceptance.py $(IMAGE)
+
+test-lowest test-newest: test-%: ## with the lowest or the newest dependencies that pyproject.toml allows: unit tests, and the command
+	rm -rf .venv-$*
+	$(PYTHON) -m venv .venv-$*
+	$(PYTHON) tools/bounds.py $* >.venv-$*/requirements.txt
+	.venv-$*/bin/$(PIP) --requirement .venv-$*/requirements.txt
+	.venv-$*/bin/$(PIP) --no-deps --editable .
+	.venv-$*/bin/pip freeze | grep -iE '^(airbyte-cdk|jsonschema|orjson|pendulum|requests)='
+	.venv-$*/bin/python -m pytest unit_tests integration_tests/test_command.py
 
 lint: .venv/ready ## ruff: style and format
 	$(BIN)/ruff check .
@@ -28,22 +51,54 @@ types: .venv/ready ## mypy, strict
 
 .venv-clients/ready: examples/requirements.txt
 	$(PYTHON) -m venv .venv-clients
-	.venv-clients/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement examples/requirements.txt
+	.venv-clients/bin/$(PIP) --no-compile --no-deps --requirement examples/requirements.txt
 	@touch $@
 
 test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
 	$(BIN)/python -m pytest integration_tests/check_clients.py
 
+files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
+	.venv-files/bin/hadolint --failure-threshold info Dockerfile
+	.venv-files/bin/actionlint
+	.venv-files/bin/pre-commit validate-config
+
+.venv-files/ready: tools/file_linters.txt
+	$(PYTHON) -m venv .venv-files
+	.venv-files/bin/$(PIP) pre-commit==4.7.0
+	.venv-files/bin/$(PIP) --no-deps --require-hashes --requirement tools/file_linters.txt
+	@touch $@
+
+qa: .venv-qa/ready ## Airbyte's connectors-qa, offline; installs 230 packages and wants Python 3.11 or 3.12
+	.venv-qa/bin/python tools/qa.py
+
+.venv-qa/ready:
+	$(PYTHON) -m venv .venv-qa
+	.venv-qa/bin/$(PIP) airbyte-internal-ops==0.132.0
+	@touch $@
+
+audit: .venv-audit/ready ## known vulnerabilities of what the connector is locked to; asks PyPI
+	$(PYTHON) tools/requirements.py main >.venv-audit/requirements.txt
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement .venv-audit/requirements.txt || \
+		{ echo "Not audited, or not clean: above stands what was found, or which package PyPI (a mirror?) said nothing about." >&2; exit 1; }
+
+.venv-audit/ready:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/$(PIP) pip-audit==2.10.1
+	@touch $@
+
 bench: .venv/ready ## the figures of docs/performance.md
 	$(BIN)/python integration_tests/bench.py
 
+chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
+	$(BIN)/python integration_tests/chaos.py
+
 image: ## the connector's Docker image, airbyte/source-streak:dev
-	docker build $${BASE_IMAGE:+--build-arg BASE_IMAGE="$$BASE_IMAGE"} --tag airbyte/source-streak:dev .
+	docker build $${BASE_IMAGE:+--build-arg BASE_IMAGE="$$BASE_IMAGE"} --tag $(IMAGE) .
 
 lock: ## poetry.lock anew, after a change of the dependencies
 	tools/lock.sh
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-clients .pytest_cache .mypy_cache .ruff_cache streak.duckdb
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache streak.duckdb
 
-.PHONY: help demo test lint types test-clients bench image lock clean
+.PHONY: help demo test test-clients test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean

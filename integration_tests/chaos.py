@@ -134,7 +134,7 @@ class Series:
             kind, details = random.choice(LASTING)
             streak.fault("v1/boxes/" + random.choice(list(streak.account.boxes)), kind, times=None, **details)
         for _ in range(random.randint(0, 8)):
-            streak.on("*", lambda _: self._change(), after=random.randrange(60))
+            streak.on("*", lambda _: self._change(), after=random.randrange(25))
 
     def _moods(self) -> list[tuple[str, Any]]:
         random, account = self.random, self.streak.account

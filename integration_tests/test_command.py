@@ -244,6 +244,8 @@ WRONG_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "a text for requests a second": ({"api_key": "abc", "requests_per_second": "8"}, ["requests_per_second"]),
     "a text for pipelines": ({"api_key": "abc", "pipelines": "Sales"}, ["pipelines"]),
     "numbers for pipelines": ({"api_key": "abc", "pipelines": [1]}, ["pipelines"]),
+    "a text for the tables": ({"api_key": "abc", "pipeline_tables": "no"}, ["pipeline_tables"]),
+    "a number for deletions": ({"api_key": "abc", "track_deletions": 1}, ["track_deletions"]),
     "a list": ([], ["--config", "object"]),
     "no JSON": ("{'api_key': 'abc'}", ["--config", "JSON"]),
     "an empty file": ("", ["--config", "JSON"]),
@@ -277,6 +279,17 @@ def test_wrong_settings_are_said_with_the_name_of_the_setting(quiet_desk: Desk, 
         said = str(failure.message)
 
     assert not [word for word in words if plain(word) not in plain(said)], said
+
+
+def test_a_setting_that_does_not_exist_is_named_with_those_that_do(quiet_desk: Desk) -> None:
+    quiet_desk.write("config.json", {"api_key": quiet_desk.streak.key, "rps": 4, "_limit": 5})
+
+    ran = quiet_desk.type("check", "--config", quiet_desk.config)
+
+    (warning,) = [message["log"]["message"] for message in ran.of_type("LOG") if message["log"]["level"] == "WARN"]
+    assert "no such setting: rps." in warning
+    assert "requests_per_second" in warning
+    assert ran.code == 0
 
 
 @pytest.fixture(scope="module")
@@ -404,7 +417,7 @@ def pausing(desk: Desk) -> Any:
     return at(desk.reading("teams"), met(desk.streak, "v2/users/me/teams"))
 
 
-CTRL_C, TERMINATE = (signal.SIGINT, 130), (signal.SIGTERM, 143)
+CTRL_C, TERMINATE = signal.SIGINT, signal.SIGTERM
 ENDINGS = [
     *(
         pytest.param(phase, TERMINATE, id=f"SIGTERM-{phase.__name__}")
@@ -414,19 +427,28 @@ ENDINGS = [
 ]
 
 
-@pytest.mark.parametrize(("phase", "ending"), ENDINGS)
-def test_a_signal_ends_it_within_seconds_without_a_traceback(desk: Desk, phase: Any, ending: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("phase", "sent"), ENDINGS)
+def test_a_signal_ends_it_within_seconds_without_a_traceback(desk: Desk, phase: Any, sent: signal.Signals) -> None:
     arguments, wait = phase(desk)
     with desk.running(*arguments) as process:
         wait(process)
-        process.send_signal(ending[0])
+        process.send_signal(sent)
         out, err = process.communicate(timeout=SOON)
 
-    assert process.returncode == ending[1]
+    assert process.returncode == -sent, "whoever sent the signal sees that it was taken; a shell says 130 or 143"
     assert b"Traceback" not in out + err
     assert err == b""
     assert not list(desk.temporary.iterdir())
-    Outcome(ending[1], out.decode(), "").messages  # noqa: B018 # every line is a whole message
+    Outcome(-sent, out.decode(), "").messages  # noqa: B018 # every line is a whole message
+
+
+def test_a_kill_leaves_no_file_with_the_key_behind(desk: Desk) -> None:
+    arguments, wait = reading_children(desk)
+    with desk.running(*arguments) as process:
+        wait(process)
+        process.kill()
+
+    assert not [path for path in desk.temporary.rglob("*") if path.is_file() and desk.streak.key in path.read_text()]
 
 
 def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
@@ -437,7 +459,7 @@ def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SOON)
 
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
     assert b"Traceback" not in out + err
 
 
@@ -472,7 +494,7 @@ def test_read_piped_into_head_ends_quietly(desk: Desk) -> None:
     line = 'set -o pipefail; "$@" | head -1; echo "${PIPESTATUS[0]}"'
 
     ran = subprocess.run(
-        ["bash", "-c", line, "bash", *MODULE, *desk.reading("boxes", "box_comments")],  # noqa: S607 # whichever bash there is
+        ["bash", "-c", line, "bash", *MODULE, *desk.reading("boxes", "box_comments")],  # whichever bash there is
         env=desk.environment,
         capture_output=True,
         timeout=FAR,

@@ -83,7 +83,7 @@ def _api_url(address: str | None) -> str:
     if not _allowed(address):
         raise StreakError(
             f'The environment variable STREAK_API_URL is "{address}"; it has to begin with https:// '
-            "(http:// only for localhost or 127.0.0.1).",
+            "(http:// only for localhost or 127.0.0.1).",  # ignore-https-check: says that it is not allowed
             "config_error",
         )
     return address.rstrip("/") + "/"

@@ -13,6 +13,7 @@ import threading
 from typing import NoReturn
 
 INTERRUPTED, TERMINATED, NOBODY_READS = 130, 143, 141
+SIGNALS = {INTERRUPTED: signal.SIGINT, TERMINATED: signal.SIGTERM}
 M_ARENA_MAX = -8  # malloc.h
 GRACE = 3.0  # seconds from a signal to the end, whatever is still under way
 
@@ -105,4 +106,7 @@ def _end(code: int) -> NoReturn:
         sys.stdout.flush()
     except (BrokenPipeError, ValueError):
         code = code or NOBODY_READS
+    if code in SIGNALS:  # whoever sent it wants to see that it was taken (PyAirbyte does); process 1 of a container cannot be ended so
+        signal.signal(SIGNALS[code], signal.SIG_DFL)
+        os.kill(os.getpid(), SIGNALS[code])
     os._exit(code)

@@ -44,7 +44,7 @@ class SourceStreak(AbstractSource):
 
     def __init__(self) -> None:
         self._configured: dict[str, Mapping[str, Any]] = {}  # name -> JSON schema
-        LOGGER.addFilter(_shorten_state)
+        LOGGER.addFilter(_shorten)
 
     @property
     def name(self) -> str:
@@ -57,6 +57,10 @@ class SourceStreak(AbstractSource):
         if not isinstance(settings, dict):
             raise Failure(StreakError(f"The settings in {config_path} (--config) are not a JSON object.", "config_error"))
         return settings
+
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """The settings as they are. The framework would write them to a file, with the key."""
+        return config
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
@@ -136,7 +140,13 @@ class Entrypoint(AirbyteEntrypoint):
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
         schema = source_spec.connectionSpecification
-        for error in Draft7Validator(schema).iter_errors(split_config(config)[0]):
+        settings = split_config(config)[0]
+        if unknown := sorted(name for name in settings if name not in schema["properties"] and not name.startswith("_")):
+            LOGGER.warning(
+                "There is no such setting: %s. It has no effect; those that there are: %s.",
+                *map(", ".join, (unknown, schema["properties"])),
+            )
+        for error in Draft7Validator(schema).iter_errors(settings):
             raise Failure(StreakError(_wrong_setting(error, schema["properties"]), "config_error"))
 
 
@@ -170,9 +180,9 @@ class Missing(Stream):
         )
 
 
-def _shorten_state(record: logging.LogRecord) -> bool:
-    """The framework logs the whole of each incoming state, up to 1 MB, in one line."""
-    if isinstance(record.msg, str) and record.msg.startswith("Setting state of "):
+def _shorten(record: logging.LogRecord) -> bool:
+    """The framework logs the whole of each incoming state, up to 2 MB, in one line; and after each stream the time of all so far."""
+    if isinstance(record.msg, str) and (record.msg.startswith("Setting state of ") or " runtimes:\n" in record.msg):
         record.msg = record.msg if len(record.msg) <= LINE else record.msg[:LINE] + " ..."
     return True
 

@@ -1,0 +1,95 @@
+"""`make qa`: every check of Airbyte's connectors-qa on this project, offline. Prints what fails and why.
+
+The checks want Airbyte's own repository around the connector and the network. So they get a copy: this project as
+airbyte-integrations/connectors/source-streak with docs/streak.md as its page, in a folder under git; registry, DockerHub and the
+links of the page are not asked. Two facts of metadata.yaml are others in the copy: the address of the page, which is how the checks
+find it, and the support level, for below 300 they leave out twelve checks of that page.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import requests
+import yaml
+from airbyte_ops_mcp import metadata_validator
+from airbyte_ops_mcp.connector_ops import utils
+from airbyte_ops_mcp.connector_qa.checks import ENABLED_CHECKS
+from airbyte_ops_mcp.connector_qa.models import CheckStatus
+
+TOP = Path(__file__).parents[1]
+CONNECTOR = "airbyte-integrations/connectors/source-streak"
+PAGE = "integrations/sources/streak"
+# What fails on purpose. CONTRIBUTING.md says why.
+KNOWN = {"CheckConnectorUsesPythonBaseImage"}
+
+
+def main() -> int:
+    """1 if a check fails that is not known to."""
+    without_network()
+    unexpected = []
+    with tempfile.TemporaryDirectory() as place:
+        lay_out(Path(place))
+        os.chdir(place)
+        connector = utils.Connector("source-streak")
+        for check in ENABLED_CHECKS:
+            name = type(check).__name__
+            result = check.run(connector)
+            known = result.status is CheckStatus.FAILED and name in KNOWN
+            print(f"{result.status.value} {name}{' (known: CONTRIBUTING.md)' if known else ''}: {result.message.replace(place, '')}")
+            if result.status is CheckStatus.FAILED and not known:
+                unexpected.append(name)
+        os.chdir(TOP)
+    print(f"\n{len(ENABLED_CHECKS)} checks. Failed, and not known to: {', '.join(unexpected) or 'none'}.")
+    return 1 if unexpected else 0
+
+
+def lay_out(place: Path) -> None:
+    """The project as a part of Airbyte's repository: what git has of it, and files not committed yet."""
+    git("init", "--quiet", "--initial-branch", "master", cwd=place)
+    for name in git("ls-files", "--cached", "--others", "--exclude-standard", cwd=TOP).splitlines():
+        if (TOP / name).is_file():
+            copy(TOP / name, place / CONNECTOR / name)
+    if (TOP / "docs/streak.md").is_file():
+        copy(TOP / "docs/streak.md", place / f"docs/{PAGE}.md")
+    metadata = yaml.safe_load((TOP / "metadata.yaml").read_text())
+    metadata["data"]["documentationUrl"] = f"{utils.BASE_AIRBYTE_DOCS_URL.rstrip('/')}/{PAGE}"
+    metadata["data"]["ab_internal"]["sl"] = 300
+    (place / CONNECTOR / "metadata.yaml").write_text(yaml.safe_dump(metadata, sort_keys=False))
+    git("add", "--all", cwd=place)
+    git("-c", "user.name=qa", "-c", "user.email=qa@example.org", "commit", "--quiet", "--message", "source-streak", cwd=place)
+
+
+def copy(source: Path, target: Path) -> None:
+    """A file to a folder that may not be there yet."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    """What git answers."""
+    return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout
+
+
+def without_network() -> None:
+    """Nothing is released yet, every image is there, and no link is tried."""
+    utils.download_catalog = lambda _: {"sources": [], "destinations": []}
+    metadata_validator.is_image_on_docker_hub = lambda *_, **__: True
+    metadata_validator.get_latest_version_on_dockerhub = lambda _: None
+    requests.get = unreachable
+
+
+def unreachable(address: str, *_: object, **__: object) -> requests.Response:
+    """The page of a connector on Airbyte's main branch is not there yet; of all else nobody knows."""
+    if address.endswith("/metadata.yaml"):
+        answer = requests.Response()
+        answer.status_code = 404
+        return answer
+    raise requests.exceptions.ConnectionError(address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
