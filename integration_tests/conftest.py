@@ -144,12 +144,18 @@ def reading(streak: Sandbox) -> Iterator[Read]:
         patch.setenv("STREAK_API_URL", streak.url)
 
         def read_from_streak(
-            *names: str, debug: bool = False, incremental: bool = False, state: list[AirbyteStateMessage] | None = None, **settings: Any
+            *names: str,
+            debug: bool = False,
+            incremental: bool = False,
+            state: list[AirbyteStateMessage] | None = None,
+            catalog: AirbyteCatalog | None = None,
+            **settings: Any,
         ) -> Reading:
+            """`catalog`: what discover found when the connection was set up; without it there are no tables of pipelines."""
             config = {"api_key": streak.key, **settings}
-            catalog = catalog_of(*names, incremental=incremental)
+            configured = catalog_of(*names, incremental=incremental, found=catalog)
             anything = ExpectedOutcome.ALLOW_ANY
-            output = entrypoint_wrapper.read(SourceStreak(), config, catalog, state, debug=debug, expected_outcome=anything)
+            output = entrypoint_wrapper.read(SourceStreak(), config, configured, state, debug=debug, expected_outcome=anything)
             return Reading(output, secrets_of(config["api_key"]))
 
         yield read_from_streak
@@ -163,14 +169,27 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "PATIENCE", 1.0)
 
 
+Discover = Callable[..., AirbyteCatalog]
+
+
+@pytest.fixture
+def discover(streak: Sandbox, read: Read) -> Discover:
+    """Discovers as the running Streak is now, with a table for each pipeline."""
+
+    def discover_streak(**settings: Any) -> AirbyteCatalog:
+        return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": streak.key, **settings})
+
+    return discover_streak
+
+
 def discovered() -> AirbyteCatalog:
     """What discover finds without asking: no tables of pipelines."""
     return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False})
 
 
-def catalog_of(*names: str, incremental: bool = False) -> ConfiguredAirbyteCatalog:
-    """The streams named, all if none are, in full refresh; or incrementally, those that can be."""
-    streams = {stream.name: stream for stream in discovered().streams}
+def catalog_of(*names: str, incremental: bool = False, found: AirbyteCatalog | None = None) -> ConfiguredAirbyteCatalog:
+    """The streams named, all if none are, in full refresh; or incrementally, those that can be. `found`: by discover."""
+    streams = {stream.name: stream for stream in (found or discovered()).streams}
     return ConfiguredAirbyteCatalog(
         [
             ConfiguredAirbyteStream(streams[name], SyncMode.incremental, DestinationSyncMode.append_dedup, primary_key=None)

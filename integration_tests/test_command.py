@@ -199,14 +199,16 @@ def test_check_succeeds_with_spaces_around_the_key_and_says_first_where_it_asks(
     assert (ran.code, ran.err) == (0, "")
 
 
-def test_discover_prints_every_stream_and_a_table_for_each_pipeline_and_asks_for_nothing_else(quiet_desk: Desk) -> None:
+@pytest.mark.parametrize("tables", [True, False])
+def test_discover_prints_every_stream_and_a_table_for_each_pipeline_and_asks_for_nothing_else(quiet_desk: Desk, tables: bool) -> None:
     quiet_desk.streak.clear_log()
+    quiet_desk.write("config.json", {"api_key": quiet_desk.streak.key, "pipeline_tables": tables})
     ran = quiet_desk.type("discover", "--config", quiet_desk.config)
 
     (message,) = ran.of_type("CATALOG")
-    assert len(message["catalog"]["streams"]) == len(STREAMS) + len(quiet_desk.streak.account.pipelines)
+    assert len(message["catalog"]["streams"]) == len(STREAMS) + (len(quiet_desk.streak.account.pipelines) if tables else 0)
     assert (ran.code, ran.err) == (0, "")
-    assert [entry.path for entry in quiet_desk.streak.log] == ["v1/users/me", "v2/pipelines"]
+    assert [entry.path for entry in quiet_desk.streak.log] == (["v1/users/me", "v2/pipelines"] if tables else [])
 
 
 def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) -> None:

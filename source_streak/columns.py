@@ -17,8 +17,8 @@ from typing import Any
 
 from anyascii import anyascii
 
-from source_streak.fields import definitions_of, linked_keys, moment, name_of, truth, typed
-from source_streak.records import mapping, objects, whole_number
+from source_streak.fields import UNSET, definitions_of, linked_keys, moment, name_of, truth, typed
+from source_streak.records import mapping, objects, whole_number, without_secrets
 
 Row = dict[str, Any]
 Schema = Mapping[str, Any]
@@ -28,21 +28,25 @@ Read = Callable[[Mapping[str, Any], Any], Any]
 PREFIX = "boxes_"
 LONGEST_STREAM, LONGEST_COLUMN = 40, 55  # bytes: PostgreSQL has 63, of which destinations want some for themselves
 SHORT = 12  # letters: a longer key is shown by its hash
+LONGEST_SAID = 200  # letters of a name in a description
 PIPELINE_KEY, FIELD_KEY = "streakPipelineKey", "streakFieldKey"  # in the JSON schema
 LAST = ("read_at", "_ab_cdc_deleted_at", "other_properties")  # these stand after the custom fields
 
-# Reserved in PostgreSQL, Snowflake or BigQuery (their references' lists): as column names these would need quotes.
+# Reserved in PostgreSQL, Snowflake, BigQuery or DuckDB (their references' lists), or columns that every table of PostgreSQL has:
+# as column names these would need quotes, or could not be had at all.
 SQL_WORDS = """
-account all alter analyse analyze and any array as asc assert_rows_modified asymmetric at authorization between binary both by
-case cast check cluster collate collation column concurrently connect connection constraint contains create cross cube current
-current_catalog current_date current_role current_schema current_time current_timestamp current_user database default
-deferrable define delete desc distinct do drop else end enum escape except exclude exists extract false fetch following for
-foreign freeze from full function grant group grouping groups gscluster hash having if ignore ilike in increment initially inner
-insert intersect interval into is isnull issue join lateral leading left like limit localtime localtimestamp lookup merge
-minus natural new no not notnull null nulls of offset on only or order organization outer over overlaps partition placing
-preceding primary proto qualify range recursive references regexp respect returning revoke right rlike rollup row rows sample
-schema select session_user set similar some start struct symmetric system_user table tablesample then to trailing treat trigger
-true try_cast unbounded union unique unnest update user using values variadic verbose view when whenever where window with within
+account all alter analyse analyze and anti any array as asc asof assert_rows_modified asymmetric at authorization between binary
+both by case cast check cluster cmax cmin collate collation column concurrently connect connection constraint contains create
+cross ctid cube current current_catalog current_date current_role current_schema current_time current_timestamp current_user
+database default deferrable define delete desc describe distinct do drop else end enum escape except exclude exists extract
+false fetch following for foreign freeze from full function glob grant group grouping groups gscluster hash having if ignore
+ilike in increment initially inner insert intersect interval into is isnull issue join lambda lateral leading left like limit
+localtime localtimestamp lookup merge minus natural new no not notnull null nulls of offset on only or order organization outer
+over overlaps partition pivot pivot_longer pivot_wider placing positional preceding primary proto qualify range recursive
+references regexp respect returning revoke right rlike rollup row rows sample schema select semi session_user set show similar
+some start struct summarize symmetric system_user table tableoid tablesample then to trailing treat trigger true try_cast
+unbounded union unique unnest unpack unpivot update user using values variadic verbose view when whenever where window with
+within xmax xmin
 """
 SQL = frozenset(SQL_WORDS.split())
 
@@ -73,19 +77,21 @@ def table_names(pipelines: Iterable[Row], taken: Iterable[str]) -> dict[str, str
 
 def column_names(definitions: Mapping[str, Row], taken: Iterable[str]) -> dict[str, str]:
     """The column of each custom field, by the field's key: Streak numbers them, so that the lower key is the older field."""
-    by_age = sorted(definitions, key=lambda key: (not key.isdecimal(), int(key) if key.isdecimal() else 0, key))
+    by_age = sorted(definitions, key=lambda key: (not NUMBERED.fullmatch(key), len(key) if NUMBERED.fullmatch(key) else 0, key))
     return _unique(((key, _column(name_of(definitions[key], key))) for key in by_age), set(taken), LONGEST_COLUMN, "field")
 
 
 def words(text: Any) -> str:
     """A name in snake_case: letters of all scripts in a to z; of pictures nothing."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKC", str(text or "")) if letter not in APOSTROPHES)
+    plain = SILENT.sub("", unicodedata.normalize("NFKC", str(text or "")))
     spoken = "".join(" " if unicodedata.category(letter) in PICTURES else anyascii(letter) for letter in plain)
-    return re.sub(r"[^a-z0-9]+", "_", spoken.lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", SILENT.sub("", spoken.lower())).strip("_")
 
 
-APOSTROPHES = "'`\u2019\u00b4"
-PICTURES = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Cs", "Co", "Cn"})
+# Apostrophes, which also stand for letters that a to z has nothing for (the Arabic ayin), and the invisible letters in some flags.
+SILENT = re.compile("['`\u2019\u00b4\U000e0000-\U000e007f]")
+PICTURES = frozenset({"So", "Sk", "Me", "Cs", "Co", "Cn"})
+NUMBERED = re.compile(r"0|[1-9][0-9]*")
 
 
 def _column(name: str) -> str:
@@ -97,7 +103,7 @@ def _unique(named: Iterable[tuple[str, str]], taken: set[str], longest: int, unn
     """For each (key, wanted name), in this order, the name that it gets."""
     given: dict[str, str] = {}
     for key, wanted in named:
-        name = next(name for name in _candidates(key, wanted, longest, unnamed) if name not in taken)
+        name = next(name for name in _candidates(key, wanted, longest, unnamed) if name not in taken and name not in SQL)
         taken.add(name)
         given[key] = name
     return given
@@ -132,10 +138,22 @@ def schema_of(pipeline: Row, fixed: Schema) -> Row:
     return {**fixed, PIPELINE_KEY: pipeline["key"], "properties": {**first, **own, **last}}
 
 
+def completed(schema: Schema, known: Schema) -> Row:
+    """A configured schema, with what clients leave out that keep only what they know, and the columns that every record needs.
+
+    `known`: as it would be discovered now.  Columns that the user left out stay out.
+    """
+    wanted, now = mapping(schema.get("properties")) or known["properties"], known["properties"]
+    columns = {name: column if FIELD_KEY in mapping(column) else now.get(name, mapping(column)) for name, column in wanted.items()}
+    always = {name: now[name] for name in ("box_key", *LAST)}
+    return {**known, **schema, PIPELINE_KEY: known[PIPELINE_KEY], "properties": {**columns, **always}}
+
+
 def _column_schema(key: str, definition: Row) -> Row:
-    kind = str(definition.get("type"))
+    kind = found if isinstance(found := definition.get("type"), str) else ""
     seen = f": {SEEN[kind]}" if kind in SEEN else ""
-    description = f'Custom field "{name_of(definition, key)}" ({kind}){seen}.'
+    name = " ".join(name_of(definition, key).split())[:LONGEST_SAID]
+    description = f'Custom field "{name}" ({kind or "of no type"}){seen}.'
     return {**KINDS.get(kind, TEXT), "description": description, FIELD_KEY: key}
 
 
@@ -145,7 +163,7 @@ class Table:
     def __init__(self, schema: Schema) -> None:
         columns = schema["properties"]
         own = {name: column for name, column in columns.items() if FIELD_KEY in column}
-        self._fields = {name: (str(column[FIELD_KEY]), _reader(column), str(column.get("type"))) for name, column in own.items()}
+        self._fields = {name: (str(column[FIELD_KEY]), _reader(column), _kind(column)) for name, column in own.items()}
         self._fixed = {name: OWN.get(name) or _property(name) for name in columns if name not in own and name not in LAST}
 
     @property
@@ -166,8 +184,13 @@ class Table:
             row["stage"] = stage
         for name, (key, read, _) in self._fields.items():
             value = values.get(key)
-            row[name] = None if value is None or value in ("", []) else read(definitions.get(key, {}), value)
+            row[name] = None if value in UNSET else read(definitions.get(key, {}), without_secrets(value))
         return row
+
+
+def _kind(column: Schema) -> str:
+    """Which of KINDS."""
+    return f"{column.get('type')} {column.get('format')}"
 
 
 def _reader(column: Schema) -> Read:
@@ -178,7 +201,7 @@ def _reader(column: Schema) -> Read:
     if "boolean" in types:
         return lambda _, value: value if (ticked := truth(value)) is None else ticked
     if "array" in types:
-        return lambda definition, value: typed(definition, value).get("labels") or linked_keys(value)
+        return lambda definition, value: value if (keys := linked_keys(value)) is None else typed(definition, keys).get("labels") or keys
     return lambda definition, value: typed(definition, value)["textValue"]
 
 

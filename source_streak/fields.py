@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from source_streak.records import as_json, iso_time, mapping, objects, plain_number, whole_number
+from source_streak.records import as_json, iso_time, mapping, objects, plain_number, whole_number, without_secrets
 
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
@@ -86,7 +86,7 @@ def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Map
     """Key, definition and value of each field that has a value."""
     for key, value in mapping(values).items():
         if value not in UNSET:
-            yield key, definitions.get(key, {}), value
+            yield key, definitions.get(key, {}), without_secrets(value)
 
 
 def fits(kind: Any, value: Any) -> bool:
@@ -97,7 +97,7 @@ def fits(kind: Any, value: Any) -> bool:
         return truth(value) is not None
     if kind in ("TEXT_INPUT", "FORMULA", "DROPDOWN"):
         return isinstance(value, SCALAR)
-    of = {"TAG": SCALAR, "PERSON": (str, dict), "TEAM_CONTACT": (str, dict), "TEAM_ORGANIZATION": (str, dict)}.get(kind)
+    of = {"TAG": SCALAR, "PERSON": (str, dict), "TEAM_CONTACT": (str, dict), "TEAM_ORGANIZATION": (str, dict)}.get(str(kind))
     return of is None or all(isinstance(one, of) for one in _several(value))
 
 
@@ -135,9 +135,10 @@ def _options(definition: Mapping[str, Any], value: Any) -> Row:
     return {"textValue": ", ".join(labels), "optionKeys": keys, "labels": labels}
 
 
-def linked_keys(value: Any) -> list[str]:
-    """The keys in a TEAM_CONTACT or TEAM_ORGANIZATION value."""
-    return [_text(one.get("key", one) if isinstance(one, dict) else one) for one in _several(value)]
+def linked_keys(value: Any) -> list[str] | None:
+    """The keys in a TAG, TEAM_CONTACT or TEAM_ORGANIZATION value; None where something else is in it."""
+    keys = [one.get("key") if isinstance(one, dict) else one for one in _several(value) if one is not None]
+    return [_text(key) for key in keys] if all(isinstance(key, SCALAR) for key in keys) else None
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -12,7 +12,7 @@ from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 from source_streak.account import Account, Level, Parent
 from source_streak.base import StreakStream
 from source_streak.box_lists import BoxList
-from source_streak.columns import PIPELINE_KEY, Table, schema_of, table_names
+from source_streak.columns import PIPELINE_KEY, Table, completed, schema_of, table_names
 from source_streak.errors import StreakError
 from source_streak.fields import definitions_of, name_of, stage_name
 from source_streak.paging import Row
@@ -52,10 +52,7 @@ class PipelineTable(StreakStream):
         pipeline = self._pipeline()
         self.pipeline_key = pipeline["key"]
         self.definitions = definitions_of(pipeline.get("fields"))
-        if PIPELINE_KEY not in self._schema:  # written by hand, or by a client that keeps only what it knows
-            wanted = self._schema.get("properties")
-            known = schema_of(pipeline, fixed_columns())
-            self._schema = {**known, "properties": {name: one for name, one in known["properties"].items() if not wanted or name in wanted}}
+        self._schema = completed(self._schema, schema_of(pipeline, fixed_columns()))
         self.table = Table(self._schema)
         waiting = [name_of(field, key) for key, field in self.definitions.items() if key not in self.table.columns.values()]
         if waiting:
@@ -89,8 +86,9 @@ def tables_of(account: Account, taken: Set[str]) -> list[PipelineTable]:
     """One for each pipeline that is read, as discover offers them; asks for the pipelines."""
     chosen = account.pipelines()
     names = table_names(account.every_pipeline, taken)
-    offered = set(list(names)[:MOST])  # the oldest, so that a new one takes no other's place
-    if left_out := [str(pipeline.get("name")) for pipeline in chosen if pipeline["key"] not in offered]:
+    chosen_keys = {pipeline["key"] for pipeline in chosen}
+    offered = set([key for key in names if key in chosen_keys][:MOST])  # the oldest, so that a new one takes no other's place
+    if left_out := [str(pipeline.get("name") or pipeline["key"][-6:]) for pipeline in chosen if pipeline["key"] not in offered]:
         LOGGER.warning("More than %s pipelines: no tables for %s. Their boxes are in the stream boxes.", MOST, ", ".join(left_out))
     tables = [pipeline for pipeline in chosen if pipeline["key"] in offered]
     return [PipelineTable(account, names[one["key"]], schema_of(one, fixed_columns()), taken) for one in tables]

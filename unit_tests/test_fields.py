@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_streak.fields import definitions_of, field_values, named, options_of, set_fields, typed
+from source_streak.fields import definitions_of, field_values, fits, linked_keys, named, options_of, set_fields, typed
 from source_streak.records import as_json
 
 settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -120,6 +120,33 @@ def test_any_value_of_any_type_gives_columns_of_the_right_types(kind: str, value
         assert all(isinstance(one, str) for one in made.get(name, []))
 
 
+@pytest.mark.parametrize("kind", [None, 5, ["TAG"], {"a": 1}, True, "SOMETHING_NEW", ""], ids=repr)
+@pytest.mark.parametrize("value", ["text", 5, [5], {"a": 1}, [{}]], ids=repr)
+def test_of_a_type_that_is_none_every_value_has_the_shape(kind: Any, value: Any) -> None:
+    assert fits(kind, value)
+
+
+@given(any_json, any_json)
+def test_whatever_a_type_and_a_value_are_they_fit_or_not(kind: Any, value: Any) -> None:
+    assert fits(kind, value) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "keys"),
+    [
+        ("agx", ["agx"]),
+        (["agx", {"key": "agy", "name": "Acme"}, None, 5], ["agx", "agy", "5"]),
+        ([None], []),
+        ([{"email": "mia@example.org"}], None),
+        ({"a": 1}, None),
+        ([["agx"]], None),
+    ],
+    ids=repr,
+)
+def test_linked_keys_are_those_of_texts_and_objects_and_none_where_something_else_is_among_them(value: Any, keys: Any) -> None:
+    assert linked_keys(value) == keys
+
+
 # --- Rows ---------------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +168,13 @@ def test_a_field_that_is_unset_is_no_row(value: Any) -> None:
 @pytest.mark.parametrize("value", [0, False, 0.0, "0", " ", {}, [None]], ids=repr)
 def test_a_value_that_is_merely_small_is_a_row(value: Any) -> None:
     assert len(list(field_values({}, {"1001": value}))) == 1
+
+
+def test_a_secret_is_in_no_column_of_a_value() -> None:
+    value = [{"email": "mia@example.org", "apiKey": "s3cret"}, {"directUrl": "s3cret"}]
+    rows = [*field_values({}, {"1001": value}), *named({}, {"1001": value}), *field_values({"1001": {"type": "TAG"}}, {"1001": value})]
+
+    assert "s3cret" not in str(rows)
 
 
 def test_a_field_without_definition_keeps_its_key_as_its_name() -> None:
