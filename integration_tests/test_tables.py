@@ -927,3 +927,23 @@ def test_a_stage_that_is_in_no_order_and_one_without_colour_are_rows_too(streak:
 
     assert {key: row.get("position") for key, row in rows.items()} == {"5001": 1, "5002": 0, "5003": None, "5004": None}
     assert "color" not in rows["5001"]
+
+
+NOW_ANOTHERS: dict[str, Callable[[Sandbox, str], object]] = {
+    "renamed": lambda streak, sales: streak.account.edit_pipeline(sales, name="Old deals"),
+    "deleted": lambda streak, sales: streak.account.delete_pipeline(sales),
+}
+
+
+@empty_account
+@pytest.mark.parametrize("what", NOW_ANOTHERS)
+def test_when_a_table_passes_to_another_pipeline_the_rows_of_the_earlier_one_leave_it(
+    streak: Sandbox, read: Read, discover: Discover, sales: str, what: str
+) -> None:
+    first = read("boxes_sales", incremental=True, catalog=discover())
+    earlier = set(by_box(first, "boxes_sales"))
+    NOW_ANOTHERS[what](streak, sales)
+    streak.account.add_pipeline("Sales", boxes=2)
+    second = read("boxes_sales", incremental=True, catalog=discover(), state=first.last_states)
+
+    assert {key for key, record in by_box(second, "boxes_sales").items() if record.get("_ab_cdc_deleted_at")} == earlier

@@ -103,6 +103,7 @@ class StreakStream(HttpStream):
         self.without_key = 0
         self.misshapen: Counter[str] = Counter()  # values of custom fields, by the field's type
         self.missing: dict[str, set[str]] = {}  # by pipeline: boxes delivered from it earlier that are not in its list any more
+        self.anothers: set[str] = set()  # boxes that the stream delivered when it was another pipeline's
         self.emitted: set[tuple[Any, ...]] = set()
         self.cut_short: set[str] = set()
         self._state: MutableMapping[str, Any] = {}
@@ -510,6 +511,8 @@ class StreakStream(HttpStream):
             self.memory.keep_no_keys()
             return
         for listed in lists:
+            if self.of_one_pipeline:
+                self.anothers |= self.memory.adopt(listed.key)
             self.missing[listed.key] = self.memory.deliver(listed.key, self.account.lists.present(listed))
         if self.memory.bytes_of_keys > MOST_KEYS:
             self.missing.clear()
@@ -551,7 +554,7 @@ class StreakStream(HttpStream):
     def _gone_from(self, listed: BoxList, told: set[str]) -> tuple[set[str], set[str]]:
         """The boxes that were delivered from a list and are not in it: those now in another one, and those to be asked for."""
         missing = self.missing.get(listed.key, set()) - told
-        moved = {key for key in missing if self.account.lists.where(key) in self.account.listed_pipelines()}
+        moved = {key for key in missing if key in self.anothers or self.account.lists.where(key) in self.account.listed_pipelines()}
         lost = missing - moved
         if not listed.complete:
             return moved, set()

@@ -108,6 +108,13 @@ class Memory:
         self._keys[scope] = _pack(known | present)
         return known - present
 
+    def adopt(self, scope: str) -> set[str]:
+        """Of a stream that is another pipeline's now: count what the earlier one delivered as this one's; returns those keys."""
+        keys: set[str] = set().union(*(self.delivered(other) for other in self._keys if other != scope))
+        if keys:
+            self._keys = {scope: _pack(keys | self.delivered(scope))}
+        return keys
+
     def delivered(self, scope: str) -> set[str]:
         """The keys of the boxes that were, or are about to be, delivered from a pipeline."""
         try:

@@ -28,6 +28,7 @@ DAY_MS, MINUTE_MS = 86_400_000, 60_000
 EPOCH = date(1970, 1, 1).toordinal()
 LAST_MS = (date.max.toordinal() - EPOCH + 1) * DAY_MS - 1
 FIRST_MS = (date.min.toordinal() - EPOCH) * DAY_MS
+MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 SECONDS = [f"{second:02d}." for second in range(60)]
 MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -46,8 +47,9 @@ def iso_time(milliseconds: int) -> str | None:
     """Epoch milliseconds -> `2026-09-21T14:13:20.000Z`; None for 0 and -1 (Streak's "never") and years outside 1 to 9999."""
     if milliseconds in (0, -1) or not FIRST_MS <= milliseconds <= LAST_MS:
         return None
-    minute, rest = divmod(milliseconds, MINUTE_MS)
-    return _minute(minute) + SECONDS[rest // 1000] + MILLISECONDS[rest % 1000]
+    day, rest = divmod(milliseconds, DAY_MS)
+    minute, rest = divmod(rest, MINUTE_MS)
+    return _day(day) + MINUTES[minute] + SECONDS[rest // 1000] + MILLISECONDS[rest % 1000]
 
 
 def milliseconds_of(time: Any) -> int | None:
@@ -60,9 +62,8 @@ def milliseconds_of(time: Any) -> int | None:
 
 
 @lru_cache(maxsize=65_536)
-def _minute(number: int) -> str:
-    day, minute = divmod(number, DAY_MS // MINUTE_MS)
-    return f"{date.fromordinal(EPOCH + day).isoformat()}T{minute // 60:02d}:{minute % 60:02d}:"
+def _day(number: int) -> str:
+    return date.fromordinal(EPOCH + number).isoformat()
 
 
 def plain_number(text: str) -> int | float | None:
