@@ -6,6 +6,7 @@ Sandbox and connector are two processes, as Streak and the connector are; they s
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -32,6 +33,9 @@ CHILDREN = {
     "box_files": ("fileCount",),
 }
 BOXES_A_PAGE, DIRECTORY_PAGE = 500, 1000
+STREAM = len(b'{"type":"RECORD","record":{"stream":"')  # where its name stands in the line of a record
+PACE = 10 / 1.02  # requests a second, set to 10: budget.py
+SCALE = Path(__file__).parents[1] / "docs" / "scale.svg"
 
 
 @dataclass
@@ -43,10 +47,12 @@ class Sizes:
     speed: int = 50_000
     memory: int = 100_000
     starts: int = 5
+    scale: int = 100_000
+    plot: tuple[int, ...] = (1_000, 10_000, 50_000, 100_000, 250_000)
 
     @classmethod
     def quick(cls) -> Sizes:
-        return cls(requests=300, pace=300, speed=5_000, memory=2_000, starts=1)
+        return cls(requests=300, pace=300, speed=5_000, memory=2_000, starts=1, scale=2_000, plot=(100, 1_000))
 
 
 @dataclass
@@ -57,16 +63,23 @@ class Run:
     peak: int = 0  # bytes
     records: int = 0
     spans: dict[str, float] = field(default_factory=dict)  # stream -> seconds
+    counts: Counter[str] = field(default_factory=Counter)  # stream -> records
+    states: dict[str, Message] = field(default_factory=dict)  # stream -> its last
+
+    @property
+    def state_size(self) -> int:
+        """Bytes of the largest of the last states."""
+        return max((len(orjson.dumps(state)) for state in self.states.values()), default=0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Prints the figures of docs/performance.md.")
     parser.add_argument("--quick", action="store_true", help="small accounts: about a minute, to see that it runs")
-    parser.add_argument("--only", metavar="WHAT", help="start, requests, pace, speed or memory")
+    parser.add_argument("--only", metavar="WHAT", help="start, requests, pace, speed, memory, scale or plot")
     options = parser.parse_args()
     sizes = Sizes.quick() if options.quick else Sizes()
     print("| what | measured | to hold |\n|---|---|---|", flush=True)
-    for measure in (start, requests, pace, speed, memory):
+    for measure in (start, requests, pace, speed, memory, scale, plot):
         if options.only not in (None, measure.__name__):
             continue
         for row in measure(sizes):
@@ -117,7 +130,68 @@ def memory(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     yield what, f"{did.peak / 1e6:,.0f} MB", "250 MB"
 
 
-def run(streak: Sandbox, program: Iterable[str] = (COMMAND,), what: str = "read", streams: Iterable[str] = (), **settings: Any) -> Run:
+def scale(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
+    """Large in every direction."""
+    size = sizes.scale
+    with sandbox(size, pipelines=20) as streak:
+        did = run(streak, WITHOUT_BUDGET)
+    children = sum(did.counts[stream] for stream in CHILDREN)
+    yield f"{size:,} boxes in 20 pipelines, their {children:,} children, all streams", figures(did), "250 MB"
+    with sandbox(size * 5 // 2, pipelines=1) as streak:
+        yield f"one pipeline of {size * 5 // 2:,} boxes", figures(run(streak, WITHOUT_BUDGET, streams=("boxes",), incremental=True)), ""
+    with sandbox(size // 5, pipelines=1) as streak:
+        streak.moods(page_ignored="whole")
+        did = run(streak, WITHOUT_BUDGET, streams=("boxes",))
+    yield f"a list of {size // 5:,} boxes in one answer, of about {size // 5 * 1.7 / 1000:,.0f} MB", figures(did), ""
+    with sandbox(size // 25, pipelines=size // 50) as streak:
+        did = run(streak, WITHOUT_BUDGET, streams=("pipelines", "pipeline_fields", "boxes", "box_field_values"), incremental=True)
+    yield f"{size // 50:,} pipelines", figures(did), ""
+    with sandbox(size // 5, pipelines=1) as streak:
+        pipeline = streak.change("pipeline_named", "Sales")["key"]
+        for number in range(300):
+            streak.change("add_field", pipeline, f"Field {number}")
+        did = run(streak, WITHOUT_BUDGET, streams=("boxes_sales", "box_field_values"))
+    yield f"300 custom fields more, {size // 5:,} boxes, the table and the values", figures(did), ""
+
+
+def figures(did: Run) -> str:
+    state = f", {did.state_size / 1e6:,.1f} MB of state" if did.state_size > 1000 else ""
+    return f"{did.peak / 1e6:,.0f} MB at most, {did.records:,} records in {did.seconds:,.0f} s ({did.records / did.seconds:,.0f}/s){state}"
+
+
+def plot(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
+    """All streams, for the first time and once more with nothing changed. Draws docs/scale.svg."""
+    points: list[tuple[int, list[float], list[float]]] = []
+    for boxes in sizes.plot:
+        with sandbox(boxes) as streak:
+            both = []
+            states: dict[str, Message] = {}
+            for _ in range(2):
+                streak.forget()
+                did = run(streak, WITHOUT_BUDGET, incremental=True, states=states)
+                states, asked = did.states, len(streak.log())
+                both.append([asked, asked / PACE, did.peak / 1e6])
+                figure = f"{asked:,} requests, {duration(asked / PACE)} at 10/s, {did.peak / 1e6:,.0f} MB, {did.records:,} records"
+                yield f"{boxes:,} boxes, {'second, incremental' if len(both) == 2 else 'first'} sync", figure, ""
+        points.append((boxes, *both))
+    if sizes.plot == Sizes().plot:
+        SCALE.write_text(drawing(points))
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def run(
+    streak: Sandbox,
+    program: Iterable[str] = (COMMAND,),
+    what: str = "read",
+    *,
+    streams: Iterable[str] = (),
+    incremental: bool = False,
+    states: dict[str, Message] | None = None,
+    **settings: Any,
+) -> Run:
     """One run: spec, check, or a read of these streams (none: all)."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.json")
@@ -125,17 +199,25 @@ def run(streak: Sandbox, program: Iterable[str] = (COMMAND,), what: str = "read"
         options = [] if what == "spec" else ["--config", str(config)]
         if what == "read":
             catalog = Path(folder, "catalog.json")
-            catalog.write_bytes(orjson.dumps(catalog_of(streams, config, streak)))
+            catalog.write_bytes(orjson.dumps(catalog_of(streams, config, streak, incremental)))
             options += ["--catalog", str(catalog)]
+        if states:
+            state = Path(folder, "state.json")
+            state.write_bytes(orjson.dumps(list(states.values())))
+            options += ["--state", str(state)]
         return measured([*program, what, *options], streak)
 
 
-def catalog_of(streams: Iterable[str], config: Path, streak: Sandbox) -> Message:
-    """A configured catalog of these streams (none: all)."""
+def catalog_of(streams: Iterable[str], config: Path, streak: Sandbox, incremental: bool) -> Message:
+    """A configured catalog of these streams (none: all, but for the tables, which hold the boxes once more)."""
     command = [COMMAND, "discover", "--config", str(config)]
     found = subprocess.run(command, env=streak.environment, stdout=subprocess.PIPE, check=True)
     whole = configured(only("CATALOG", found.stdout.splitlines()))
-    return {"streams": [chosen for chosen in whole["streams"] if not streams or chosen["stream"]["name"] in streams]}
+    for chosen in whole["streams"]:
+        if incremental and "incremental" in chosen["stream"]["supported_sync_modes"]:
+            chosen["sync_mode"] = "incremental"
+    names = {chosen["stream"]["name"]: chosen for chosen in whole["streams"]}
+    return {"streams": [names[name] for name in streams or names if streams or not name.startswith("boxes_")]}
 
 
 def measured(command: list[str], streak: Sandbox) -> Run:
@@ -145,6 +227,7 @@ def measured(command: list[str], streak: Sandbox) -> Run:
     for line in process.stdout:
         if line.startswith(RECORD):
             did.records += 1
+            did.counts[line[STREAM : line.index(b'"', STREAM)].decode()] += 1
         else:
             note(did, orjson.loads(line))
     _, status, used = os.wait4(process.pid, 0)
@@ -159,6 +242,8 @@ def note(did: Run, message: Message) -> None:
     """Keep what a message says of the streams' times; show what it says of failures."""
     if sentence := failure(message):
         print(sentence, file=sys.stderr)
+    if message["type"] == "STATE":
+        did.states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
     if said := stream_status(message):
         stream, status, moment = said
         if status == "STARTED":
@@ -177,6 +262,46 @@ def necessary_requests(account: Account) -> Counter[str]:
     for stream, counters in CHILDREN.items():
         needed[stream] = sum(any(box.get(counter) != 0 for counter in counters) for box in boxes)
     return needed
+
+
+def drawing(points: list[tuple[int, list[float], list[float]]]) -> str:
+    """Three charts side by side, both axes logarithmic: requests, seconds and MB against boxes, of the first and the second sync."""
+    charts = []
+    for place, (title, unit) in enumerate((("requests", ""), ("time at 10 requests a second", "s"), ("peak memory", "MB"))):
+        lines = [[(boxes, both[place]) for boxes, *syncs in points for both in [syncs[sync]]] for sync in range(2)]
+        charts.append(f'<g transform="translate({place * 320} 0)">{chart(title, unit, lines)}</g>')
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 300" font-family="sans-serif" font-size="11">'
+        f'<rect width="960" height="300" fill="white"/>{"".join(charts)}</svg>\n'
+    )
+
+
+def chart(title: str, unit: str, lines: list[list[tuple[int, float]]]) -> str:
+    """One of them: a line for each sync, its last value beside it."""
+    everything = [value for line in lines for _, value in line]
+    low, high = (10 ** math.floor(math.log10(min(everything))), 10 ** math.ceil(math.log10(max(everything))))
+    first, last = lines[0][0][0], lines[0][-1][0]
+
+    def at(boxes: float, value: float) -> tuple[float, float]:
+        across, up = math.log(boxes / first) / math.log(last / first), math.log(value / low) / math.log(high / low)
+        return 60 + 220 * across, 250 - 200 * up
+
+    parts = [f'<text x="60" y="24" font-size="14">{title}</text>']
+    for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
+        x, y = at(first, 10**power)
+        parts.append(
+            f'<path d="M{x} {y:.1f}h220" stroke="#ddd"/><text x="54" y="{y + 4:.1f}" text-anchor="end">{10**power:,} {unit}</text>'
+        )
+    for boxes, _ in lines[0]:
+        x, _ = at(boxes, low)
+        parts.append(f'<text x="{x:.1f}" y="266" text-anchor="middle">{boxes // 1000:,}k</text>')
+    for line, colour, name in zip(lines, ("#1f5fa8", "#d2691e"), ("first sync", "second, incremental"), strict=True):
+        spots = [at(*point) for point in line]
+        way = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
+        parts.append(f'<path d="M{way}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in spots]
+        parts.append(f'<text x="{60 + 110 * (colour != "#1f5fa8")}" y="286" fill="{colour}">{name}</text>')
+    return "".join(parts)
 
 
 def pages(rows: int, size: int) -> int:

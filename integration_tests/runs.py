@@ -44,6 +44,10 @@ class Sandbox:
         """Empty the log."""
         self._control("log", "DELETE")
 
+    def change(self, call: str, *args: Any) -> Any:
+        """Call a method of streak_sandbox/account.py."""
+        return orjson.loads(self._control("account", "POST", orjson.dumps({"call": call, "args": args})))
+
     def _control(self, what: str, method: str, body: bytes | None = None) -> bytes:
         address = self.url.replace("/api/", f"/_sandbox/{what}")
         with urllib.request.urlopen(urllib.request.Request(address, body, method=method)) as answer:  # noqa: S310 # our own, on loopback
@@ -51,9 +55,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(boxes: int) -> Iterator[Sandbox]:
-    """A sandbox of so many boxes on a free port, until the block ends."""
+def sandbox(boxes: int, pipelines: int | None = None) -> Iterator[Sandbox]:
+    """A sandbox of so many boxes on a free port, until the block ends; in so many pipelines, or in a few."""
     command = [sys.executable, "-m", "streak_sandbox", "--port", "0", "--boxes", str(boxes)]
+    command += ["--pipelines", str(pipelines)] if pipelines else []
     with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True) as process:
         try:
             words = process.stdout.readline().split()  # Streak sandbox: URL  key: KEY  boxes: N
