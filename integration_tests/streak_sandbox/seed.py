@@ -33,6 +33,7 @@ COMPANIES = (
     "Hooli",
     "Łódź Labs",
 )
+ENDS = ("Won", "Hired 🎉")  # nobody is lost who was won
 # All that a box has in the documentation's own example of a list (5.5).
 DOCUMENTED_LIST_ITEM = (
     *("key", "boxKey", "pipelineKey", "creatorKey", "name", "notes", "stageKey", "fields", "followerKeys"),
@@ -667,8 +668,8 @@ def _plain_box(account: Account, pipeline: Row, creators: list[Row], random: Ran
 def _walk_through_stages(box: Row, pipeline: Row, number: int) -> None:
     """By way of about half of the earlier stages, some days each. With chances of its own: nothing else depends on this walk."""
     random = Random(number)  # noqa: S311 - the same data at every start is the point
-    stages = pipeline["stageOrder"]
-    passed = [stage for stage in stages[: stages.index(box["stageKey"])] if random.random() < 0.5]
+    earlier = pipeline["stageOrder"][: pipeline["stageOrder"].index(box["stageKey"])]
+    passed = [stage for stage in earlier if random.random() < 0.5 and pipeline["stages"][stage]["name"] not in ENDS]
     at, entries = box["creationTimestamp"], []
     for stage in passed:
         stay = random.randrange(min(40 * DAY, (TODAY - at) // 2))
