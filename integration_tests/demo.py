@@ -26,6 +26,7 @@ FORMATS = {"date-time": "TIMESTAMPTZ"}
 TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}  # JSON: all others
 LONGEST = 64 * 1024 * 1024  # bytes of one record
 ROW = "{:<20} {:>10} {:>9}"
+NEXT = "SELECT name, pipelineName, stageName FROM boxes"
 ANSWERS = 30  # rows: an account may have hundreds of stages
 
 
@@ -86,9 +87,9 @@ def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> b
         whole = process.returncode == 0
         if rows or whole:
             fresh.replace(DATABASE)
-            print(f"\nLoaded into {DATABASE}, one table for each stream. {funnel()}")
-            print("docs/model.md has the SQL of this, and of three questions more. To ask one of your own:\n")
-            print(f"""  {os.path.relpath(sys.executable)} -c 'import duckdb; duckdb.connect("{DATABASE}").sql("FROM pipelines").show()'""")
+            print(f"\nLoaded into {DATABASE}, one table for each stream.\n\n{funnel()}", end="")
+            print("docs/model.md has the SQL of this and of three more questions. To ask one of your own:\n")
+            print(f"""  {os.path.relpath(sys.executable)} -c 'import duckdb; duckdb.connect("{DATABASE}").sql("{NEXT}").show()'""")
     finally:
         fresh.unlink(missing_ok=True)
     return whole
@@ -99,7 +100,7 @@ def funnel() -> str:
     question = questions()[0]
     try:
         with duckdb.connect(str(DATABASE), read_only=True) as database:
-            return f"{question.title}\n\n{answer(database, question.sql, ANSWERS)}"
+            return f"{question.title}\n\n{answer(database, question.sql, ANSWERS)}\n"
     except duckdb.Error:
         return ""
 
