@@ -57,6 +57,14 @@ types: .venv/ready ## mypy, strict
 test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
 	$(BIN)/python -m pytest integration_tests/check_clients.py
 
+.venv-dbt/ready: examples/dbt/requirements.txt
+	$(PYTHON) -m venv .venv-dbt
+	.venv-dbt/bin/$(PIP) --requirement examples/dbt/requirements.txt
+	@touch $@
+
+test-dbt: .venv/ready .venv-dbt/ready ## dbt builds examples/dbt on what the demo loads
+	$(BIN)/python -m pytest integration_tests/check_dbt.py
+
 files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
 	.venv-files/bin/hadolint --failure-threshold info Dockerfile
 	.venv-files/bin/actionlint
@@ -101,4 +109,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache streak.duckdb
 
-.PHONY: help demo test test-clients test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean
