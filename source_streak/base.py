@@ -161,6 +161,10 @@ class StreakStream(HttpStream):
             raise Failure(error) from error
         finally:
             self._keep_state()
+            if rest.ended:
+                self.memory.close()
+                self.emitted.clear()
+                self.missing.clear()
 
     def _remember(self, sync_mode: SyncMode) -> None:
         """Take the state of earlier syncs; a full refresh takes its time alone."""
