@@ -18,7 +18,7 @@ help: ## this list
 demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_API_KEY) into streak.duckdb
 	@$(BIN)/python integration_tests/demo.py
 
-test: .venv/ready ## all tests but those of the next five
+test: .venv/ready ## all tests but those that want more than Python: the targets test-… and acceptance
 	$(BIN)/python -m pytest
 
 test-wheel: .venv/ready ## the wheel, installed on each Python that this machine has

@@ -25,7 +25,7 @@ BOXES, RATE = 150, 20  # of the sandbox; a real account is read at the connector
 FORMATS = {"date-time": "TIMESTAMPTZ"}
 TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}  # JSON: all others
 LONGEST = 64 * 1024 * 1024  # bytes of one record
-ROW = "{:<20} {:>10} {:>9}"
+ROW = "{:<26} {:>10} {:>9}"
 NEXT = "SELECT name, pipelineName, stageName FROM boxes"
 ANSWERS = 30  # rows: an account may have hundreds of stages
 
