@@ -23,12 +23,12 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     _one_arena()
     _quick_import()
     reader_gone = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: _stop(NOBODY_READS if reader_gone.is_set() else TERMINATED))
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background job ignores Ctrl-C on purpose
-        signal.signal(signal.SIGINT, lambda *_: _stop(INTERRUPTED))
-    threading.Thread(target=_watch_reader, args=(sys.stdout.fileno(), reader_gone), daemon=True).start()
     code = 0
     try:
+        signal.signal(signal.SIGTERM, lambda *_: _stop(NOBODY_READS if reader_gone.is_set() else TERMINATED))
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background job ignores Ctrl-C on purpose
+            signal.signal(signal.SIGINT, lambda *_: _stop(INTERRUPTED))
+        threading.Thread(target=_watch_reader, args=(sys.stdout.fileno(), reader_gone), daemon=True).start()
         from source_streak.source import launch
 
         for handler in logging.getLogger().handlers:
