@@ -333,3 +333,62 @@ def test_a_first_sync_is_one_without_any_state() -> None:
     assert Memory({}, NOW, 0).first
     for state in (first_sync().state(), cut_off.state(), {"version": 2}, {"version": VERSION, "ledgers": 5}, {"foreign": 1}):
         assert not later(state).first
+
+
+# --- The keys of what was delivered ----------------------------------------------------------------------------------
+
+key_sets = st.sets(st.text("ABCabc019_-", min_size=1, max_size=12), max_size=20)
+
+
+@EXAMPLES
+@given(st.lists(key_sets, min_size=1, max_size=5))
+def test_for_any_lists_the_keys_that_are_missing_are_those_delivered_before_and_not_there(lists: list[set[str]]) -> None:
+    memory = Memory({}, NOW, 30)
+    delivered: set[str] = set()
+    for present in lists:
+        assert memory.deliver("sales", present) == delivered - present
+        delivered |= present
+        memory = later(memory.state())
+        assert memory.delivered("sales") == delivered
+
+
+@EXAMPLES
+@given(key_sets, key_sets)
+def test_what_is_buried_is_not_missing_any_more(delivered: set[str], buried: set[str]) -> None:
+    memory = Memory({}, NOW, 30)
+    memory.deliver("sales", delivered)
+
+    memory.bury("sales", buried)
+
+    assert later(memory.state()).deliver("sales", set()) == delivered - buried
+
+
+def test_keys_are_in_the_state_before_the_stream_has_ended_and_those_of_other_pipelines_stay() -> None:
+    memory = Memory({}, NOW, 30)
+    memory.deliver("sales", {"a"})
+    memory.deliver("hiring", {"b"})
+    again = later(memory.state())
+    again.deliver("sales", {"c"})
+
+    kept = later(again.state())
+    assert (kept.delivered("sales"), kept.delivered("hiring")) == ({"a", "c"}, {"b"})
+
+
+def test_a_stream_that_is_another_pipelines_now_takes_over_what_the_earlier_one_delivered() -> None:
+    memory = Memory({}, NOW, 30)
+    memory.deliver("earlier", {"a", "b"})
+    again = later(memory.state())
+
+    assert again.adopt("sales") == {"a", "b"}
+    assert again.deliver("sales", {"c"}) == {"a", "b"}
+    assert again.state()["keys"].keys() == {"sales"}
+
+
+def test_no_keys_are_kept_when_deletions_are_not_to_be_noticed() -> None:
+    memory = Memory({}, NOW, 30)
+    memory.deliver("sales", {"a"})
+    memory.doubted.add("sales")
+
+    memory.keep_no_keys()
+
+    assert not {"keys", "doubted"} & memory.state().keys()
