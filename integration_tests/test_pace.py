@@ -60,7 +60,7 @@ def test_no_second_of_a_read_holds_more_requests_than_are_set_retries_of_all_kin
     reading = paced("boxes", "box_comments", requests_per_second=10)
 
     assert reading.ok
-    assert len(streak.log) == 3 + 2 + 25 + 10
+    assert len(streak.log) - len(streak.requests("v1/users/me")) == 3 + 2 + 25 + 10
     assert streak.busiest_second() <= 10
 
 
