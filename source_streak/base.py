@@ -625,7 +625,7 @@ class StreakStream(HttpStream):
             sample = [len(list(self.rows(parent))) if self.to_read(parent) else 0 for parent in first]
             rows = round(of * sum(sample) / len(sample)) if sample else 0
         self.progress.begin("boxes" if self.parent is Level.BOX else f"{self.parent.value}s", of)
-        estimate = AirbyteEstimateTraceMessage(name=self.name, type=EstimateType.STREAM, row_estimate=rows)
+        estimate = AirbyteEstimateTraceMessage(name=self.name, type=EstimateType.STREAM, row_estimate=min(max(rows, 0), MOST_ROWS))
         now = ab_datetime_now().timestamp() * 1000
         return AirbyteMessage(type=Type.TRACE, trace=AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=now, estimate=estimate))
 
@@ -655,6 +655,7 @@ MANY, MANY_SHARE = 50, 0.1  # boxes of a pipeline, which are not taken for delet
 FIRST_PART, LONGEST_PART = 4.0, 60.0  # seconds
 STATE_EVERY = 240.0  # seconds
 LONG_AGO = float("-inf")
+MOST_ROWS = 2**63 - 1  # that a message can speak of
 SAMPLE = 500  # parents, from which the rows of a stream without requests are estimated
 PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey")
 

@@ -44,6 +44,8 @@ ALONE_TRIES, ALONE_ANSWERS = 8, 20  # see Client.ask
 CONNECTIONS = 40
 SAY_EVERY = 30.0  # seconds
 KEY = re.compile(r"[A-Za-z0-9_-]+")
+# One half of a pair of escapes, which stand for one letter; the first group: what is none.
+HALF = re.compile(rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class Client:
@@ -205,9 +207,25 @@ def _usable(response: requests.Response) -> Any:
     if not 200 <= status < 300:
         raise Refused(status, errors.words(response.content))
     try:
-        return orjson.loads(response.content)
+        return _parsed(response.content)
     except ValueError:
         raise Again(errors.unusable(status, response.headers.get("Content-Type", ""), response.content)) from None
+
+
+def _parsed(content: bytes) -> Any:
+    """JSON. Raises ValueError for what is none, and for what is nested too deeply to be written out again.
+
+    Half an emoji (a text that was cut within one) and bytes that are no letter become a �: they must not cost the whole page.
+    """
+    try:
+        parsed = orjson.loads(content)
+    except ValueError:
+        parsed = orjson.loads(HALF.sub(lambda found: found[1] or rb"\ufffd", content).decode(errors="replace"))
+    try:
+        orjson.dumps([[[[[[[[parsed]]]]]]]])  # with room for what records and messages put around it
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return parsed
 
 
 def _in_words(seconds: float) -> str:
