@@ -18,7 +18,7 @@ help: ## this list
 demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_API_KEY) into streak.duckdb
 	@$(BIN)/python integration_tests/demo.py
 
-test: .venv/ready ## all tests but those of the next five
+test: .venv/ready ## all tests but those that want more than Python: the targets test-… and acceptance
 	$(BIN)/python -m pytest
 
 test-wheel: .venv/ready ## the wheel, installed on each Python that this machine has
@@ -56,6 +56,14 @@ types: .venv/ready ## mypy, strict
 
 test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
 	$(BIN)/python -m pytest integration_tests/check_clients.py
+
+.venv-dbt/ready: examples/dbt/requirements.txt
+	$(PYTHON) -m venv .venv-dbt
+	.venv-dbt/bin/$(PIP) --requirement examples/dbt/requirements.txt
+	@touch $@
+
+test-dbt: .venv/ready .venv-dbt/ready ## dbt builds examples/dbt on what the demo loads
+	$(BIN)/python -m pytest integration_tests/check_dbt.py
 
 files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
 	.venv-files/bin/hadolint --failure-threshold info Dockerfile
@@ -101,4 +109,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache streak.duckdb
 
-.PHONY: help demo test test-clients test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean

@@ -23,7 +23,7 @@ from random import Random
 from typing import Any
 
 import orjson
-from conftest import DELETED_AT, Destination, Record, without_cursor
+from conftest import DELETED_AT, Destination, Record
 from runs import configured, failure, only
 from streak_sandbox import Sandbox
 
@@ -60,6 +60,8 @@ LASTING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("status", {"status": 404}),
     ("status", {"status": 401}),
 )
+# A task holds a copy of a contact: when that is edited, nothing of the box moves (docs/incremental.md: recheck_days heals it).
+UNSEEN = {"box_tasks": {"actions"}}
 Message = dict[str, Any]
 
 
@@ -272,8 +274,9 @@ class Series:
         for key, row in right.items():
             if key not in kept:
                 self._problem("lost", stream, key)
-            elif kept[key] != without_cursor(row):
-                different = {name for name in kept[key].keys() | row.keys() if kept[key].get(name) != row.get(name)}
+                continue
+            different = {name for name in kept[key].keys() | row.keys() if kept[key].get(name) != row.get(name)} - UNSEEN.get(stream, set())
+            if different:
                 self._problem("stale", stream, f"{key} {different}")
         for key in kept.keys() - right.keys():
             if stream in OF_BOXES and (key[0] not in boxes or kept[key].get("pipelineKey") != boxes[key[0]]["pipelineKey"]):
@@ -318,16 +321,20 @@ def main() -> None:
     """Prints the table of docs/reliability.md; status 1 if anything was lost."""
     parser = argparse.ArgumentParser(description="Prints the table of docs/reliability.md.")
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1, help="of the first series; each has %(default)s more")
+    parser.add_argument("--seed", type=int, default=1, help="of the first series; each further one has one more")
     options = parser.parse_args()
     logging.disable()
     tally, began = Tally(), time.monotonic()
-    for number in range(-(-options.rounds // ROUNDS_A_SERIES)):
-        rounds = min(ROUNDS_A_SERIES, options.rounds - number * ROUNDS_A_SERIES)
-        series(options.seed + number, rounds, tally)
-        print(f"seed {options.seed + number}: {rounds} rounds, {len(tally.problems)} problems so far", file=sys.stderr, flush=True)
+    seed = options.seed
+    try:
+        while tally.rounds < options.rounds:
+            series(seed, min(ROUNDS_A_SERIES, options.rounds - tally.rounds), tally)
+            print(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far", file=sys.stderr, flush=True)
+            seed += 1
+    except KeyboardInterrupt:
+        print("Stopped: this is what was done until then.", file=sys.stderr)
     print("\n".join(tally.table()))
-    print(f"\nSeeds {options.seed} to {options.seed + number}, {time.monotonic() - began:,.0f} s.")
+    print(f"\nSeeds {options.seed} to {seed - 1}, {time.monotonic() - began:,.0f} s.")
     print("\n".join(tally.problems[:50]), file=sys.stderr)
     sys.exit(1 if tally.problems else 0)
 

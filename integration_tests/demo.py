@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import duckdb
 import orjson
+from questions import answer, questions
 from runs import COMMAND, Message, configured, failure, finished, only, sandbox, stream_status
 
 DATABASE = Path("streak.duckdb")
@@ -24,8 +25,9 @@ BOXES, RATE = 150, 20  # of the sandbox; a real account is read at the connector
 FORMATS = {"date-time": "TIMESTAMPTZ"}
 TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}  # JSON: all others
 LONGEST = 64 * 1024 * 1024  # bytes of one record
-ROW = "{:<20} {:>10} {:>9}"
-NEXT = "SELECT pipelineName, stageName, count(*) AS boxes FROM boxes GROUP BY ALL ORDER BY ALL"
+ROW = "{:<26} {:>10} {:>9}"
+NEXT = "SELECT name, pipelineName, stageName FROM boxes"
+ANSWERS = 30  # rows: an account may have hundreds of stages
 
 
 def main() -> NoReturn:
@@ -85,11 +87,22 @@ def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> b
         whole = process.returncode == 0
         if rows or whole:
             fresh.replace(DATABASE)
-            print(f"\nLoaded into {DATABASE}, one table for each stream. Next, for example:\n")
+            print(f"\nLoaded into {DATABASE}, one table for each stream.\n\n{funnel()}", end="")
+            print("docs/model.md has the SQL of this and of three more questions. To ask one of your own:\n")
             print(f"""  {os.path.relpath(sys.executable)} -c 'import duckdb; duckdb.connect("{DATABASE}").sql("{NEXT}").show()'""")
     finally:
         fresh.unlink(missing_ok=True)
     return whole
+
+
+def funnel() -> str:
+    """The first question of docs/model.md, which every account can answer; nothing if what it needs was not read."""
+    question = questions()[0]
+    try:
+        with duckdb.connect(str(DATABASE), read_only=True) as database:
+            return f"{question.title}\n\n{answer(database, question.sql, ANSWERS)}\n"
+    except duckdb.Error:
+        return ""
 
 
 class Tables:

@@ -126,14 +126,6 @@ class Account:
         """The keys of the pipelines that the key sees, read or not."""
         return {pipeline["key"] for pipeline in self.every_pipeline}
 
-    def chosen(self) -> set[str]:
-        """The keys of the pipelines that are read."""
-        return {pipeline["key"] for pipeline in self.pipelines()}
-
-    def listed_pipelines(self) -> set[str]:
-        """The keys of the pipelines whose boxes could be listed."""
-        return {listed.key for listed in self.good_lists()}
-
     def witnesses(self, listed: BoxList) -> Iterator[str]:
         """Boxes known to live, those of the list first."""
         for one in sorted(self.good_lists(), key=lambda other: other is not listed):

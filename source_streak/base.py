@@ -161,6 +161,10 @@ class StreakStream(HttpStream):
             raise Failure(error) from error
         finally:
             self._keep_state()
+            if rest.ended:
+                self.memory.close()
+                self.emitted.clear()
+                self.missing.clear()
 
     def _remember(self, sync_mode: SyncMode) -> None:
         """Take the state of earlier syncs; a full refresh takes its time alone."""
@@ -536,6 +540,8 @@ class StreakStream(HttpStream):
         told: set[str] = set()
         for listed in self._lists():
             moved, lost = self._gone_from(listed, told)
+            if not moved and not lost:
+                continue
             told |= moved | lost
             fates = yield from self._waiting(partial(self.account.fates, lost, self.account.witnesses(listed)))
             counts.update(fate for fate in fates.values() if isinstance(fate, Fate))
@@ -550,14 +556,16 @@ class StreakStream(HttpStream):
                 yield from self._records(Answer(parent, self.rows(parent)))
             # In a pipeline that is refused just now it is seen again later; otherwise it would be asked for in every sync to come.
             hidden = {key for key, fate in fates.items() if fate is Fate.HIDDEN and not self.account.bad_lists()}
-            outside = {key for key in away if alive[key]["pipelineKey"] not in self.account.chosen()}
+            chosen = {pipeline["key"] for pipeline in self.account.pipelines()}
+            outside = {key for key in away if alive[key]["pipelineKey"] not in chosen}
             self.memory.bury(listed.key, ended | moved | hidden | outside)
         self._say_what_is_gone(counts)
 
     def _gone_from(self, listed: BoxList, told: set[str]) -> tuple[set[str], set[str]]:
         """The boxes that were delivered from a list and are not in it: those now in another one, and those to be asked for."""
         missing = self.missing.get(listed.key, set()) - told
-        moved = {key for key in missing if key in self.anothers or self.account.lists.where(key) in self.account.listed_pipelines()}
+        listed_now = {one.key for one in self.account.good_lists()}
+        moved = {key for key in missing if key in self.anothers or self.account.lists.where(key) in listed_now}
         lost = missing - moved
         if not listed.complete:
             return moved, set()

@@ -83,7 +83,9 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 def _stop(code: int) -> NoReturn:
     """In the main thread's signal handler: unwind it, so that temporary files go; but end in any case."""
-    timer = threading.Timer(GRACE, os._exit, (code,))
+    if code in SIGNALS:
+        signal.signal(SIGNALS[code], signal.SIG_DFL)  # for _leave; and who sends it twice has no time
+    timer = threading.Timer(GRACE, _leave, (code,))
     timer.daemon = True
     timer.start()
     raise SystemExit(code)
@@ -106,7 +108,11 @@ def _end(code: int) -> NoReturn:
         sys.stdout.flush()
     except (BrokenPipeError, ValueError):
         code = code or NOBODY_READS
-    if code in SIGNALS:  # whoever sent it wants to see that it was taken (PyAirbyte does); process 1 of a container cannot be ended so
-        signal.signal(SIGNALS[code], signal.SIG_DFL)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """By the signal that was sent, as its sender expects (PyAirbyte does); process 1 of a container cannot be ended so."""
+    if code in SIGNALS:
         os.kill(os.getpid(), SIGNALS[code])
     os._exit(code)

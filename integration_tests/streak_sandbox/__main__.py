@@ -35,10 +35,13 @@ def main() -> None:
     )
     # The CRM is there to stay: the garbage collector need not walk over millions of objects again and again.
     gc.freeze()
-    with sandbox as streak:
-        boxes = len(streak.account.boxes)
-        print(f"Streak sandbox: {streak.url}  key: {streak.key}  boxes: {boxes}", flush=True)
-        stop.wait()
+    try:
+        with sandbox as streak:
+            boxes = len(streak.account.boxes)
+            print(f"Streak sandbox: {streak.url}  key: {streak.key}  boxes: {boxes}", flush=True)
+            stop.wait()
+    except OSError as error:
+        parser.error(f"--port {arguments.port}: {error.strerror}. 0 takes any free one.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,6 +33,7 @@ COMPANIES = (
     "Hooli",
     "Łódź Labs",
 )
+ENDS = ("Won", "Hired 🎉")  # nobody is lost who was won
 # All that a box has in the documentation's own example of a list (5.5).
 DOCUMENTED_LIST_ITEM = (
     *("key", "boxKey", "pipelineKey", "creatorKey", "name", "notes", "stageKey", "fields", "followerKeys"),
@@ -652,8 +653,8 @@ def _plain_box(account: Account, pipeline: Row, creators: list[Row], random: Ran
     name = f"{random.choice(COMPANIES)} {number}"
     created = TODAY - random.randrange(1, 700 * 86_400) * SECOND
     box = objects.box(number, name, pipeline, random.choice(creators), created)
-    stage = random.choice(pipeline["stageOrder"])
-    box["stageKey"] = box["stageHistoryEntries"][0]["stageKey"] = stage
+    box["stageKey"] = random.choice(pipeline["stageOrder"])
+    _walk_through_stages(box, pipeline, number)
     box["lastUpdatedTimestamp"] = box["lastSavedTimestamp"] = min(created + random.randrange(40 * DAY), TODAY)
     box["freshness"] = round(random.random(), 4)
     if random.random() < 0.75:
@@ -662,6 +663,20 @@ def _plain_box(account: Account, pipeline: Row, creators: list[Row], random: Ran
     if random.random() < 0.6:
         _hang_children_on(box, random)
     return box
+
+
+def _walk_through_stages(box: Row, pipeline: Row, number: int) -> None:
+    """By way of about half of the earlier stages, some days each. With chances of its own: nothing else depends on this walk."""
+    random = Random(number)  # noqa: S311 - the same data at every start is the point
+    earlier = pipeline["stageOrder"][: pipeline["stageOrder"].index(box["stageKey"])]
+    passed = [stage for stage in earlier if random.random() < 0.5 and pipeline["stages"][stage]["name"] not in ENDS]
+    at, entries = box["creationTimestamp"], []
+    for stage in passed:
+        stay = random.randrange(min(40 * DAY, (TODAY - at) // 2))
+        entries.append({"stageKey": stage, "lastEntryToStageTs": at, "timeInStageMs": stay})
+        at += stay
+    entries.append({"stageKey": box["stageKey"], "lastEntryToStageTs": at, "timeInStageMs": TODAY - at})
+    box["stageHistoryEntries"], box["lastStageChangeTimestamp"] = entries, at
 
 
 _PLAIN_TYPES = ("TEXT_INPUT", "DROPDOWN", "DATE", "CHECKBOX", "TAG")

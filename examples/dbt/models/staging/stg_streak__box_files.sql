@@ -1,0 +1,20 @@
+select
+    {{ streak_column('boxKey') }} as box_key,
+    {{ streak_column('key') }} as key,
+    {{ streak_column('pipelineKey') }} as pipeline_key,
+    {{ streak_column('fileKey') }} as file_key,
+    {{ streak_column('fileType') }} as file_type,
+    {{ streak_column('fileOwner') }} as file_owner,
+    {{ streak_column('fileName') }} as file_name,
+    {{ streak_column('mainFileName') }} as main_file_name,
+    {{ streak_column('mimeType') }} as mime_type,
+    {{ streak_column('size') }} as size,
+    {{ streak_column('creationTimestamp') }} as creation_timestamp,
+    {{ streak_column('lastUpdatedTimestamp') }} as last_updated_timestamp,
+    {{ streak_column('lastSavedTimestamp') }} as last_saved_timestamp,
+    {{ streak_column('gmailAPIFileId') }} as gmail_api_file_id,
+    {{ streak_column('gmailMessageId') }} as gmail_message_id,
+    {{ streak_column('isCurrentUserOwnerInDrive') }} as is_current_user_owner_in_drive,
+    {{ streak_column('readAt') }} as read_at,
+    {{ streak_column('otherProperties') }} as other_properties
+from {{ source('streak', 'box_files') }}

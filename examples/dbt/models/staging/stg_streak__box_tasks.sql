@@ -1,0 +1,23 @@
+select
+    {{ streak_column('boxKey') }} as box_key,
+    {{ streak_column('key') }} as key,
+    {{ streak_column('pipelineKey') }} as pipeline_key,
+    {{ streak_column('creatorKey') }} as creator_key,
+    {{ streak_column('creator') }} as creator,
+    {{ streak_column('creatorSharingEntry') }} as creator_sharing_entry,
+    {{ streak_column('assignedTo') }} as assigned_to,
+    {{ streak_column('assignedToSharingEntries') }} as assigned_to_sharing_entries,
+    {{ streak_column('creationDate') }} as creation_date,
+    {{ streak_column('lastStatusChangeDate') }} as last_status_change_date,
+    {{ streak_column('lastSavedTimestamp') }} as last_saved_timestamp,
+    {{ streak_column('dueDate') }} as due_date,
+    {{ streak_column('text') }} as text,
+    {{ streak_column('status') }} as status,
+    {{ streak_column('reminderStatus') }} as reminder_status,
+    {{ streak_column('actions') }} as actions,
+    {{ streak_column('meetingKey') }} as meeting_key,
+    {{ streak_column('sortOrder') }} as sort_order,
+    {{ streak_column('isDraft') }} as is_draft,
+    {{ streak_column('readAt') }} as read_at,
+    {{ streak_column('otherProperties') }} as other_properties
+from {{ source('streak', 'box_tasks') }}

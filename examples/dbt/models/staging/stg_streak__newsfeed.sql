@@ -1,0 +1,20 @@
+select
+    {{ streak_column('key') }} as key,
+    {{ streak_column('pipelineKey') }} as pipeline_key,
+    {{ streak_column('newsfeedItemKey') }} as newsfeed_item_key,
+    {{ streak_column('boxKey') }} as box_key,
+    {{ streak_column('creatorKey') }} as creator_key,
+    {{ streak_column('timestamp') }} as timestamp,
+    {{ streak_column('lastSavedTimestamp') }} as last_saved_timestamp,
+    {{ streak_column('newsfeedEntryScope') }} as newsfeed_entry_scope,
+    {{ streak_column('newsfeedEntryOperation') }} as newsfeed_entry_operation,
+    {{ streak_column('newsfeedEntrySpecific') }} as newsfeed_entry_specific,
+    {{ streak_column('specificVariables') }} as specific_variables,
+    {{ streak_column('storyTextBox') }} as story_text_box,
+    {{ streak_column('storyTextPipeline') }} as story_text_pipeline,
+    {{ streak_column('storyTextGlobal') }} as story_text_global,
+    {{ streak_column('moved') }} as moved,
+    {{ streak_column('collapsedEntries') }} as collapsed_entries,
+    {{ streak_column('readAt') }} as read_at,
+    {{ streak_column('otherProperties') }} as other_properties
+from {{ source('streak', 'newsfeed') }}

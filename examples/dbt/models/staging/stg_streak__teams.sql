@@ -1,0 +1,19 @@
+select
+    {{ streak_column('key') }} as key,
+    {{ streak_column('name') }} as name,
+    {{ streak_column('creator') }} as creator,
+    {{ streak_column('creationDate') }} as creation_date,
+    {{ streak_column('lastSavedTimestamp') }} as last_saved_timestamp,
+    {{ streak_column('members') }} as members,
+    {{ streak_column('sharingRestrictedToTeam') }} as sharing_restricted_to_team,
+    {{ streak_column('automaticallyApproveJoinRequests') }} as automatically_approve_join_requests,
+    {{ streak_column('automaticallySendInvoiceEmails') }} as automatically_send_invoice_emails,
+    {{ streak_column('emailsToSendInvoiceTo') }} as emails_to_send_invoice_to,
+    {{ streak_column('billingAdmin') }} as billing_admin,
+    {{ streak_column('contactOrgListPermissions') }} as contact_org_list_permissions,
+    {{ streak_column('contactSettings') }} as contact_settings,
+    {{ streak_column('organizationSettings') }} as organization_settings,
+    {{ streak_column('billingInfo') }} as billing_info,
+    {{ streak_column('hasStripeCustomer') }} as has_stripe_customer,
+    {{ streak_column('otherProperties') }} as other_properties
+from {{ source('streak', 'teams') }}

@@ -1,0 +1,25 @@
+"""The demo's account, loaded by `make demo` itself, once for all tests of a run: it takes 20 seconds."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+DEMO = Path(__file__).with_name("demo.py")
+
+
+@cache
+def demo() -> tuple[Path, str]:
+    """The DuckDB file, which is read only, and what the demo printed."""
+    folder = tempfile.mkdtemp(prefix="streak-demo-account-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    nobody = {name: value for name, value in os.environ.items() if name != "STREAK_API_KEY"}
+    done = subprocess.run([sys.executable, str(DEMO)], cwd=folder, env=nobody, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Path(folder, "streak.duckdb"), done.stdout

@@ -1,0 +1,93 @@
+"""docs/model.md: its diagrams have the streams and keys of the code, its queries give the answers that it prints."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import demo as command
+import duckdb
+import pytest
+from demo_account import demo
+from questions import PAGE, Question, answer, questions, table
+
+from source_streak import SourceStreak
+
+QUESTIONS = questions()
+TABLES = "boxes_PIPELINE"  # how the diagram calls the tables of pipelines, in which Mermaid takes no <
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    path, _ = demo()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        yield connection
+
+
+def drawn() -> dict[str, set[str]]:
+    """The streams of the diagrams with the columns marked PK."""
+    entities = re.findall(r"^    (\w+)(?:\[.*?\])? \{\n(.*?)^    \}", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(entities) == len(dict(entities)), "a stream has its columns twice"
+    return {name: set(re.findall(r"^ +\w+ (\w+) PK", columns, re.MULTILINE)) for name, columns in entities}
+
+
+def test_the_diagrams_have_every_stream_with_its_primary_key():
+    streams = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False}).streams
+    keys = {stream.name: {path[0] for path in stream.source_defined_primary_key} for stream in streams}
+
+    assert drawn() == {**keys, TABLES: {"box_key"}}
+
+
+def test_every_line_of_the_diagrams_joins_streams_that_exist():
+    ends = re.findall(r"^    (\w+) [|}][|o]--[|o][|{] (\w+) : ", PAGE.read_text(), re.MULTILINE)
+
+    assert len(ends) > len(drawn()) / 2
+    assert {name for pair in ends for name in pair} == drawn().keys()
+
+
+def test_the_page_has_four_questions():
+    assert len(QUESTIONS) == PAGE.read_text().count("```sql") == 4
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)
+def test_each_query_gives_the_answer_that_the_page_prints(question: Question, database: duckdb.DuckDBPyConnection):
+    assert answer(database, question.sql) == question.answer, "python integration_tests/questions.py writes the new answers"
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)
+def test_no_query_tells_of_a_deleted_box(question: Question, tmp_path: Path):
+    shutil.copy(demo()[0], tmp_path / "deleted.duckdb")
+    with duckdb.connect(str(tmp_path / "deleted.duckdb")) as database:
+        database.execute("INSERT INTO boxes SELECT * REPLACE ('Gone' AS name, readAt AS _ab_cdc_deleted_at) FROM boxes")
+        database.execute("INSERT INTO boxes_sales SELECT * REPLACE ('Gone' AS name, read_at AS _ab_cdc_deleted_at) FROM boxes_sales")
+
+        assert answer(database, question.sql) == question.answer
+
+
+def test_the_demo_ends_with_the_funnel():
+    _, printed = demo()
+
+    assert f"{QUESTIONS[0].title}\n\n{QUESTIONS[0].answer}" in printed
+
+
+def test_a_demo_of_an_account_that_gave_no_boxes_has_no_funnel_and_does_not_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    duckdb.connect("streak.duckdb").close()
+
+    assert command.funnel() == ""
+
+
+def test_a_long_answer_is_cut_and_says_so():
+    with duckdb.connect() as database:
+        assert answer(database, "FROM range(40) t(n)", 2) == "|   n |\n|----:|\n|   0 |\n|   1 |\n… and 38 more rows\n"
+
+
+def test_a_name_that_breaks_lines_or_cells_stays_in_its_cell():
+    assert table(["name"], [("a\nb | 株",), (None,), ("x" * 90,)]).splitlines()[2:] == [
+        f"| a b \\| 株{' ' * 31} |",
+        f"| {' ' * 40} |",
+        f"| {'x' * 39}… |",
+    ]
