@@ -451,6 +451,25 @@ def test_a_kill_leaves_no_file_with_the_key_behind(desk: Desk) -> None:
     assert not [path for path in desk.temporary.rglob("*") if path.is_file() and desk.streak.key in path.read_text()]
 
 
+@pytest.mark.parametrize("command", ["spec", "check", "discover", "read", "check with a wrong key"])
+def test_no_command_leaves_a_file_behind_anywhere(quiet_desk: Desk, command: str) -> None:
+    """Neither where it was typed, nor at home, nor in the folder for temporary files."""
+    home = quiet_desk.place / "home"
+    home.mkdir()
+    if command.endswith("wrong key"):
+        quiet_desk.write("config.json", {"api_key": "wrong"})
+    arguments = {
+        "spec": ("spec",),
+        "discover": ("discover", "--config", quiet_desk.config),
+        "read": quiet_desk.reading("boxes"),
+    }.get(command, ("check", "--config", quiet_desk.config))
+    before = set(quiet_desk.place.rglob("*"))
+
+    quiet_desk.type(*arguments, HOME=str(home), XDG_CACHE_HOME=str(home / "cache"), XDG_CONFIG_HOME=str(home / "config"))
+
+    assert set(quiet_desk.place.rglob("*")) == before
+
+
 def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
     arguments, wait = reading_children(desk)
     with desk.running(*arguments) as process:

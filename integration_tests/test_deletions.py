@@ -20,7 +20,7 @@ from airbyte_cdk.test.models.scenario import ExpectedOutcome
 from conftest import DELETED_AT, Destination, Read, Reading, secrets_of
 from streak_sandbox import Sandbox
 
-from source_streak import SourceStreak, base
+from source_streak import SourceStreak, account, base, client
 
 Sync = Callable[..., Reading]
 HIRING, SUPPORT = "Hiring – Bewerbungen", "Support 🎧"  # noqa: RUF001
@@ -572,3 +572,57 @@ def test_more_keys_than_1_mb_are_not_kept_and_that_is_said(streak: Sandbox, sync
     assert second.ok
     assert "keys" not in blob(second)
     assert any("deletions are not noticed" in line for line in second.logs)
+
+
+def test_an_outage_while_missing_boxes_are_asked_for_ends_the_stream_and_the_next_sync_tells_of_them(
+    streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (account, client):
+        monkeypatch.setattr(module, "SHORT_PATIENCE", 0.1)
+    first = sync("boxes")
+    gone = sorted(boxes_of(streak, "Sales")[:2])
+    for key in gone:
+        streak.account.delete_box(key)
+    streak.on(ONE_BOX, lambda sandbox: sandbox.fault("*", "reset", times=None))
+    second = sync("boxes", after=first)
+    asked = len(streak.log)
+    streak.clear_faults()
+
+    third = sync("boxes", after=second)
+
+    assert second.error_of("boxes").failure_type.value == "transient_error"
+    assert none_deleted(second)
+    assert asked < 60
+    assert tombstones(third) == gone
+
+
+# --- What is nobody's business in a log -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", ["none", "hidden", "failing", "unknown", "a refused list", "too many at once"])
+def test_no_log_line_names_a_box_or_a_person_whatever_becomes_of_those_that_are_missing(
+    streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(account, "SHORT_PATIENCE", 0.1)
+    first = sync()
+    crm = streak.account
+    private = {
+        *(box[name] for box in crm.boxes.values() for name in ("key", "name")),
+        *(user[name] for user in crm.users.values() for name in ("key", "email", "displayName")),
+        *(contact["key"] for contacts in crm.contacts.values() for contact in contacts),
+    }
+    for key in boxes_of(streak, "Sales")[:3] if trouble != "too many at once" else boxes_of(streak, "Sales"):
+        crm.delete_box(key)
+    crm.move_box(boxes_of(streak, "Sales" if trouble != "too many at once" else HIRING)[0], pipeline(streak, SUPPORT))
+    fault = {"hidden": {"status": 401}, "failing": {"status": 500}, "unknown": {"status": 422}}.get(trouble)
+    if fault:
+        streak.fault(ONE_BOX, "status", times=None, **fault)
+    if trouble == "a refused list":
+        streak.moods.refused_pipelines = {pipeline(streak, SUPPORT)}
+
+    second = sync(after=first)
+
+    said = "\n".join([*second.logs, *(f"{error.message}{error.internal_message}{error.stack_trace}" for error in second.errors)])
+    assert len(private) > 100
+    assert not [text for text in private if text and len(text) > 3 and text in said]
+    assert "@" not in said

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ import pytest
 from airbyte_cdk.models import (
     AirbyteStateBlob,
     AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
     AirbyteStateStats,
     AirbyteStateType,
     AirbyteStreamState,
@@ -28,7 +30,7 @@ from airbyte_cdk.models import (
 from conftest import CURSOR, Destination, Read, Reading, discovered, without_cursor
 from streak_sandbox import Sandbox, objects
 
-from source_streak import base
+from source_streak import SourceStreak, base
 from source_streak.records import DAY_MS, iso_time, milliseconds_of
 
 Row = dict[str, Any]
@@ -1286,6 +1288,79 @@ def test_damaged_marks_are_forgotten_and_all_is_read(streak: Sandbox, sync: Sync
 
     assert second.ok, second.errors and second.errors[0].message
     assert rows_of(second, stream) == rows_of(first, stream)
+
+
+def global_state(*states: AirbyteStateMessage, **shared: Any) -> Row:
+    """What a client writes that keeps the states of all streams in one message."""
+    streams = [AirbyteStateMessageSerializer.dump(state)["stream"] for state in states]
+    return {"type": "GLOBAL", "global": {"stream_states": streams, **shared}}
+
+
+@pytest.mark.parametrize("shared", [{}, {"shared_state": None}, {"shared_state": {}}, {"shared_state": {"cdc": {"lsn": 5}}}], ids=str)
+def test_a_global_state_is_read_as_the_states_of_the_streams_in_it(streak: Sandbox, sync: Sync, shared: Row) -> None:
+    first = sync(*SOME, "contacts")
+    changed = some_boxes(streak)[0]["key"]
+    streak.account.edit_box(changed, name="Changed")
+
+    second = sync(*SOME, "contacts", state=[AirbyteStateMessageSerializer.load(global_state(*first.last_states, **shared))])
+
+    assert second.ok
+    assert boxes_in(second, "boxes") == {changed}
+    assert not second.records["contacts"]
+    assert not warnings(second, "read whole")
+
+
+def test_states_of_several_types_in_one_list_are_all_read(streak: Sandbox, sync: Sync) -> None:
+    first = sync("boxes", "contacts", "organizations")
+    boxes, contacts, organizations = first.last_states
+    legacy = AirbyteStateMessage(type=AirbyteStateType.LEGACY, data={"organizations": vars(organizations.stream.stream_state)})
+
+    second = sync(
+        *("boxes", "contacts", "organizations"),
+        state=[
+            AirbyteStateMessageSerializer.load(global_state(contacts)),
+            AirbyteStateMessage(type=AirbyteStateType.STREAM),
+            boxes,
+            legacy,
+        ],
+    )
+
+    assert second.ok
+    assert not second.records
+
+
+HANDED_IN: dict[str, Callable[[list[Row]], Any]] = {
+    "a list of streams": lambda streams: [{"type": "STREAM", "stream": stream} for stream in streams],
+    "a list of streams without type": lambda streams: [{"stream": stream} for stream in streams],
+    "a list of one global": lambda streams: [{"type": "GLOBAL", "global": {"shared_state": {}, "stream_states": streams}}],
+    "a global alone": lambda streams: {"type": "GLOBAL", "global": {"stream_states": streams}},
+    "legacy": lambda streams: {"type": "LEGACY", "data": {one["stream_descriptor"]["name"]: one["stream_state"] for one in streams}},
+    "legacy without type": lambda streams: {one["stream_descriptor"]["name"]: one["stream_state"] for one in streams},
+}
+
+
+@pytest.mark.parametrize("form", HANDED_IN)
+def test_a_state_file_of_any_form_is_read(streak: Sandbox, sync: Sync, tmp_path: Path, form: str) -> None:
+    first = sync("boxes", "contacts")
+    streams = [AirbyteStateMessageSerializer.dump(state)["stream"] for state in first.last_states]
+    (tmp_path / "state.json").write_text(json.dumps(HANDED_IN[form](streams)))
+
+    second = sync("boxes", "contacts", state=SourceStreak.read_state(str(tmp_path / "state.json")))
+
+    assert second.ok
+    assert not second.records
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", "null", '{"boxes": null}', '[{"type": "STREAM"}]', "[5]", '"x"', '[{"type": "GLOBAL"}]', "[[]]", "7"]
+)
+def test_a_state_file_that_holds_no_state_means_that_all_is_read(streak: Sandbox, sync: Sync, tmp_path: Path, content: str) -> None:
+    (tmp_path / "state.json").write_text(content)
+
+    reading = sync("boxes", state=SourceStreak.read_state(str(tmp_path / "state.json")))
+
+    assert reading.ok
+    assert boxes_in(reading, "boxes") == set(streak.account.boxes)
 
 
 def test_a_state_for_pipelines_that_are_gone_is_no_matter(streak: Sandbox, sync: Sync) -> None:

@@ -12,17 +12,17 @@ from airbyte_cdk.test import entrypoint_wrapper
 from conftest import Read
 from streak_sandbox import Account, Sandbox
 
-from source_streak import SourceStreak, budget
+from source_streak import SourceStreak, budget, client
 
 WIDER = budget.WIDER  # as it is in use: `read` takes the pace out of the way of other tests
 COMMENTS = "v2/boxes/*/comments"
 
 
-def few(**moods: Any) -> dict[str, Any]:
-    """What Sandbox() takes for 25 boxes, each with one comment."""
+def few(times: int = 1, **moods: Any) -> dict[str, Any]:
+    """What Sandbox() takes for 25 boxes (or so many times that), each with one comment."""
     account = Account()
     account.add_team("Team")
-    for name, boxes in (("Sales", 15), ("Hiring", 10)):
+    for name, boxes in (("Sales", 15 * times), ("Hiring", 10 * times)):
         for box in account.boxes_of(account.add_pipeline(name, boxes=boxes)["key"]):
             account.add_comment(box["key"], "Hello")
     return {"account": account, **moods}
@@ -60,7 +60,7 @@ def test_no_second_of_a_read_holds_more_requests_than_are_set_retries_of_all_kin
     reading = paced("boxes", "box_comments", requests_per_second=10)
 
     assert reading.ok
-    assert len(streak.log) == 3 + 2 + 25 + 10
+    assert len(streak.log) - len(streak.requests("v1/users/me")) == 3 + 2 + 25 + 10
     assert streak.busiest_second() <= 10
 
 
@@ -78,6 +78,31 @@ def test_all_streams_share_one_budget(streak: Sandbox, paced: Read) -> None:
 def test_slow_answers_do_not_bunch_requests_up(streak: Sandbox, paced: Read) -> None:
     assert paced("box_comments", requests_per_second=20).ok
     assert streak.busiest_second() <= 20
+
+
+@pytest.mark.parametrize("streak", [few(times=3, latency_ms=1500)], indirect=True, ids=["75 boxes"])
+def test_forty_threads_that_fail_and_try_again_and_ask_about_the_key_stay_within_the_limit(
+    streak: Sandbox, paced: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So slow are the answers that thirty requests are under way at a time."""
+    clients: list[client.Client] = []
+    monkeypatch.setattr(client.Client, "_note", functools.partialmethod(noted, client.Client._note, clients))
+    for place, kind in enumerate(("reset", "html", "half_body", "half_json")):
+        streak.fault(COMMENTS, kind, times=3, after=15 * place)
+    streak.fault(COMMENTS, "status", times=1, after=20, status=403)
+
+    reading = paced("box_comments", requests_per_second=20)
+
+    assert reading.ok
+    assert {one.threads for one in clients} == {40}
+    assert len(reading.records["box_comments"]) == 75
+    assert len(streak.requests("v1/users/me")) >= 1
+    assert streak.busiest_second() <= 20
+
+
+def noted(self: client.Client, note: Callable[..., None], clients: list[client.Client], **outcome: bool) -> None:
+    clients.append(self)
+    note(self, **outcome)
 
 
 def test_the_tries_of_a_check_count_too(streak: Sandbox, check: Callable[[int], str]) -> None:

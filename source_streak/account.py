@@ -17,7 +17,7 @@ from source_streak.config import Config
 from source_streak.errors import Action, Place, Refused, StreakError, Unanswered, WrongKey
 from source_streak.paging import Numbered, Page, Pager, Params, Row, Whole, WrongShape, collect, cut, key_of, read_list
 
-KEY_PROVED_FOR = 60.0  # seconds
+KEY_PROVED_FOR = 60.0  # seconds; and so long it is believed that Streak is gone
 TOGETHER, WITNESSES = 100, 3  # see Account.fates
 
 
@@ -62,7 +62,9 @@ class Account:
         self._wanted = config.pipelines
         self._wrong_key: WrongKey | None = None
         self._key_proved = float("-inf")
-        self._doubt = threading.Lock()
+        self._doubt, self._outage = threading.Lock(), threading.Lock()
+        self._gone: Unanswered | None = None
+        self._gone_at = float("-inf")
         self._kept: dict[str, list[Any] | StreakError] = {}
         self.every_pipeline: list[Row] = []  # that the key sees, read or not; known once `pipelines` was asked for
         self.only: frozenset[str] | None = None  # the pipelines whose boxes are needed, where a sync does not need all
@@ -148,6 +150,8 @@ class Account:
             part = asked[start : start + TOGETHER]
             found = dict(zip(part, self.client.pool.map(self._fate, part), strict=True))
             doubtful = not all(isinstance(fate, dict) for fate in found.values())
+            if doubtful and self.client.down:
+                self._see_an_answer()
             if doubtful and not any(isinstance(self._fate(witness), dict) for witness in alive):
                 break
             self._fates |= found
@@ -176,6 +180,11 @@ class Account:
         if decided is Action.DOUBT_KEY:
             self._prove_key()
             decided = Action.FAIL if place is Place.TOP else Action.SKIP
+        if decided is Action.SKIP and isinstance(refusal, Unanswered) and self.client.down:
+            try:
+                self._see_an_answer()
+            except Unanswered:  # no matter of this one, and the next will fare no better
+                decided = Action.FAIL
         if decided is Action.FAIL:
             raise errors.failure(refusal, what) from refusal
         return decided
@@ -187,7 +196,7 @@ class Account:
         if isinstance(refusal, Refused):
             self.judge(refusal, Place.LIST, what)
         elif self.client.down:
-            self.me()  # raises if nothing at all is answered any more
+            self._see_an_answer()
         return refusal
 
     def _prove_key(self) -> None:
@@ -198,6 +207,19 @@ class Account:
             if time.monotonic() - self._key_proved > KEY_PROVED_FOR:
                 self.me()
                 self._key_proved = time.monotonic()
+
+    def _see_an_answer(self) -> None:
+        """Raises Unanswered if nothing at all is answered any more. One thread asks, at most once a minute, and the others believe it."""
+        with self._outage:
+            if not self.client.down:
+                return
+            if self._gone is None or time.monotonic() - self._gone_at > KEY_PROVED_FOR:
+                try:
+                    self.me()
+                    return
+                except Unanswered as unanswered:
+                    self._gone, self._gone_at = unanswered, time.monotonic()
+            raise self._gone
 
     def _once(self, what: str, read: Callable[[], list[Any]]) -> list[Any]:
         if self._wrong_key:

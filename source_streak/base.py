@@ -180,7 +180,7 @@ class StreakStream(HttpStream):
             yield from self._waiting(self.begin)
             if self.parent is Level.BOX:
                 self._compare_boxes(self._lists())
-            yield self._estimate()
+            yield (yield from self._waiting(self._estimate))
             aside: list[Answer] = []
             yield from self._read_parents(self._parents(), aside)
             if self.parent is Level.BOX:
@@ -267,8 +267,11 @@ class StreakStream(HttpStream):
             not self.incremental or self.memory.differs(parent.keys["pipelineKey"], parent.keys["boxKey"])
         )
 
-    def _due(self, parents: Iterable[Parent]) -> Iterator[Parent]:
+    def _due(self, parents: Iterable[Parent]) -> Iterator[Parent | None]:
+        """Those to be read; None now and then, for there may be very many others."""
         for parent in parents:
+            if monotonic() >= self._look:
+                yield None
             if not self.to_read(parent):
                 self.refusals.settled += self.incremental and self.to_ask(parent)
                 continue
@@ -304,7 +307,7 @@ class StreakStream(HttpStream):
     def _answers(self, parents: Iterable[Parent], again: bool) -> Iterator[Answer | None]:
         """One for each parent, in order; None while waiting."""
         if not self.endpoint:
-            return (Answer(parent, self.rows(parent)) for parent in self._due(parents))
+            return (parent and Answer(parent, self.rows(parent)) for parent in self._due(parents))
         if isinstance(self.pager, Cursored):
             return self._page_by_page(parents)
         pool, threads = self.account.client.pool, self.account.client.threads
@@ -630,7 +633,7 @@ class StreakStream(HttpStream):
             sample = [len(list(self.rows(parent))) if self.to_read(parent) else 0 for parent in first]
             rows = round(of * sum(sample) / len(sample)) if sample else 0
         self.progress.begin("boxes" if self.parent is Level.BOX else f"{self.parent.value}s", of)
-        estimate = AirbyteEstimateTraceMessage(name=self.name, type=EstimateType.STREAM, row_estimate=rows)
+        estimate = AirbyteEstimateTraceMessage(name=self.name, type=EstimateType.STREAM, row_estimate=min(max(rows, 0), MOST_ROWS))
         now = ab_datetime_now().timestamp() * 1000
         return AirbyteMessage(type=Type.TRACE, trace=AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=now, estimate=estimate))
 
@@ -660,17 +663,25 @@ MANY, MANY_SHARE = 50, 0.1  # boxes of a pipeline, which are not taken for delet
 FIRST_PART, LONGEST_PART = 4.0, 60.0  # seconds
 STATE_EVERY = 240.0  # seconds
 LONG_AGO = float("-inf")
+MOST_ROWS = 2**63 - 1  # that a message can speak of
 SAMPLE = 500  # parents, from which the rows of a stream without requests are estimated
 PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey")
 
 
-def rolling(pool: ThreadPoolExecutor, work: Callable[[Parent], Answer], parents: Iterable[Parent], ahead: int) -> Iterator[Answer | None]:
+def rolling(
+    pool: ThreadPoolExecutor, work: Callable[[Parent], Answer], parents: Iterator[Parent | None], ahead: int
+) -> Iterator[Answer | None]:
     """Do the work for all parents, `ahead` of them under way at a time; the answers in the parents' order, None while waiting."""
-    parents = iter(parents)
     due: deque[Future[Answer]] = deque()
     try:
         while True:
-            due.extend(pool.submit(work, parent) for parent in islice(parents, ahead - len(due)))
+            for parent in parents if len(due) < ahead else ():
+                if parent is None:
+                    yield None
+                    continue
+                due.append(pool.submit(work, parent))
+                if len(due) >= ahead:
+                    break
             if not due:
                 return
             if wait([due[0]], LOOK_UP).done:

@@ -44,6 +44,8 @@ ALONE_TRIES, ALONE_ANSWERS = 8, 20  # see Client.ask
 CONNECTIONS = 40
 SAY_EVERY = 30.0  # seconds
 KEY = re.compile(r"[A-Za-z0-9_-]+")
+# One half of a pair of escapes, which stand for one letter; the first group: what is none.
+HALF = re.compile(rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class Client:
@@ -59,6 +61,7 @@ class Client:
         self.pool = ThreadPoolExecutor(self.threads, "streak-request")
         self._patience = patience
         self.down = False  # a request was given up, and none has been answered since
+        self._closed = False  # the same, because of nothing but 429s
         self._answers = 0
         self._said = float("-inf")
         self._facts = threading.Lock()
@@ -104,19 +107,22 @@ class Client:
             except Refused:
                 self._note(answered=True)
                 raise
+            except OSError as problem:  # not of the network: AsItCame has made those an Again
+                raise errors.unsendable(problem) from problem
             except (Again, WrongShape) as problem:
                 failure = problem if isinstance(problem, Again) else Again(errors.UNEXPECTED)
             else:
                 self._note(answered=True)
                 return result
             tries, limited = tries + 1, limited + failure.limited
-            if failure.limited and limited < MOST_LIMITED:
+            most_limited = 1 if self._closed else MOST_LIMITED
+            if failure.limited and limited < most_limited:
                 continue  # the budget makes everybody wait
             failing += min(time.monotonic() - started, sum(TIMEOUT))  # the rest was a pause that Streak had asked for
             enough = min(patience, SHORT_PATIENCE) if self.down else patience
             others_fare_better = alone and tries >= ALONE_TRIES and self._answers - answers >= ALONE_ANSWERS
-            if failing >= enough or others_fare_better or limited >= MOST_LIMITED:
-                self._note(answered=False)
+            if failing >= enough or others_fare_better or limited >= most_limited:
+                self._note(answered=False, closed=limited >= most_limited)
                 raise Unanswered(failure.sentence, tries, _in_words(failing))
             self._say(failure.sentence)
             wait = min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
@@ -131,10 +137,10 @@ class Client:
             self._said = time.monotonic()
         LOGGER.warning("%s Trying again.", sentence)
 
-    def _note(self, answered: bool) -> None:
+    def _note(self, answered: bool, closed: bool = False) -> None:
         with self._facts:
             self._answers += answered
-            self.down = not answered
+            self.down, self._closed = not answered, closed
 
 
 class Again(Exception):
@@ -166,6 +172,13 @@ class AsItCame(ErrorHandler):
         return ErrorResolution(ResponseAction.SUCCESS)
 
 
+class Direct(requests.adapters.HTTPAdapter):
+    """To this machine itself, past any proxy of the environment: that would be another host, to which the key went unencrypted."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(request, *args, **{**kwargs, "proxies": {}})
+
+
 def path_of(endpoint: str, keys: Mapping[str, Any]) -> str:
     """The endpoint with the keys in its braces. They must look like keys (URL-safe base64), so that none can lead elsewhere."""
     if not all(KEY.fullmatch(str(key)) for key in keys.values()):
@@ -179,7 +192,8 @@ def _session(api_key: str, budget: Budget) -> requests.Session:
     session.headers["User-Agent"] = f"source-streak/{version('airbyte-source-streak')}"
     session.headers["Accept"] = "application/json"
     for scheme in ("https://", "http://"):  # ignore-https-check: for the sandbox; config.py lets it be used on loopback alone
-        session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS))
+        adapter = requests.adapters.HTTPAdapter if scheme == "https://" else Direct
+        session.mount(scheme, adapter(pool_connections=1, pool_maxsize=CONNECTIONS))
     return session
 
 
@@ -193,9 +207,25 @@ def _usable(response: requests.Response) -> Any:
     if not 200 <= status < 300:
         raise Refused(status, errors.words(response.content))
     try:
-        return orjson.loads(response.content)
+        return _parsed(response.content)
     except ValueError:
         raise Again(errors.unusable(status, response.headers.get("Content-Type", ""), response.content)) from None
+
+
+def _parsed(content: bytes) -> Any:
+    """JSON. Raises ValueError for what is none, and for what is nested too deeply to be written out again.
+
+    Half an emoji (a text that was cut within one) and bytes that are no letter become a �: they must not cost the whole page.
+    """
+    try:
+        parsed = orjson.loads(content)
+    except ValueError:
+        parsed = orjson.loads(HALF.sub(lambda found: found[1] or rb"\ufffd", content).decode(errors="replace"))
+    try:
+        orjson.dumps([[[[[[[[parsed]]]]]]]])  # with room for what records and messages put around it
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return parsed
 
 
 def _in_words(seconds: float) -> str:

@@ -196,7 +196,6 @@ class Refusals:
 
 UNREACHABLE: tuple[tuple[type[Exception], str], ...] = (
     # The first that fits counts: requests' classes inherit from each other.
-    (requests.exceptions.ProxyError, "The proxy on the way to Streak could not be used."),
     (
         requests.exceptions.SSLError,
         "The certificate of Streak's address could not be verified: something between here and Streak answers in its place, "
@@ -208,15 +207,34 @@ UNREACHABLE: tuple[tuple[type[Exception], str], ...] = (
     (requests.exceptions.ContentDecodingError, "An answer of Streak arrived damaged."),
     (requests.exceptions.ConnectionError, "The connection to Streak was refused or broke off."),
 )
+NO_PROXY = "The proxy on the way to Streak could not be used."
 UNEXPECTED = "Streak answered with something that is not the data expected."
+PROXY_SAID = re.compile(r"Tunnel connection failed: (\d{3})")
 NO_SUCH_NAME = "The name of Streak's address could not be resolved: this machine has no network, or its DNS does not work."
 
 
 def unreachable(problem: requests.exceptions.RequestException) -> str | None:
     """The sentence for a request that got no answer; None for one that could not even be sent (a bug of ours)."""
+    if isinstance(problem, requests.exceptions.ProxyError):  # may hold the failure of another kind, but then it is the proxy's
+        said = PROXY_SAID.search(repr(problem))
+        return f"The proxy on the way to Streak refused to pass the request on ({said[1]})." if said else NO_PROXY
     if "NameResolutionError" in repr(problem) or "Name or service not known" in repr(problem):
         return NO_SUCH_NAME
     return next((sentence for cls, sentence in UNREACHABLE if isinstance(problem, cls)), None)
+
+
+def unsendable(problem: OSError) -> StreakError:
+    """For a request that this machine's own settings keep from being sent. Quotes nothing: a proxy's address may hold a password."""
+    if isinstance(problem, requests.exceptions.RequestException):
+        return StreakError(
+            "The proxy that this machine's environment names (HTTPS_PROXY, ALL_PROXY) cannot be used, or else the address in "
+            "STREAK_API_URL: it is malformed, or of a kind that is not supported, such as SOCKS.",
+            "config_error",
+        )
+    return StreakError(
+        "The trusted authorities that this machine's environment names (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) cannot be read.",
+        "config_error",
+    )
 
 
 def unusable(status: int, content_type: str, body: bytes) -> str:

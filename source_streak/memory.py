@@ -21,6 +21,8 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
 from source_streak.ledger import Ledger, Unreadable, print_of, turn_of
 from source_streak.records import DAY_MS, LAST_MS, iso_time, milliseconds_of
 
@@ -52,8 +54,8 @@ class Memory:
         if state and (last is None or (since is not None and milliseconds_of(since) is None)):
             self.complaint, self.marks = DAMAGED, {}
         self._keys = self._key_texts(state.get("keys"))
-        doubted = state.get("doubted")
-        self.doubted = {scope for scope in doubted if isinstance(scope, str)} if isinstance(doubted, list) else set[str]()
+        doubted = state["doubted"] if isinstance(state.get("doubted"), list) else []
+        self.doubted = {scope for scope in doubted if isinstance(scope, str) and _writable(scope)}
         self._ledgers: dict[str, Ledger] = {}
         self._unlisted: dict[str, Ledger] = {}
         self._listed: set[str] = set()
@@ -190,14 +192,14 @@ class Memory:
 
     def _ledger_entries(self, entries: Any) -> dict[str, dict[str, Any]]:
         known = entries if isinstance(entries, dict) else {}
-        whole = {scope: entry for scope, entry in known.items() if isinstance(entry, dict)}
+        whole = {scope: entry for scope, entry in known.items() if isinstance(entry, dict) and _writable({scope: entry})}
         if entries is not None and len(whole) < max(len(known), not isinstance(entries, dict)):
             self.complaint = DAMAGED
         return whole
 
     def _key_texts(self, texts: Any) -> dict[str, str]:
         known = texts if isinstance(texts, dict) else {}
-        whole = {scope: text for scope, text in known.items() if isinstance(text, str)}
+        whole = {scope: text for scope, text in known.items() if isinstance(text, str) and _writable({scope: text})}
         if texts is not None and len(whole) < max(len(known), not isinstance(texts, dict)):
             self.complaint = KEYS_DAMAGED
         return whole
@@ -205,10 +207,19 @@ class Memory:
     def _marks(self, marks: Any) -> dict[str, int]:
         if marks is None:
             return {}
-        if isinstance(marks, dict) and all(type(mark) is int and 0 <= mark <= LAST_MS for mark in marks.values()):
+        if isinstance(marks, dict) and _writable(marks) and all(type(mark) is int and 0 <= mark <= LAST_MS for mark in marks.values()):
             return dict(marks)
         self.complaint = DAMAGED
         return {}
+
+
+def _writable(part: Any) -> bool:
+    """Whether a part of the state can be handed on as it is: not with numbers beyond 64 bits or halves of letters in it."""
+    try:
+        orjson.dumps(part)
+    except TypeError:
+        return False
+    return True
 
 
 def _pack(keys: set[str]) -> str:

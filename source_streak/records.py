@@ -31,6 +31,7 @@ FIRST_MS = (date.min.toordinal() - EPOCH) * DAY_MS
 MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 SECONDS = [f"{second:02d}." for second in range(60)]
 MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
+LARGEST = 2**63  # what JSON libraries and warehouses take for an integer ends here
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
@@ -180,6 +181,13 @@ def _integer(value: Any) -> int:
     raise Misfit
 
 
+def _column_integer(value: Any) -> int:
+    number = _integer(value)
+    if abs(number) >= LARGEST:
+        raise Misfit
+    return number
+
+
 def _number(value: Any) -> int | float:
     if type(value) in (int, float):
         return value  # type: ignore[no-any-return]
@@ -263,7 +271,7 @@ NESTED = frozenset({dict, list})
 ANY: tuple[type | None, Convert] = (None, without_secrets)
 SCALARS: dict[str, tuple[type, Convert]] = {
     "string": (str, _string),
-    "integer": (int, _integer),
+    "integer": (int, _column_integer),
     "number": (float, _number),
     "boolean": (bool, _boolean),
 }

@@ -12,10 +12,15 @@ from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteConnectionStatus,
     AirbyteMessage,
+    AirbyteStateBlob,
     AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
+    AirbyteStateType,
+    AirbyteStreamState,
     ConfiguredAirbyteCatalog,
     ConnectorSpecification,
     Status,
+    StreamDescriptor,
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
@@ -37,6 +42,7 @@ from source_streak.tables import PipelineTable, tables_of
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
 LINE = 300  # characters
+STATE_TYPES = {"stream": "STREAM", "global": "GLOBAL", "data": "LEGACY"}  # by the property that holds what they say
 
 
 class SourceStreak(AbstractSource):
@@ -71,7 +77,9 @@ class SourceStreak(AbstractSource):
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """The state of an earlier sync. One that cannot be read costs a whole read, and nothing else."""
         try:
-            return super().read_state(state_path)
+            found = cls._read_json_file(state_path) if state_path else None
+            messages = found if isinstance(found, list) else [found] if found else []
+            return [AirbyteStateMessageSerializer.load(_typed(message)) for message in messages]
         except OSError as error:
             raise Failure(StreakError(f"The file {state_path} (--state) cannot be read: {error.strerror}.", "config_error")) from error
         except Exception as error:  # whatever the framework's parsers raise
@@ -112,7 +120,7 @@ class SourceStreak(AbstractSource):
         """As the framework does it; a configured stream that does not exist fails with a sentence instead of silently."""
         self._configured = {configured.stream.name: configured.stream.json_schema for configured in catalog.streams}
         try:
-            yield from super().read(logger, config, catalog, state)
+            yield from super().read(logger, config, catalog, _by_stream(state or []))
         except AirbyteTracedException as closing:  # names the streams that failed; each has said why, a stack trace adds nothing
             raise Failure(StreakError(str(closing.message), "config_error")) from closing
 
@@ -178,6 +186,26 @@ class Missing(Stream):
                 "config_error",
             )
         )
+
+
+def _typed(state: dict[str, Any]) -> dict[str, Any]:
+    """A state in a file, with its type; one that is nothing but streams and what they remember is of the oldest."""
+    kind = next((kind for name, kind in STATE_TYPES.items() if name in state), None)
+    return {"type": kind, **state} if kind or "type" in state else {"type": "LEGACY", "data": state}
+
+
+def _by_stream(states: list[AirbyteStateMessage]) -> list[AirbyteStateMessage]:
+    """States of any type as those of single streams; a client may hand ours back as one GLOBAL, or as the data of a LEGACY one.
+
+    What streams share in a GLOBAL state is not ours, for we write none: it is left aside.
+    """
+    streams: list[AirbyteStreamState] = []
+    for state in states:
+        streams += [state.stream] if state.stream else []
+        streams += state.global_.stream_states if state.global_ else []
+        known = {name: blob for name, blob in (state.data or {}).items() if isinstance(blob, dict)}
+        streams += [AirbyteStreamState(StreamDescriptor(name), AirbyteStateBlob(blob)) for name, blob in known.items()]
+    return [AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream) for stream in streams]
 
 
 def _shorten(record: logging.LogRecord) -> bool:

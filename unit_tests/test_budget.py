@@ -244,3 +244,88 @@ def test_the_pace_never_falls_below_an_eighth_however_many_429s_come() -> None:
     first, second = start(limited, clock), start(limited, clock)
 
     assert second - first == pytest.approx(8 * 0.102)
+
+
+# --- An hour, forty threads -------------------------------------------------------------------------------------------
+
+HOUR = 3600.0
+THREADS = 40
+
+
+def an_hour(of: Budget, clock: Clock, answered: Callable[[float], tuple[int, str | None]]) -> list[float]:
+    """The moments at which forty threads let their requests go within an hour; `answered` says what each is answered with."""
+    starts: list[float] = []
+    first = clock.now
+    one_at_a_time = threading.Lock()
+
+    def work() -> None:
+        while (moment := start(of, clock)) < first + HOUR:
+            starts.append(moment)
+            with one_at_a_time:
+                answer(of, *answered(moment - first))
+
+    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(starts)
+
+
+def busiest_second_of_many(starts: list[float]) -> int:
+    """The same as busiest_second, for tens of thousands."""
+    most, begin = 0, 0
+    for end, moment in enumerate(starts):
+        while moment - starts[begin] >= 1:
+            begin += 1
+        most = max(most, end - begin + 1)
+    return most
+
+
+@pytest.mark.parametrize("rate", [1, 8, 10, 20])
+@pytest.mark.parametrize("wakes", ["on time", "early"])
+def test_in_an_hour_with_forty_threads_the_limit_is_never_passed_and_more_than_95_percent_of_it_are_used(rate: int, wakes: str) -> None:
+    clock = Clock(lambda seconds: seconds * {"on time": 1.0, "early": 0.7}[wakes])
+
+    starts = an_hour(budget(rate, clock), clock, lambda _: (200, None))
+
+    assert busiest_second_of_many(starts) <= rate
+    assert len(starts) > 0.95 * rate * HOUR
+
+
+@pytest.mark.parametrize("retry_after", ["5", None])
+def test_two_429s_in_an_hour_leave_more_than_95_percent_of_it_to_be_used(retry_after: str | None) -> None:
+    clock = Clock()
+    due = [1200.0, 2400.0]
+
+    def answered(moment: float) -> tuple[int, str | None]:
+        if due and moment >= due[0]:
+            due.pop(0)
+            return 429, retry_after
+        return 200, None
+
+    starts = an_hour(budget(10, clock), clock, answered)
+
+    assert not due
+    assert busiest_second_of_many(starts) <= 10
+    assert len(starts) > 0.95 * 10 * HOUR
+
+
+def test_many_429s_in_an_hour_never_lead_past_the_limit_nor_into_a_pause() -> None:
+    clock = Clock()
+    refused: list[float] = []
+
+    def answered(moment: float) -> tuple[int, str | None]:
+        if moment >= 40 * (len(refused) + 1):
+            refused.append(moment)
+            return 429, "7"
+        return 200, None
+
+    starts = an_hour(budget(10, clock), clock, answered)
+
+    assert len(refused) > 80
+    assert busiest_second_of_many(starts) <= 10
+    moments = [moment - 1000.0 for moment in starts]
+    for pause in refused:
+        within = [moment for moment in moments if pause < moment < pause + 7]
+        assert len(within) < THREADS, "only what was under way when the pause began"

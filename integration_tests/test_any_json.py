@@ -1,0 +1,429 @@
+"""Whatever JSON Streak sends, and whatever state comes back: records that fit their schemas or a sentence; no traceback, and an end.
+
+The account is read as it is, from real sockets' answers; only what the sandbox would have answered is replaced.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, DestinationSyncMode, SyncMode
+from conftest import discovered, hurry
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+from requests import Response
+from streak_sandbox import Account
+from streak_sandbox.api import ROUTES, Call, Refusal
+from streak_sandbox.moods import Moods
+from test_incremental import states_of
+
+from source_streak import SourceStreak, client
+from source_streak.base import Failure
+
+EXAMPLES = settings(
+    derandomize=True, deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+MOST_REQUESTS = 600  # of one read of this account; a few dozen are usual
+MESSAGES = 20_000
+
+# --- An account that answers without sockets --------------------------------------------------------------------------
+
+
+def small() -> Account:
+    """Two pipelines, a few boxes with one of everything."""
+    account = Account()
+    team = account.add_team("Team")["key"]
+    account.add_contact(team, givenName="Ada", fields={"7001": "x"})
+    account.add_organization(team, name="Acme")
+    account.snippets.append({"key": "agxSnippet", "snippetText": "Hello"})
+    for name in ("Sales", "Hiring"):
+        pipeline = account.add_pipeline(name, boxes=2)["key"]
+        for kind, options in (("TEXT_INPUT", ()), ("DROPDOWN", ("a", "b")), ("TAG", ("c",)), ("DATE", ()), ("CHECKBOX", ())):
+            account.add_field(pipeline, kind.title(), kind, options)
+        for box in account.boxes_of(pipeline):
+            account.edit_box(box["key"], fields={"1001": "text", "1002": "9001", "1003": ["9001"], "1004": 1_772_361_296_789})
+            account.add_comment(box["key"], "Hello")
+            account.add_task(box["key"])
+    return account
+
+
+class Stub:
+    """In the place of the HTTP client: answers for an account; `change` may replace the JSON of an endpoint, or its very bytes."""
+
+    def __init__(self) -> None:
+        self.account = small()
+        self.change: Callable[[str, Any], Any] = lambda path, body: body
+        self.asked: list[str] = []
+
+    def send_request(self, http_method: str, url: str, params: dict[str, Any] | None = None, **__: Any) -> tuple[None, Response]:
+        path = url.partition("/api/")[2]
+        self.asked.append(path)
+        assert len(self.asked) < MOST_REQUESTS, f"it goes on asking: {self.asked[-3:]}"
+        status, body = self._answer(path, {name: str(value) for name, value in (params or {}).items()})
+        body = self.change(path, body) if status == 200 else body
+        response = Response()
+        response.status_code = status
+        response._content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return None, response
+
+    def _answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        for route in ROUTES:
+            parts, wanted = path.split("/"), route.path.split("/")
+            if len(parts) == len(wanted) and all(one == other or other.startswith("{") for one, other in zip(parts, wanted, strict=True)):
+                keys = {other.strip("{}"): one for one, other in zip(parts, wanted, strict=True) if other.startswith("{")}
+                try:
+                    return 200, copy.deepcopy(route.answer(Call(self.account, Moods(), keys, query)))
+                except Refusal as refusal:
+                    return refusal.status, refusal.body
+        return 404, {"error": "Not found"}
+
+
+@pytest.fixture(scope="module")
+def stub() -> Iterator[Stub]:
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        patch.setattr(client, "LONGEST_WAIT", 0.0)
+        for name in ("PATIENCE", "SHORT_PATIENCE"):
+            patch.setattr(client, name, 0.0)
+            patch.setattr("source_streak.source." + name, 0.0)
+        patch.setattr("source_streak.account.SHORT_PATIENCE", 0.0)
+        patch.setattr(client.HttpClient, "send_request", lambda _, *args, **known: stub.send_request(*args, **known))
+        stub = Stub()
+        yield stub
+
+
+KEY = {"api_key": "abc", "requests_per_second": 20}
+SCHEMAS = {stream.name: stream.json_schema for stream in discovered().streams}
+
+
+class Whole:
+    """One read of all streams, tables too, written out as it would be."""
+
+    def __init__(self, stub: Stub, state: Any = None, incremental: bool = True) -> None:
+        stub.asked.clear()
+        self.errors: list[str] = []
+        self.records: list[tuple[str, dict[str, Any]]] = []
+        self.states: dict[str, dict[str, Any]] = {}
+        logger = logging.getLogger("airbyte")
+        try:
+            streams = SourceStreak().discover(logger, KEY).streams
+        except Failure as failure:
+            self._say(str(failure.message))
+            streams = discovered().streams
+        self.schemas = {stream.name: stream.json_schema for stream in streams}
+        catalog = ConfiguredAirbyteCatalog(
+            [
+                ConfiguredAirbyteStream(
+                    stream,
+                    SyncMode.incremental if incremental and SyncMode.incremental in stream.supported_sync_modes else SyncMode.full_refresh,
+                    DestinationSyncMode.append,
+                )
+                for stream in streams
+            ]
+        )
+        try:
+            for count, message in enumerate(SourceStreak().read(logger, KEY, catalog, states_of(**state) if state else None)):
+                assert count < MESSAGES
+                written = orjson.loads(orjson.dumps(AirbyteMessageSerializer.dump(message)))
+                if message.record:
+                    self.records.append((message.record.stream, written["record"]["data"]))
+                if message.state:
+                    self.states[message.state.stream.stream_descriptor.name] = written["state"]["stream"]["stream_state"]
+                if message.trace and message.trace.error:
+                    self._say(message.trace.error.message or "")
+                    assert message.trace.error.stack_trace is None, message.trace.error.stack_trace
+        except Failure as closing:
+            self._say(str(closing.message))
+
+    def _say(self, sentence: str) -> None:
+        assert "Something went wrong" not in sentence, "the framework's words for an exception that nobody foresaw"
+        assert sentence.rstrip().endswith((".", ")", '"')), sentence
+        self.errors.append(sentence)
+
+    def assert_fits(self) -> None:
+        """Each record its stream's schema; and no primary key twice."""
+        validators = {name: Draft7Validator(schema) for name, schema in self.schemas.items()}
+        keys = {name: [path[0] for path in PRIMARY_KEYS.get(name, [["box_key"]])] for name in self.schemas}
+        seen = set()
+        for stream, record in self.records:
+            problem = next(validators[stream].iter_errors(record), None)
+            assert problem is None, f"{stream}: {problem and problem.message}"
+            identity = (stream, *(record.get(name) for name in keys[stream]))
+            assert None not in identity
+            assert identity not in seen, identity
+            seen.add(identity)
+
+
+PRIMARY_KEYS = {stream.name: stream.source_defined_primary_key for stream in discovered().streams}
+
+# --- JSON that anything may be ----------------------------------------------------------------------------------------
+
+NUMBERS = st.sampled_from([0, -1, 1, 2**31, 2**53, 2**63 - 1, -(2**63), 2**64 - 1, 10**25, 1e300, 1e25, -1e19, 0.5, 1_772_361_296_789])
+TEXTS = st.text(max_size=6) | st.sampled_from(
+    ["", "key", "1001", "9001", "٣", "²", "\x00", "\ud83d", "🎧", "%s {0} %(x)s", "../..", "ﷺ" * 9, "select", "true", "1e9", "-0", "9" * 30]
+)
+SMALL = st.none() | st.booleans() | NUMBERS | TEXTS
+NAMES = st.text(max_size=4) | st.sampled_from(
+    ["key", "name", "type", "fields", "email", "userKey", "directUrl", "tags", "items", "dropdownSettings", "tagSettings", "results", "tag"]
+)
+JSON = st.recursive(SMALL, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=8)
+ANY = JSON | SMALL
+
+OPTIONS = ANY | st.lists(st.fixed_dictionaries({}, optional={"key": ANY, "name": ANY, "tag": ANY}) | ANY, max_size=3)
+KINDS = st.sampled_from(["TEXT_INPUT", "DROPDOWN", "TAG", "DATE", "CHECKBOX", "PERSON", "FORMULA", "TEAM_CONTACT", "NEW"]) | ANY
+DEFINITION = st.fixed_dictionaries(
+    {},
+    optional={
+        "key": st.sampled_from(["1001", "1002", "1003", "01001", "٣", "9" * 5_000, "x"]) | ANY,
+        "name": st.sampled_from(["Text_Input", "Deal size", "deal SIZE", "🎧", "name", "box_key"]) | ANY,
+        "type": KINDS,
+        "dropdownSettings": ANY | st.fixed_dictionaries({"items": OPTIONS}),
+        "tagSettings": ANY | st.fixed_dictionaries({"tags": OPTIONS}),
+    },
+)
+STAGES = ANY | st.dictionaries(
+    st.sampled_from(["5001", "5002"]) | TEXTS, st.fixed_dictionaries({}, optional={"name": ANY, "key": ANY}) | ANY
+)
+PIPELINE = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": ANY,
+        "fields": ANY | st.lists(DEFINITION | ANY, max_size=4),
+        "stages": STAGES,
+        "stageOrder": ANY | st.lists(TEXTS, max_size=3),
+        "aclEntries": ANY | st.lists(st.fixed_dictionaries({}, optional={"userKey": ANY, "email": ANY}) | ANY, max_size=3),
+        "boxCount": ANY,
+        "creationTimestamp": ANY,
+        "hasNextPage": ANY,
+        "mascot": ANY,
+    },
+)
+FIELDS_OF_TEAM = st.fixed_dictionaries({"fields": ANY | st.dictionaries(TEXTS, DEFINITION | ANY, max_size=3)}) | ANY
+TEAM = st.fixed_dictionaries(
+    {},
+    optional={"name": ANY, "members": OPTIONS, "contactSettings": FIELDS_OF_TEAM, "organizationSettings": FIELDS_OF_TEAM, "created": ANY},
+)
+VALUES = ANY | st.dictionaries(st.sampled_from(["1001", "1002", "1003", "1004", "1005"]) | TEXTS, ANY, max_size=4)
+COUNTER = ANY | st.integers(-2, 3)
+BOX = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": ANY,
+        "fields": VALUES,
+        "stageKey": ANY,
+        "commentCount": COUNTER,
+        "taskTotal": COUNTER,
+        "fileCount": COUNTER,
+        "gmailThreadCount": COUNTER,
+        "lastUpdatedTimestamp": ANY,
+        "stageHistoryEntries": ANY | st.lists(st.fixed_dictionaries({}, optional={"stageKey": ANY, "lastEntryToStageTs": ANY}), max_size=3),
+        "assignedToSharingEntries": OPTIONS,
+        "followerSharingEntries": OPTIONS,
+        "followerKeys": ANY | st.lists(ANY, max_size=2),
+        "creatorSharingEntry": ANY,
+        "contacts": OPTIONS,
+        "organizations": OPTIONS,
+        "linkedBoxKeys": ANY | st.lists(ANY, max_size=3),
+        "mascot": ANY,
+    },
+)
+ROW = st.fixed_dictionaries(
+    {}, optional={"key": ANY, "name": ANY, "message": ANY, "timestamp": ANY, "fields": VALUES, "members": ANY, "size": ANY, "mascot": ANY}
+)
+
+
+def rows_of(body: Any) -> list[Any]:
+    return body["results"] if isinstance(body, dict) and "results" in body else body if isinstance(body, list) else []
+
+
+def altered(part: str, change: dict[str, Any]) -> Callable[[str, Any], Any]:
+    """The first row of each answer of that endpoint, with other values."""
+
+    def alter(path: str, body: Any) -> Any:
+        if path.endswith(part) and (rows := rows_of(body)):
+            rows[0].update(change)
+        return body
+
+    return alter
+
+
+def read_twice(stub: Stub, change: Callable[[str, Any], Any]) -> None:
+    """As an account that is read for the first time, and again with the state that came of it."""
+    stub.change = change
+    first = Whole(stub)
+    first.assert_fits()
+    Whole(stub, first.states).assert_fits()
+
+
+@EXAMPLES
+@example({"fields": [{"key": "9" * 5_000, "name": "long", "type": "DATE"}]})
+@example({"boxCount": 10**25})
+@example({"name": {"a": 1}, "stages": {"5001": {"name": ["x"]}}, "stageOrder": "5001"})
+@given(PIPELINE)
+def test_a_pipeline_whatever_it_looks_like(stub: Stub, change: dict[str, Any]) -> None:
+    read_twice(stub, altered("/pipelines", change))
+
+
+@EXAMPLES
+@given(TEAM)
+def test_a_team_whatever_it_looks_like(stub: Stub, change: dict[str, Any]) -> None:
+    read_twice(stub, altered("/teams", change))
+
+
+@settings(EXAMPLES, max_examples=30)
+@example({"commentCount": 2**63 - 1, "taskTotal": -5})
+@example({"fields": {"1004": 1e300, "1001": 10**25}, "lastUpdatedTimestamp": 1e300})
+@given(BOX)
+def test_a_box_whatever_it_looks_like(stub: Stub, change: dict[str, Any]) -> None:
+    read_twice(stub, altered("/boxes", change))
+
+
+def test_counters_so_great_that_no_number_holds_their_sum(stub: Stub) -> None:
+    def every(path: str, body: Any) -> Any:
+        for row in rows_of(body) if path.endswith("/boxes") else ():
+            row["commentCount"] = 2**63 - 1
+        return body
+
+    stub.change = every
+    whole = Whole(stub)
+
+    whole.assert_fits()
+    assert not whole.errors
+    assert sum(stream == "box_comments" for stream, _ in whole.records) == 4
+
+
+EVERY_LIST = ("/comments", "/tasks", "/contacts", "/organizations", "/users", "/snippets", "/newsfeed")
+
+
+@EXAMPLES
+@given(st.sampled_from(EVERY_LIST), ROW)
+def test_a_row_of_any_other_list_whatever_it_looks_like(stub: Stub, part: str, change: dict[str, Any]) -> None:
+    read_twice(stub, altered(part, change))
+
+
+@settings(EXAMPLES, max_examples=30)
+@given(
+    st.sampled_from(("/teams", "/pipelines", "/boxes", "/users/me", *EVERY_LIST)),
+    ANY | st.fixed_dictionaries({"results": ANY, "hasNextPage": ANY}),
+)
+def test_an_answer_that_is_anything_at_all(stub: Stub, part: str, body: Any) -> None:
+    stub.change = lambda path, known: body if path.endswith(part) else known
+
+    Whole(stub).assert_fits()
+
+
+# --- Texts that are cut, and what is nested without end ---------------------------------------------------------------
+
+HALF_AN_EMOJI = rb'"Acme \ud83d"', '"Acme �"'
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        HALF_AN_EMOJI,
+        (rb'"\udca5 Acme"', '"� Acme"'),
+        (rb'"\ud83d\ude00 \ud83d"', '"😀 �"'),
+        (rb'"\\ud83d"', r'"\\ud83d"'),
+        (rb'"\\\ud83d"', r'"\\�"'),
+        (b'"Acme \xed\xa0\xbd"', None),
+        (b'"Acme \xf0\x9f"', '"Acme �"'),
+    ],
+)
+@pytest.mark.parametrize("part", ["/boxes", "/comments", "/pipelines", "/contacts"])
+def test_a_text_that_was_cut_within_a_letter_costs_that_letter_and_no_row(stub: Stub, part: str, sent: bytes, read: str | None) -> None:
+    column = {"/boxes": "name", "/comments": "message", "/pipelines": "name", "/contacts": "givenName"}[part]
+
+    def cut(path: str, body: Any) -> Any:
+        if not path.endswith(part):
+            return body
+        rows_of(body)[0][column] = "HERE"
+        return json.dumps(body).encode().replace(b'"HERE"', sent)
+
+    stub.change = cut
+    whole = Whole(stub)
+
+    whole.assert_fits()
+    assert not whole.errors
+    assert sum(stream == "boxes" for stream, _ in whole.records) == 4
+    stream = {"/boxes": "boxes", "/comments": "box_comments", "/pipelines": "pipelines", "/contacts": "contacts"}[part]
+    texts = [record.get(column) for name, record in whole.records if name == stream]
+    assert read is None or json.loads(read) in texts
+
+
+@pytest.mark.parametrize("part", ["/users/me", "/teams", "/pipelines", "/boxes", *EVERY_LIST])
+@pytest.mark.parametrize("depth", [100, 240, 300, 1_000, 100_000])
+def test_what_is_nested_without_end_is_a_record_or_a_sentence(stub: Stub, part: str, depth: int) -> None:
+    def nest(path: str, body: Any) -> Any:
+        if not path.endswith(part):
+            return body
+        row = body if part == "/users/me" else rows_of(body)[0]
+        row["mascot"] = "HERE"
+        return json.dumps(body).encode().replace(b'"HERE"', b'{"a":[' * (depth // 2) + b"1" + b"]}" * (depth // 2))
+
+    stub.change = nest
+    whole = Whole(stub)
+
+    whole.assert_fits()
+    assert whole.errors or depth < 300
+
+
+# --- States -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def known(stub: Stub) -> dict[str, Any]:
+    """The states of a whole sync."""
+    stub.change = lambda path, body: body
+    return Whole(stub).states
+
+
+STATE_VALUES = (
+    ANY
+    | st.integers()
+    | st.dictionaries(st.sampled_from(["\ud83d", "gone"]) | TEXTS, ANY, max_size=2)
+    | st.just({"gone": {"settled": 10**30, "bits": 3, "prints": "eJw="}})
+    | st.just({"gone": "eJwLzi9OLQEACPcCgg=="})
+)
+PARTS = ("version", "readAt", "ledgers", "marks", "keys", "doubted", "startDate", "summary", "somethingNew")
+
+
+@EXAMPLES
+@example({"ledgers": {"gone": {"settled": 10**30, "bits": 3, "prints": "eJw="}}}, False)
+@example({"doubted": ["\ud83d", 5, "x"]}, False)
+@example({"keys": {"\ud83d": "eJw="}, "marks": {"\ud83d": 5}}, True)
+@given(st.dictionaries(st.sampled_from(PARTS), STATE_VALUES, max_size=3), st.booleans())
+def test_any_state_is_taken_and_another_one_written(stub: Stub, known: dict[str, Any], damage: dict[str, Any], inside: bool) -> None:
+    """Parts of a good state replaced, or within them what belongs to one pipeline."""
+    stub.change = lambda path, body: body
+    states = copy.deepcopy(known)
+    for state in states.values():
+        for part, value in damage.items():
+            if inside and isinstance(state.get(part), dict):
+                state[part] = dict.fromkeys(state[part], value)
+            else:
+                state[part] = value
+
+    whole = Whole(stub, states)
+
+    whole.assert_fits()
+    assert not whole.errors
+    assert not [record for _, record in whole.records if record.get("_ab_cdc_deleted_at")], "a damaged state has deleted something"
+    again = Whole(stub, whole.states)
+    assert not again.errors
+    assert {stream for stream, _ in again.records}.isdisjoint(name for name, state in whole.states.items() if "ledgers" in state)
+
+
+def test_this_account_read_as_it_is_gives_records_of_most_streams_and_no_error(stub: Stub) -> None:
+    stub.change = lambda path, body: body
+    whole = Whole(stub)
+
+    whole.assert_fits()
+    assert not whole.errors
+    assert len({stream for stream, _ in whole.records}) >= 20
