@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -629,3 +630,12 @@ def test_the_log_never_says_that_more_teams_were_read_than_there_are(
 
     assert said
     assert not [(done, of) for done, of in said if int(done) > int(of)]
+
+
+def test_a_read_leaves_no_thread_behind_in_a_process_that_goes_on(streak: Sandbox, read: Read) -> None:
+    assert read().ok
+
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith(("streak-request", "streak-list", "streak-account"))]
+    for thread in ours:
+        thread.join(2)
+    assert not [thread.name for thread in ours if thread.is_alive()]

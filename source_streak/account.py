@@ -70,6 +70,13 @@ class Account:
         self.only: frozenset[str] | None = None  # the pipelines whose boxes are needed, where a sync does not need all
         self._fates: dict[str, Row | Fate] = {}
 
+    def close(self) -> None:
+        """Nothing more is asked: let go of threads and lists. The framework keeps every stream, and so its account, for ever."""
+        self.lists.close()
+        for pool in (self.client.pool, self.background):
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._kept.clear()
+
     def parents(self, level: Level) -> Iterable[Parent]:
         """All there are of this level, in Streak's order."""
         if level is Level.TEAM:

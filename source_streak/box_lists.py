@@ -119,6 +119,11 @@ class BoxLists:
         self._read_side_by_side(doubtful)
         _judge_short(doubtful)
 
+    def close(self) -> None:
+        """Nothing more is read: let go of threads and boxes."""
+        self._helpers.shutdown(wait=False, cancel_futures=True)
+        self._last_seen.clear()
+
     def present(self, listed: BoxList) -> set[str]:
         """The keys of the boxes that were seen last in this list, and so are its own."""
         return {key for key in listed.keys if self._last_seen[key].source == listed.key}

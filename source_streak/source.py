@@ -50,6 +50,7 @@ class SourceStreak(AbstractSource):
 
     def __init__(self) -> None:
         self._configured: dict[str, Mapping[str, Any]] = {}  # name -> JSON schema
+        self._accounts: list[Account] = []  # of the read under way
         LOGGER.addFilter(_shorten)
 
     @property
@@ -123,6 +124,9 @@ class SourceStreak(AbstractSource):
             yield from super().read(logger, config, catalog, _by_stream(state or []))
         except AirbyteTracedException as closing:  # names the streams that failed; each has said why, a stack trace adds nothing
             raise Failure(StreakError(str(closing.message), "config_error")) from closing
+        finally:
+            while self._accounts:
+                self._accounts.pop().close()
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """All that there are without asking, and the configured tables, over one account; makes no request."""
@@ -130,6 +134,7 @@ class SourceStreak(AbstractSource):
             account = Account(_config(config), PATIENCE)
         except StreakError as error:
             raise Failure(error) from error
+        self._accounts.append(account)
         streams: list[StreakStream] = [stream(account) for stream in STREAMS]
         others = {name: schema for name, schema in self._configured.items() if name not in NAMES}
         tables = [PipelineTable(account, name, schema, NAMES) for name, schema in others.items() if name.startswith(PREFIX)]
