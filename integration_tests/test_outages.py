@@ -36,6 +36,8 @@ from streak_sandbox import Sandbox
 from test_secrets import HURRIED, KEY, forms_of
 
 from source_streak import SourceStreak, account, client, source
+from source_streak.config import Config
+from source_streak.errors import Unanswered
 
 COMMENTS = "v2/boxes/*/comments"
 PATIENCE = client.PATIENCE  # as in use: the fixture `read` has less
@@ -531,3 +533,16 @@ def test_a_netrc_does_not_replace_the_key(streak: Sandbox, surroundings: pytest.
 
     assert check(tmp_path, streak.key)[0] == "SUCCEEDED"
     assert all(entry.authorized for entry in streak.log)
+
+
+def test_the_last_pause_does_not_overshoot_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(client.time, "sleep", pauses.append)
+
+    def send() -> Any:
+        raise client.Again("Nobody is there.")
+
+    with pytest.raises(Unanswered):
+        client.Client(Config(api_key="any"), patience=15.0).ask(send, lambda body: body)
+
+    assert sum(pauses) == pytest.approx(15.0, abs=0.5)

@@ -126,6 +126,7 @@ class Client:
                 raise Unanswered(failure.sentence, tries, _in_words(failing))
             self._say(failure.sentence)
             wait = min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
+            wait = min(wait, enough - failing)
             failing += wait
             time.sleep(wait)
 
