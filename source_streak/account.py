@@ -165,7 +165,7 @@ class Account:
         return {key: self._fates.get(key, Fate.UNKNOWN) for key in keys}
 
     def _fate(self, box_key: str) -> Row | Fate:
-        if not KEY.fullmatch(box_key):
+        if not KEY.fullmatch(box_key):  # path_of would refuse it in the words that Streak has for a deleted one
             return Fate.UNKNOWN
         path = path_of("v1/boxes/{boxKey}", {"boxKey": box_key})
         try:

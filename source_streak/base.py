@@ -538,8 +538,9 @@ class StreakStream(HttpStream):
         """For each box that was delivered and is deleted, or has left its table: key, cursor and time of deletion."""
         counts: Counter[Fate] = Counter()
         told: set[str] = set()
+        listed_now = {one.key for one in self.account.good_lists()}
         for listed in self._lists():
-            moved, lost = self._gone_from(listed, told)
+            moved, lost = self._gone_from(listed, told, listed_now)
             if not moved and not lost:
                 continue
             told |= moved | lost
@@ -561,10 +562,9 @@ class StreakStream(HttpStream):
             self.memory.bury(listed.key, ended | moved | hidden | outside)
         self._say_what_is_gone(counts)
 
-    def _gone_from(self, listed: BoxList, told: set[str]) -> tuple[set[str], set[str]]:
+    def _gone_from(self, listed: BoxList, told: set[str], listed_now: set[str]) -> tuple[set[str], set[str]]:
         """The boxes that were delivered from a list and are not in it: those now in another one, and those to be asked for."""
         missing = self.missing.get(listed.key, set()) - told
-        listed_now = {one.key for one in self.account.good_lists()}
         moved = {key for key in missing if key in self.anothers or self.account.lists.where(key) in listed_now}
         lost = missing - moved
         if not listed.complete:
