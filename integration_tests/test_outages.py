@@ -213,6 +213,57 @@ def test_a_single_box_that_fails_while_streak_answers_ends_no_stream(streak: San
     assert {record["boxKey"] for record in reading.records["box_comments"]} == {key for key, _ in comments_of(streak)} - set(bad[:2])
 
 
+@pytest.mark.parametrize("part", ["v2/pipelines", "v1/pipelines/*/boxes", COMMENTS])
+def test_an_answer_that_drips_is_given_up_and_asked_for_again(
+    streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """A byte now and then is no silence: at this pace one page of boxes would take days."""
+    monkeypatch.setattr(client, "TIMEOUT", (5.0, 0.2))
+    monkeypatch.setattr(client, "SLOWEST", 1_000_000)
+    streak.fault(part, "drip", seconds=0.05)
+
+    reading = read("boxes", "box_comments")
+
+    assert reading.ok
+    assert [entry.fault for entry in streak.log].count("drip") == 1
+    assert set(reading.keys("boxes")) == set(streak.account.boxes)
+    assert set(reading.keys("box_comments", "boxKey", "key")) == comments_of(streak)
+
+
+def test_a_streak_that_does_nothing_but_drip_is_given_up_with_a_sentence(
+    streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "TIMEOUT", (5.0, 0.2))
+    monkeypatch.setattr(client, "SLOWEST", 1_000_000)
+    streak.fault("v1/snippets", "drip", times=None, seconds=0.05)
+
+    error = read("snippets").error_of("snippets")
+
+    assert "came so slowly, less than 1 KB a second, that its end was not waited for" in error.message
+    assert error.failure_type.value == "transient_error"
+
+
+def test_a_slow_answer_that_gets_on_is_waited_for(streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the time of silence in all, and more than 1 KB a second."""
+    monkeypatch.setattr(client, "TIMEOUT", (5.0, 0.1))
+    monkeypatch.setattr(client, "SLOWEST", 10)
+    streak.fault("v1/snippets", "drip", times=None, seconds=0.001)
+
+    reading = read("snippets")
+
+    assert reading.ok
+    assert len(streak.requests("v1/snippets")) == 1
+
+
+def test_an_answer_that_falls_silent_in_the_middle_is_said_to_be_no_answer(
+    streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(client.SENDING, "timeout", (5.0, 0.1))
+    streak.fault("v1/snippets", "drip", times=None, seconds=5)
+
+    assert "did not answer within 60 seconds" in read("snippets").error_of("snippets").message
+
+
 def test_a_limit_that_never_lifts_is_waited_for_twelve_times_by_the_first_stream_and_once_by_the_others(
     streak: Sandbox, read: Read, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

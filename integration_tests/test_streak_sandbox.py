@@ -481,8 +481,9 @@ def test_a_connection_can_break(streak: Sandbox, kind: str) -> None:
     assert box_list(streak)
 
 
-def test_a_slow_answer_is_the_right_one(small: Sandbox) -> None:
-    small.fault("v1/users/me", "slow", seconds=0.01)
+@pytest.mark.parametrize(("kind", "seconds"), [("slow", 0.01), ("drip", 0.0001)])
+def test_a_slow_answer_is_the_right_one(small: Sandbox, kind: str, seconds: float) -> None:
+    small.fault("v1/users/me", kind, seconds=seconds)
 
     assert answer(small, "v1/users/me")["email"] == "ada@example.com"
 

@@ -12,14 +12,16 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeVar
 
 import orjson
 import pendulum
 import requests
+import urllib3
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
@@ -35,6 +37,8 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.client")
 
 TIMEOUT = (5.0, 60.0)  # seconds to connect, and of silence in an answer
+SLOWEST = 1_000  # bytes a second, of an answer that takes longer than that: a byte now and then is no silence
+PIECE = 65_536  # bytes read at a time, at most
 SENDING = {"timeout": TIMEOUT, "allow_redirects": False}  # a redirect would carry the key elsewhere
 PATIENCE = 300.0  # seconds of failing before a request is given up
 SHORT_PATIENCE = 15.0  # the same for `check`, where a person waits, and once Streak is known to be down
@@ -173,7 +177,17 @@ class AsItCame(ErrorHandler):
         return ErrorResolution(ResponseAction.SUCCESS)
 
 
-class Direct(requests.adapters.HTTPAdapter):
+class Steady(requests.adapters.HTTPAdapter):
+    """Reads answers as they come, and gives up one that drips; requests would wait for its end, however long."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        response = super().send(request, *args, **kwargs)
+        raw: Any = response.raw
+        raw.stream = partial(_pieces, raw)
+        return response
+
+
+class Direct(Steady):
     """To this machine itself, past any proxy of the environment: that would be another host, to which the key went unencrypted."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -193,9 +207,23 @@ def _session(api_key: str, budget: Budget) -> requests.Session:
     session.headers["User-Agent"] = f"source-streak/{version('airbyte-source-streak')}"
     session.headers["Accept"] = "application/json"
     for scheme in ("https://", "http://"):  # ignore-https-check: for the sandbox; config.py lets it be used on loopback alone
-        adapter = requests.adapters.HTTPAdapter if scheme == "https://" else Direct
+        adapter = Steady if scheme == "https://" else Direct
         session.mount(scheme, adapter(pool_connections=1, pool_maxsize=CONNECTIONS))
     return session
+
+
+def _pieces(raw: Any, *_: Any, **__: Any) -> Iterator[bytes]:
+    """The body of an answer. Raises requests' ReadTimeout for silence in it, and errors.Dripping."""
+    size, began = 0, time.monotonic()
+    try:
+        while piece := raw.read1(PIECE, decode_content=True):
+            yield piece
+            size += len(piece)
+            if time.monotonic() - began > TIMEOUT[1] + size / SLOWEST:
+                raw.close()
+                raise errors.Dripping
+    except urllib3.exceptions.ReadTimeoutError as silence:  # requests would call it a connection that broke off
+        raise requests.exceptions.ReadTimeout from silence
 
 
 def _usable(response: requests.Response) -> Any:

@@ -194,6 +194,10 @@ class Refusals:
             )
 
 
+class Dripping(requests.exceptions.ReadTimeout):
+    """An answer that never pauses for long, and never ends."""
+
+
 UNREACHABLE: tuple[tuple[type[Exception], str], ...] = (
     # The first that fits counts: requests' classes inherit from each other.
     (
@@ -202,6 +206,7 @@ UNREACHABLE: tuple[tuple[type[Exception], str], ...] = (
         "or the list of trusted authorities on this machine is out of date.",
     ),
     (requests.exceptions.ConnectTimeout, "No connection to Streak came about within 5 seconds."),
+    (Dripping, "An answer of Streak came so slowly, less than 1 KB a second, that its end was not waited for."),
     (requests.exceptions.ReadTimeout, "Streak did not answer within 60 seconds."),
     (requests.exceptions.ChunkedEncodingError, "The connection to Streak broke off in the middle of an answer."),
     (requests.exceptions.ContentDecodingError, "An answer of Streak arrived damaged."),

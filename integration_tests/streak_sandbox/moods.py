@@ -17,6 +17,7 @@ FAULT_KINDS = (
     "empty",  # 200 with [] or {"results": [], "hasNextPage": false}
     "half_json",  # 200, the JSON cut in the middle, and a Content-Length that says so
     "half_body",  # 200, the connection closed in the middle of the body
+    "drip",  # 200, the second half of the body a byte at a time, every seconds=…
     "reset",  # the connection reset before any byte
     "reset_in_body",  # the connection reset in the middle of the body
     "hang",  # no answer until the client goes away

@@ -311,11 +311,11 @@ class Sandbox:
         if fault.kind == "slow":
             await self._pause(fault.details["seconds"])
             return self._right_answer(request, entry)
-        return await self._spoil(fault.kind, request, self._right_answer(request, entry))
+        return await self._spoil(fault, request, self._right_answer(request, entry))
 
-    async def _spoil(self, kind: str, request: web.Request, right: web.Response) -> web.StreamResponse | None:
+    async def _spoil(self, fault: Fault, request: web.Request, right: web.Response) -> web.StreamResponse | None:
         """The faults that begin with the right answer."""
-        body = bytes(right.body)  # type: ignore[arg-type]
+        kind, body = fault.kind, bytes(right.body)  # type: ignore[arg-type]
         half = body[: len(body) // 2]
         if kind == "empty":
             return _json(200, [] if body.startswith(b"[") else {"results": [], "hasNextPage": False})
@@ -324,6 +324,11 @@ class Sandbox:
         response = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": "application/json"})
         await response.prepare(request)
         await response.write(half)
+        if kind == "drip":
+            for place in range(len(half), len(body)):
+                await self._pause(fault.details["seconds"])
+                await response.write(body[place : place + 1])
+            return response
         if kind == "reset_in_body":
             _reset(request)
         elif request.transport:
