@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import logging
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -167,6 +169,23 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(client, "LONGEST_WAIT", 0.05)
     for module in (client, source):
         patch.setattr(module, "PATIENCE", 1.0)
+
+
+class Waits:
+    """Takes the place of the module `time` in client.py: each thread has its own clock, which goes on when it sleeps."""
+
+    def __init__(self) -> None:
+        self._mine = threading.local()
+        self.longest = 0.0  # that any thread has slept since `begin`
+        self.on_sleep: Callable[[float], None] = lambda slept: None
+
+    def monotonic(self) -> float:
+        return time.monotonic() + float(getattr(self._mine, "slept", 0.0))
+
+    def sleep(self, seconds: float) -> None:
+        self._mine.slept = getattr(self._mine, "slept", 0.0) + seconds
+        self.longest = max(self.longest, self._mine.slept)
+        self.on_sleep(self._mine.slept)
 
 
 Discover = Callable[..., AirbyteCatalog]

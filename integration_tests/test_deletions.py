@@ -357,6 +357,26 @@ def test_what_is_hidden_is_not_deleted_and_what_was_deleted_meanwhile_is_told_on
     assert kept(first, second, third) == there(streak)
 
 
+def test_a_box_that_moved_into_a_pipeline_that_streak_hides_by_404_is_not_taken_for_deleted(streak: Sandbox, sync: Sync):
+    """As chaos found it: its old list is complete, its own address is a 404, and every other box is found."""
+    first = sync("boxes")
+    key = boxes_of(streak, "Sales")[3]
+    streak.account.move_box(key, pipeline(streak, SUPPORT))
+    streak.moods.refused_pipelines = {pipeline(streak, SUPPORT)}
+    streak.moods.hidden_is_404 = True
+
+    second = sync("boxes", after=first)
+
+    assert none_deleted(second)
+    assert any("1 box is in no list any more, but Streak does not answer in a way to be believed" in line for line in second.logs)
+
+    streak.moods.refused_pipelines = set()
+    streak.account.delete_box(key)
+    third = sync("boxes", after=second)
+
+    assert tombstones(third) == [key]
+
+
 def test_a_list_that_is_short_of_streaks_count_deletes_nothing(streak: Sandbox, sync: Sync):
     first = sync("boxes")
     sales = streak.account.pipelines[pipeline(streak, "Sales")]

@@ -16,9 +16,8 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +26,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.test import entrypoint_wrapper
-from conftest import Read, catalog_of
+from conftest import Read, Waits, catalog_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,23 +41,6 @@ from source_streak.errors import Unanswered
 COMMENTS = "v2/boxes/*/comments"
 PATIENCE = client.PATIENCE  # as in use: the fixture `read` has less
 LONGEST_WAIT = client.LONGEST_WAIT
-
-
-class Waits:
-    """Takes the place of the module `time` in client.py: each thread has its own clock, which goes on when it sleeps."""
-
-    def __init__(self) -> None:
-        self._mine = threading.local()
-        self.longest = 0.0  # that any thread has slept since `begin`
-        self.on_sleep: Callable[[float], None] = lambda slept: None
-
-    def monotonic(self) -> float:
-        return time.monotonic() + float(getattr(self._mine, "slept", 0.0))
-
-    def sleep(self, seconds: float) -> None:
-        self._mine.slept = getattr(self._mine, "slept", 0.0) + seconds
-        self.longest = max(self.longest, self._mine.slept)
-        self.on_sleep(self._mine.slept)
 
 
 @pytest.fixture
@@ -161,7 +143,7 @@ def test_gone_for_good_every_stream_ends_soon_after_the_first_and_what_was_deliv
     for stream in ("box_comments", *EVERYTHING_AFTER):
         error = reading.error_of(stream)
         assert error.failure_type.value == "transient_error"
-        assert "start the sync again when Streak can be reached" in error.message
+        assert "Try again when this has passed" in error.message
         assert error.stack_trace is None
     tries: dict[str, Counter[str]] = {}
     for entry in streak.log:

@@ -149,6 +149,7 @@ class Account:
 
         https://streak.readme.io/reference/get-a-box: 404 for one that is deleted.  But something may answer 404 to everything; so
         each hundred is believed only if one of the `witnesses`, boxes that are listed, is found in the same way afterwards.
+        And where a pipeline that is listed is itself a 404, the boxes that moved into it are, too: then none is believed.
         """
         keys = list(box_keys)
         asked = [key for key in keys if key not in self._fates]
@@ -156,6 +157,8 @@ class Account:
         for start in range(0, len(asked), TOGETHER):
             part = asked[start : start + TOGETHER]
             found = dict(zip(part, self.client.pool.map(self._fate, part), strict=True))
+            if self._hides_by_404:
+                found = {key: Fate.UNKNOWN if fate is Fate.DELETED else fate for key, fate in found.items()}
             doubtful = not all(isinstance(fate, dict) for fate in found.values())
             if doubtful and self.client.down:
                 self._see_an_answer()
@@ -163,6 +166,11 @@ class Account:
                 break
             self._fates |= found
         return {key: self._fates.get(key, Fate.UNKNOWN) for key in keys}
+
+    @property
+    def _hides_by_404(self) -> bool:
+        problems = [listed.problem for listed in self.bad_lists()]
+        return any(isinstance(problem, Refused) and errors.kind(problem) == "gone" for problem in problems)
 
     def _fate(self, box_key: str) -> Row | Fate:
         if not KEY.fullmatch(box_key):  # path_of would refuse it in the words that Streak has for a deleted one
@@ -257,9 +265,9 @@ class Account:
         self.every_pipeline = pipelines
         unknown = [wanted for wanted in self._wanted if not any(_is(pipeline, wanted) for pipeline in pipelines)]
         if unknown:
-            there_are = ", ".join(f'"{pipeline.get("name")}"' for pipeline in pipelines) or "none"
+            there_are = _quoted(pipeline.get("name") for pipeline in pipelines) or "none"
             raise StreakError(
-                f'The setting "Pipelines" names {", ".join(map(repr, unknown))}, which this API key does not see. '
+                f'The setting "Pipelines" names {_quoted(unknown)}, which this API key does not see. '
                 f"The pipelines that it sees: {there_are}.",
                 "config_error",
             )
@@ -291,6 +299,10 @@ def boxes_of(lists: Iterable[BoxList]) -> Iterator[Parent]:
 
 def _is(pipeline: Row, wanted: str) -> bool:
     return wanted in (pipeline["key"], str(pipeline.get("name", "")).strip())
+
+
+def _quoted(names: Iterable[Any]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _one(body: Any) -> Row:

@@ -53,8 +53,7 @@ class Unanswered(StreakError):
 
     def __init__(self, last: str, tries: int, time: str) -> None:
         super().__init__(
-            f"{last} Tried {tries} time{'s' if tries > 1 else ''} in {time}, then given up. "
-            "This is not a matter of the settings: start the sync again when Streak can be reached.",
+            f"{last} Tried {tries} time{'s' if tries > 1 else ''} in {time}, then given up. Try again when this has passed.",
             "transient_error",
         )
 
@@ -140,10 +139,11 @@ def skipped(what: str, problems: Mapping[str, Refused | StreakError]) -> StreakE
     failed = {name: problem for name, problem in problems.items() if isinstance(problem, StreakError)}
     sentences = []
     if refused:
-        way_out = ', or leave it out: name the pipelines to read in the setting "Pipelines"' if what == "pipeline" else ""
+        it = "it" if len(refused) == 1 else "them"
+        way_out = f', or leave {it} out: name the pipelines to read in the setting "Pipelines"' if what == "pipeline" else ""
         sentences.append(
-            f"Streak lists the {_several(what, refused)} but does not let this API key read it ({next(iter(refused.values()))}). "
-            f"Give the key's owner access to it in Streak{way_out}."
+            f"Streak lists the {_several(what, refused)} but does not let this API key read {it} ({next(iter(refused.values()))}). "
+            f"Give the key's owner access to {it} in Streak{way_out}."
         )
     if failed:
         sentences.append(f"The {_several(what, failed)} could not be read. {next(iter(failed.values())).sentence}")

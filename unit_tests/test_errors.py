@@ -41,7 +41,7 @@ def test_what_a_refusal_means_depends_on_where_it_came(refusal: Refused | Unansw
         (Refused(422, "odd"), "system_error", ["list of teams", '422: "odd"']),
         (Refused(404), "system_error", ["list of teams", "404"]),
         (Refused(302), "system_error", ["list of teams", "Redirects are not followed"]),
-        (UNANSWERED, "transient_error", ["list of teams", "(500)", "Tried 9 times in 5 minutes", "again when Streak can be reached"]),
+        (UNANSWERED, "transient_error", ["list of teams", "(500)", "Tried 9 times in 5 minutes", "again when this has passed"]),
     ],
 )
 def test_a_failure_names_what_was_asked_streaks_words_and_what_to_do(refusal: Refused | Unanswered, status: str, said: list[str]) -> None:
