@@ -34,10 +34,8 @@ from source_streak import account, base, budget, client
 budget.WIDER = 0.0
 client.LONGEST_WAIT, client.PATIENCE, client.SHORT_PATIENCE = 0.05, 4.0, 2.0
 client.SENDING["timeout"] = (1.0, 1.0)
-account.PATIENCE, account.SHORT_PATIENCE = 4.0, 2.0
+account.SHORT_PATIENCE = 2.0
 base.FIRST_PART, base.LONGEST_PART = 0.05, 0.5
-from source_streak import source
-source.PATIENCE = 4.0
 from source_streak.run import run
 run(sys.argv[1:])
 """

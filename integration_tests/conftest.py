@@ -35,7 +35,7 @@ from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
 from streak_sandbox import Sandbox
 
-from source_streak import SourceStreak, budget, client, source
+from source_streak import SourceStreak, budget, client
 
 Record = dict[str, Any]
 Read = Callable[..., "Reading"]
@@ -167,8 +167,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     """Whatever makes a test wait, out of the way: it is no test of pace or of patience."""
     patch.setattr(budget, "WIDER", 0.0)
     patch.setattr(client, "LONGEST_WAIT", 0.05)
-    for module in (client, source):
-        patch.setattr(module, "PATIENCE", 1.0)
+    patch.setattr(client, "PATIENCE", 1.0)
 
 
 class Waits:

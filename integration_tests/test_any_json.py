@@ -90,10 +90,8 @@ def stub() -> Iterator[Stub]:
     with pytest.MonkeyPatch.context() as patch:
         hurry(patch)
         patch.setattr(client, "LONGEST_WAIT", 0.0)
-        for name in ("PATIENCE", "SHORT_PATIENCE"):
-            patch.setattr(client, name, 0.0)
-            patch.setattr("source_streak.source." + name, 0.0)
-        patch.setattr("source_streak.account.SHORT_PATIENCE", 0.0)
+        for name in ("client.PATIENCE", "client.SHORT_PATIENCE", "account.SHORT_PATIENCE"):
+            patch.setattr(f"source_streak.{name}", 0.0)
         patch.setattr(client.HttpClient, "send_request", lambda _, *args, **known: stub.send_request(*args, **known))
         stub = Stub()
         yield stub

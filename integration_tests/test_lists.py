@@ -328,7 +328,7 @@ def test_a_childs_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read) -
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-@pytest.mark.parametrize("kind", ["wrong_shape", "not_json", "half_json", "half_body", "html"])
+@pytest.mark.parametrize("kind", ["wrong_shape", "not_json", "half_json", "half_body", "html", "empty"])
 @pytest.mark.parametrize(
     "pattern", ["v2/users/me/teams", "v2/pipelines", BOX_LISTS, "v2/teams/*/contacts", "v2/boxes/*/tasks", "v1/snippets"]
 )

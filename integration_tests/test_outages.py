@@ -34,7 +34,7 @@ from cryptography.x509.oid import NameOID
 from streak_sandbox import Sandbox
 from test_secrets import HURRIED, KEY, forms_of
 
-from source_streak import SourceStreak, account, client, source
+from source_streak import SourceStreak, account, client
 from source_streak.config import Config
 from source_streak.errors import Unanswered
 
@@ -49,8 +49,7 @@ def waits(read: Read, monkeypatch: pytest.MonkeyPatch) -> Waits:
     waits = Waits()
     monkeypatch.setattr(client, "time", waits)
     monkeypatch.setattr(client, "LONGEST_WAIT", LONGEST_WAIT)
-    for module in (client, source):
-        monkeypatch.setattr(module, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(client, "PATIENCE", PATIENCE)
     return waits
 
 
@@ -472,7 +471,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         monkeypatch.delenv(variable.lower(), raising=False)
     monkeypatch.setattr(client, "LONGEST_WAIT", 0.01)
     monkeypatch.setitem(client.SENDING, "timeout", (2.0, 0.2))
-    for module in (client, account, source):
+    for module in (client, account):
         monkeypatch.setattr(module, "SHORT_PATIENCE", 0.1)
     return monkeypatch
 
@@ -576,6 +575,6 @@ def test_the_last_pause_does_not_overshoot_the_patience(monkeypatch: pytest.Monk
         raise client.Again("Nobody is there.")
 
     with pytest.raises(Unanswered):
-        client.Client(Config(api_key="any"), patience=15.0).ask(send, lambda body: body)
+        client.Client(Config(api_key="any"), hurried=True).ask(send, lambda body: body)
 
     assert sum(pauses) == pytest.approx(15.0, abs=0.5)

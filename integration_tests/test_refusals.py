@@ -18,7 +18,7 @@ from airbyte_cdk.test import entrypoint_wrapper
 from conftest import Read, Reading, Waits
 from streak_sandbox import KEY_ISSUE, Account, Sandbox
 
-from source_streak import SourceStreak, account, budget, client, source
+from source_streak import SourceStreak, account, budget, client
 from source_streak.streams import STREAMS
 
 Fault = tuple[str, dict[str, Any]]
@@ -53,7 +53,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "500": ("status", {"status": 500}),
         "503 with Retry-After": ("status", {"status": 503, "retry_after": 5}),
         "408": ("status", {"status": 408}),
-        "429": ("status", {"status": 429, "retry_after": 7}),
+        "429": ("status", {"status": 429, "retry_after": 2}),
         "429 without Retry-After": ("status", {"status": 429}),
         "500 in HTML": ("html", {}),
         "login page": ("not_json", {}),
@@ -111,9 +111,8 @@ def read(read: Read, monkeypatch: pytest.MonkeyPatch) -> Read:
     """With patience for a dozen tries, and none of the waiting between them."""
     monkeypatch.setattr(client, "time", Waits())
     monkeypatch.setattr(client, "LONGEST_WAIT", 0.5)
-    for module in (client, source):
-        monkeypatch.setattr(module, "PATIENCE", 5.0)
-        monkeypatch.setattr(module, "SHORT_PATIENCE", 5.0)
+    for name in ("PATIENCE", "SHORT_PATIENCE"):
+        monkeypatch.setattr(client, name, 5.0)
     return read
 
 
@@ -684,7 +683,7 @@ def retry_after(kind: str) -> str | int | None:
     return {"seconds": 40, "date": at.strftime("%a, %d %b %Y %H:%M:%S GMT"), "nothing": None}[kind]
 
 
-@pytest.mark.parametrize(("kind", "between"), [("seconds", (39.5, 41.0)), ("date", (38.0, 41.0)), ("nothing", (0.5, 3.0))])
+@pytest.mark.parametrize(("kind", "between"), [("seconds", (39.5, 41.0)), ("date", (20.0, 41.0)), ("nothing", (0.5, 3.0))])
 def test_a_429_is_waited_out_as_long_as_it_says_and_nothing_is_lost(
     streak: Sandbox, read: Read, pauses: FastForward, kind: str, between: tuple[float, float]
 ) -> None:
@@ -705,10 +704,10 @@ def test_a_box_list_that_meets_the_limit_is_read_whole_all_the_same(streak: Sand
 
 
 def test_check_waits_out_a_429(streak: Sandbox, check: Callable[..., tuple[str, str]], pauses: FastForward) -> None:
-    streak.fault("v1/users/me", "status", times=2, status=429, retry_after=3)
+    streak.fault("v1/users/me", "status", times=2, status=429, retry_after=2)
 
     assert check() == ("SUCCEEDED", "")
-    assert pauses.waited == pytest.approx(6, abs=0.5)
+    assert pauses.waited == pytest.approx(4, abs=0.5)
 
 
 def test_a_limit_that_never_lifts_is_given_up_with_a_sentence(streak: Sandbox, read: Read) -> None:

@@ -21,8 +21,8 @@ from streak_sandbox import Sandbox
 KEY = "strk_t3st/+=&key-0001"  # with letters that look otherwise in an address
 WRONG = "strk_wr0ng/+=&key-0002"
 HURRIED = (
-    "from source_streak import budget, client, source; budget.WIDER = 0.0; client.LONGEST_WAIT = 0.01; "
-    "client.PATIENCE = client.SHORT_PATIENCE = source.PATIENCE = source.SHORT_PATIENCE = 0.1; "
+    "from source_streak import budget, client; budget.WIDER = 0.0; client.LONGEST_WAIT = 0.01; "
+    "client.PATIENCE = client.SHORT_PATIENCE = 0.1; "
     "from source_streak.run import run; run()"
 )
 LEVELS: dict[str, tuple[list[str], dict[str, str]]] = {

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from source_streak import errors
 from source_streak.box_lists import BoxList, BoxLists
-from source_streak.client import KEY, PATIENCE, SHORT_PATIENCE, Client, path_of
+from source_streak.client import KEY, SHORT_PATIENCE, Client, path_of
 from source_streak.config import Config
 from source_streak.errors import Action, Place, Refused, StreakError, Unanswered, WrongKey
 from source_streak.paging import Numbered, Page, Pager, Params, Row, Whole, WrongShape, collect, cut, key_of, read_list
 
+LOGGER = logging.getLogger("airbyte.account")
+KEY_NAMES = ("key", "pipelineKey", "teamKey")
 KEY_PROVED_FOR = 60.0  # seconds; and so long it is believed that Streak is gone
 TOGETHER, WITNESSES = 100, 3  # see Account.fates
 
@@ -54,8 +58,8 @@ class Parent(NamedTuple):
 class Account:
     """Everything but the streams' own requests. The methods block; what they found, or why they failed, is kept."""
 
-    def __init__(self, config: Config, patience: float = PATIENCE) -> None:
-        self.client = Client(config, patience)
+    def __init__(self, config: Config, hurried: bool = False) -> None:
+        self.client = Client(config, hurried)
         self.lists = BoxLists(self.client, self._judge_list, self._list_pipelines)
         self.background = ThreadPoolExecutor(1, "streak-account")  # for whoever must not block while these methods do
         self.config = config
@@ -99,7 +103,8 @@ class Account:
 
     def teams(self) -> list[Row]:
         """https://streak.readme.io/reference/get-my-teams"""
-        return self._once("teams", lambda: self._top_list("v2/users/me/teams", Numbered(100), "the list of teams"))
+        list_teams = partial(self._top_list, "v2/users/me/teams", Numbered(100), "the list of teams")
+        return self._once("teams", lambda: list_teams() or list_teams())
 
     def pipelines(self) -> list[Row]:
         """Those that the settings name, else all."""
@@ -250,16 +255,20 @@ class Account:
         return kept
 
     def _list_pipelines(self) -> list[Row]:
-        """https://streak.readme.io/reference/list-all-pipelines; v1 where this key has no v2."""
+        """https://streak.readme.io/reference/list-all-pipelines; v1 where this key has no v2, or v2 has none.
+
+        That there is nothing is not believed at once, here and of teams: it would empty the destination.
+        """
         what = "the list of pipelines"
         try:
-            return self._list("v2/pipelines", Numbered(100))
+            found = self._list("v2/pipelines", Numbered(100))
         except Refused as refusal:
             if errors.kind(refusal) == "no access":
                 self.judge(refusal, Place.TOP, what)
-            return self._top_list("v1/pipelines", Whole(), what)
+            found = []
         except Unanswered as unanswered:
             raise errors.failure(unanswered, what) from unanswered
+        return found or self._top_list("v1/pipelines", Whole(), what)
 
     def _narrowed(self, pipelines: list[Row]) -> list[Row]:
         self.every_pipeline = pipelines
@@ -284,10 +293,13 @@ class Account:
         def page(params: Params) -> Page:
             return self.client.ask(lambda: self.client.get(path, params), cut)
 
-        rows, whole = collect(read_list(pager, page))
+        rows, whole = collect(read_list(pager, page, identify=lambda row: key_of(row, KEY_NAMES)))
         if not whole:
             raise StreakError(f"Streak says that {path} has more pages, but sends nothing new on them.", "transient_error")
-        return [row for row in rows if key_of(row)]
+        known = [{**row, "key": key} for row in rows if (key := key_of(row, KEY_NAMES))]
+        if len(known) < len(rows):
+            LOGGER.warning("%s of %s in %s left out, without a key.", len(rows) - len(known), len(rows), path)
+        return known
 
 
 def boxes_of(lists: Iterable[BoxList]) -> Iterator[Parent]:

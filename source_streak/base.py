@@ -101,6 +101,7 @@ class StreakStream(HttpStream):
         self.progress = Progress(self.logger.info)
         self.refusals = Refusals(self._what)
         self.without_key = 0
+        self.empty_again = 0  # lists, against what the counters say
         self.misshapen: Counter[str] = Counter()  # values of custom fields, by the field's type
         self.missing: dict[str, set[str]] = {}  # by pipeline: boxes delivered from it earlier that are not in its list any more
         self.anothers: set[str] = set()  # boxes that the stream delivered when it was another pipeline's
@@ -334,9 +335,13 @@ class StreakStream(HttpStream):
         return client.SENDING
 
     def _ask(self, parent: Parent, again: bool) -> Answer:
-        """One parent's whole list."""
+        """One parent's whole list; one that is empty although the counters promise rows is asked for once more."""
         try:
-            return Answer(parent, [row for page in self._pages(parent, again) for row in page])
+            rows = [row for page in self._pages(parent, again) for row in page]
+            if not rows and self.expected(parent) and self.empty_again < MOST_EMPTY:
+                rows = [row for page in self._pages(parent, again) for row in page]
+                self.empty_again += not rows
+            return Answer(parent, rows)
         except (Refused, Unanswered) as refusal:
             return Answer(parent, (), refusal, self._judge(refusal))
 
@@ -398,7 +403,6 @@ class StreakStream(HttpStream):
         whole = yield from read_list(self.pager, page, self.expected(parent), identify=lambda row: key_of(row, self.key_names))
         if not whole:
             self.cut_short.add(parent.row["key"])
-            self.logger.warning("Streak says that %s has more pages, but sends nothing new: what it sent is used.", self._what)
         return whole
 
     def next_page_token(self, response: requests.Response) -> None:
@@ -499,6 +503,7 @@ class StreakStream(HttpStream):
             (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
             (self.refusals.aside, "box", "boxes", "refused or failed, also when asked again: the rows of this stream for it are missing"),
             (self.without_key, "row", "rows", "left out, without a key"),
+            (len(self.cut_short), "list", "lists", "said to have more pages, on which Streak sends nothing new: what it sent is used"),
             (misfits, "value", "values", f"that did not fit the column, kept in {other} ({_names(self.shape.misfits)})"),
             (
                 *(sum(self.misshapen.values()), "value", "values"),
@@ -664,6 +669,7 @@ FIRST_PART, LONGEST_PART = 4.0, 60.0  # seconds
 STATE_EVERY = 240.0  # seconds
 LONG_AGO = float("-inf")
 MOST_ROWS = 2**63 - 1  # that a message can speak of
+MOST_EMPTY = 20  # lists that are empty against their counters; then the counters are no longer believed
 SAMPLE = 500  # parents, from which the rows of a stream without requests are estimated
 PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey")
 

@@ -23,6 +23,7 @@ LOGGER = logging.getLogger("airbyte.boxes")
 PAGER = Numbered(500, "creationTimestamp")
 PAGES_AHEAD = 8  # of one long list
 LISTS_AT_ONCE = 8
+PAGES_AT_ONCE = 16  # of all lists: each may take 2 MB until it is packed, and on a busy machine they wait for that
 COUNT_AGAIN_AFTER = 50  # pages, of which one request more is 2 %
 PACKED_TOGETHER = 100  # boxes; as quick to unpack as can be, and hardly more than with larger parts
 KEY_NAMES = ("key", "boxKey")
@@ -59,6 +60,7 @@ class BoxList:
     taken: frozenset[str] = frozenset()  # boxes that another list has delivered, from which they moved here since
     problem: Refused | StreakError | None = None
     asked_again: bool = False
+    without_key: int = 0  # boxes
     ended: bool = False  # properly: Streak did not say that there is more
 
     @property
@@ -100,6 +102,7 @@ class BoxLists:
         self._client, self._judge, self._list_pipelines = client, judge, list_pipelines
         self._helpers = ThreadPoolExecutor(LISTS_AT_ONCE, "streak-list")
         self._lock = threading.Lock()
+        self._pages = threading.Semaphore(PAGES_AT_ONCE)
         self._asked = 0  # pages, roughly
         self._last_seen: dict[str, Packed] = {}  # box key -> the page that has its latest version
 
@@ -151,10 +154,13 @@ class BoxLists:
         """Into `listed`. What a refusal says of this pipeline alone becomes its problem; anything else is raised."""
         pages = PagesAhead(listed.expected, lambda params: self._fetch(listed, params), self._client.pool)
         seen: set[str] = set()
+        listed.without_key = 0
         try:
             _, listed.ended = collect(read_list(PAGER, pages.ask, listed.expected, seen))
             if not listed.ended and listed.expected is None:
                 LOGGER.warning('Streak says that the list of boxes of the pipeline "%s" goes on, but sends nothing new.', listed.name)
+            if listed.without_key:
+                LOGGER.warning('%s boxes of the pipeline "%s" left out, without a key.', f"{listed.without_key:,}", listed.name)
         except (Refused, Unanswered) as refusal:
             listed.problem = self._judge(refusal, f'the boxes of the pipeline "{listed.name}"')
         finally:
@@ -164,11 +170,14 @@ class BoxLists:
     def _fetch(self, listed: BoxList, params: Params) -> Page:
         self._asked += 1
         path = path_of("v1/pipelines/{pipelineKey}/boxes", {"pipelineKey": listed.key})
-        return self._client.ask(lambda: self._client.get(path, params), lambda body: self._pack(listed, cut(body)))
+        with self._pages:
+            return self._client.ask(lambda: self._client.get(path, params), lambda body: self._pack(listed, cut(body)))
 
     def _pack(self, listed: BoxList, page: Page) -> Page:
         """Put a page away; the one returned holds keys alone. Of a box that comes twice the later sight counts."""
-        boxes = {key: {**box, "key": key} for box in page.rows if (key := key_of(box, KEY_NAMES))}
+        known = [{**box, "key": key} for box in page.rows if (key := key_of(box, KEY_NAMES))]
+        listed.without_key += len(page.rows) - len(known)
+        boxes = {box["key"]: box for box in known}
         rows = [box for key, box in boxes.items() if key not in listed.taken]
         for start in range(0, len(rows), PACKED_TOGETHER):
             part = rows[start : start + PACKED_TOGETHER]

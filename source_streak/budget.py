@@ -90,7 +90,7 @@ class Budget(AbstractAPIBudget):
             return float(header)
         try:
             until = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
         return max(0.0, (until - self._wall_clock()).total_seconds())

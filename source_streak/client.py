@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import orjson
 import pendulum
@@ -25,7 +26,7 @@ import urllib3
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets, filter_secrets
 
 from source_streak import errors
 from source_streak.budget import Budget
@@ -47,7 +48,7 @@ MOST_LIMITED = 12  # 429s in a row for one request: then Streak is not busy but 
 ALONE_TRIES, ALONE_ANSWERS = 8, 20  # see Client.ask
 CONNECTIONS = 40
 SAY_EVERY = 30.0  # seconds
-KEY = re.compile(r"[A-Za-z0-9_-]+")
+KEY = re.compile(r"[A-Za-z0-9_=-]+")
 # One half of a pair of escapes, which stand for one letter; the first group: what is none.
 HALF = re.compile(rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
@@ -55,15 +56,18 @@ HALF = re.compile(rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-
 class Client:
     """One key's line to Streak, shared by all streams and threads of a sync."""
 
-    def __init__(self, config: Config, patience: float = PATIENCE) -> None:
+    def __init__(self, config: Config, hurried: bool = False) -> None:
+        """`hurried`: a person waits, so nothing is waited for that takes longer than 15 seconds."""
         encoded = base64.b64encode(f"{config.api_key}:".encode()).decode()
         for secret in (config.api_key, encoded):
-            add_to_secrets(secret)
+            for form in (secret, quote(secret), quote(secret, safe="")):
+                add_to_secrets(form)
         self.url = config.api_url
         self.budget = Budget(config.requests_per_second)
         self.threads = max(8, 2 * config.requests_per_second)  # Little's law: holds the rate up to 2 s of latency
         self.pool = ThreadPoolExecutor(self.threads, "streak-request")
-        self._patience = patience
+        self._hurried = hurried
+        self._patience = SHORT_PATIENCE if hurried else PATIENCE
         self.down = False  # a request was given up, and none has been answered since
         self._closed = False  # the same, because of nothing but 429s
         self._answers = 0
@@ -120,14 +124,18 @@ class Client:
                 return result
             tries, limited = tries + 1, limited + failure.limited
             most_limited = 1 if self._closed else MOST_LIMITED
-            if failure.limited and limited < most_limited:
+            pause = self.budget.pause if failure.limited else 0.0
+            too_long = self._hurried and failing + pause >= patience
+            if failure.limited and limited < most_limited and not too_long:
+                failing += pause if self._hurried else 0.0
                 continue  # the budget makes everybody wait
             failing += min(time.monotonic() - started, sum(TIMEOUT))  # the rest was a pause that Streak had asked for
             enough = min(patience, SHORT_PATIENCE) if self.down else patience
             others_fare_better = alone and tries >= ALONE_TRIES and self._answers - answers >= ALONE_ANSWERS
-            if failing >= enough or others_fare_better or limited >= most_limited:
+            if failing >= enough or others_fare_better or limited >= most_limited or too_long:
                 self._note(answered=False, closed=limited >= most_limited)
-                raise Unanswered(failure.sentence, tries, _in_words(failing))
+                until = f" It asks to wait for {_in_words(pause)}." if pause else ""
+                raise Unanswered(failure.sentence + until, tries, _in_words(failing))
             self._say(failure.sentence)
             wait = min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, not a secret
             wait = min(wait, enough - failing)
@@ -183,8 +191,18 @@ class Steady(requests.adapters.HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         response = super().send(request, *args, **kwargs)
         raw: Any = response.raw
+        if response.status_code < 200:  # the answer proper follows: on this line the next request would get it
+            raw.close()
+            raise requests.exceptions.ChunkedEncodingError
         raw.stream = partial(_pieces, raw)
         return response
+
+
+class Session(LimiterSession):
+    """The framework's, with its budget."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: requests would look at the address, which may be unreadable, although it is not to go there."""
 
 
 class Direct(Steady):
@@ -202,7 +220,7 @@ def path_of(endpoint: str, keys: Mapping[str, Any]) -> str:
 
 
 def _session(api_key: str, budget: Budget) -> requests.Session:
-    session = LimiterSession(api_budget=budget)
+    session = Session(api_budget=budget)
     session.auth = (api_key, "")
     session.headers["User-Agent"] = f"source-streak/{version('airbyte-source-streak')}"
     session.headers["Accept"] = "application/json"
@@ -234,7 +252,7 @@ def _usable(response: requests.Response) -> Any:
     if status == 408 or status >= 500:
         raise Again(f"Streak answered with an error of its own ({status}).")
     if not 200 <= status < 300:
-        raise Refused(status, errors.words(response.content))
+        raise Refused(status, errors.words(response.content, filter_secrets))
     try:
         return _parsed(response.content)
     except ValueError:

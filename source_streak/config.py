@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import pendulum
 from source_streak.errors import NEW_KEY, StreakError
 
 STREAK = "https://api.streak.com/api/"
+CREDENTIALS = re.compile(r"//[^/]*@")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DEFAULT_RATE = 8
 DEFAULT_RECHECK_DAYS = 30
@@ -82,8 +84,8 @@ def _api_url(address: str | None) -> str:
         return STREAK
     if not _allowed(address):
         raise StreakError(
-            f'The environment variable STREAK_API_URL is "{address}"; it has to begin with https:// '
-            "(http:// only for localhost or 127.0.0.1).",  # ignore-https-check: says that it is not allowed
+            f'The environment variable STREAK_API_URL is "{CREDENTIALS.sub("//", address)}"; it has to begin with https:// '
+            "(http:// only for localhost or 127.0.0.1), and to hold no password.",  # ignore-https-check: says that it is not allowed
             "config_error",
         )
     return address.rstrip("/") + "/"
@@ -95,4 +97,6 @@ def _allowed(address: str) -> bool:
         _ = parts.port  # raises for one that is no number
     except ValueError:
         return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    if not parts.hostname or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)

@@ -13,7 +13,7 @@ Pure: knows neither the framework nor a session.  Source of the statuses: https:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 import orjson
@@ -21,6 +21,7 @@ import requests
 
 KEY_ISSUE = "usually a key issue"
 WORDS_AT_MOST = 300
+NAMES = re.compile(r"""\S+@\S+|"[^"]*"|“[^”]*”|(?<!\w)'[^']*'(?!\w)""")
 LONG_KEY = re.compile(r"[A-Za-z0-9_-]{24,}")  # keys hold mail domains and addresses
 NEW_KEY = "Make a new key in Gmail > Streak > Integrations > Custom integrations > Create new key"
 
@@ -209,6 +210,7 @@ UNREACHABLE: tuple[tuple[type[Exception], str], ...] = (
     (Dripping, "An answer of Streak came so slowly, less than 1 KB a second, that its end was not waited for."),
     (requests.exceptions.ReadTimeout, "Streak did not answer within 60 seconds."),
     (requests.exceptions.ChunkedEncodingError, "The connection to Streak broke off in the middle of an answer."),
+    (requests.exceptions.InvalidHeader, "An answer of Streak arrived damaged."),
     (requests.exceptions.ContentDecodingError, "An answer of Streak arrived damaged."),
     (requests.exceptions.ConnectionError, "The connection to Streak was refused or broke off."),
 )
@@ -252,11 +254,15 @@ def unusable(status: int, content_type: str, body: bytes) -> str:
     return UNEXPECTED
 
 
-def words(body: bytes) -> str:
-    """What Streak says of a refusal, at most 300 characters; empty for HTML, an empty body and anything unreadable."""
+def words(body: bytes, hide: Callable[[str], str] = str) -> str:
+    """What Streak says of a refusal, at most 300 characters; empty for HTML, an empty body and anything unreadable.
+
+    What may name a box or a person (addresses, keys, whatever is in quotes) is left out, and so are the secrets that `hide` knows.
+    """
     try:
         parsed = orjson.loads(body)
     except ValueError:
         return ""
     said = parsed.get("error") or parsed.get("message") or "" if isinstance(parsed, dict) else ""
-    return LONG_KEY.sub(lambda key: f"…{key[0][-6:]}", " ".join(str(said).split()))[:WORDS_AT_MOST]
+    public = NAMES.sub("…", hide(" ".join(str(said).split())))
+    return LONG_KEY.sub(lambda key: f"…{key[0][-6:]}", public)[:WORDS_AT_MOST]

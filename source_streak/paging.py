@@ -15,6 +15,9 @@ from typing import Any, Protocol
 
 from source_streak.errors import Refused
 
+FLAGS = {"true": True, "false": False}
+MOST_BARREN = 3  # pages in a row with nothing new: more of them, and the list goes round in a circle
+
 Row = dict[str, Any]
 Params = dict[str, Any]
 
@@ -110,8 +113,8 @@ def cut(body: Any) -> Page:
     rows = envelope.get("results") if envelope else body
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise WrongShape("a list of objects was expected")
-    more, cursor = envelope.get("hasNextPage"), envelope.get("cursor")
-    return Page(rows, more if isinstance(more, bool) else None, cursor if isinstance(cursor, str) else None)
+    cursor = envelope.get("cursor")
+    return Page(rows, FLAGS.get(str(envelope.get("hasNextPage")).lower()), str(cursor) if type(cursor) in (str, int) else None)
 
 
 def key_of(row: Mapping[str, Any], names: tuple[str, ...] = ("key",)) -> str | None:
@@ -134,7 +137,7 @@ def read_list(
     seen = set() if seen is None else seen
     cursors: set[str] = set()
     restarted = False
-    total = largest = 0
+    total = largest = barren = 0
     params: Params | None = pager.first()
     while params is not None:
         try:
@@ -155,12 +158,13 @@ def read_list(
                 fresh.append(row)
                 new += 1
         total += new
+        barren = 0 if new else barren + 1
         yield fresh
         params = pager.after(params, page, Tally(new, total, expected, largest or params.get("limit", float("inf"))))
         largest = max(largest, len(page.rows))
         if params is None:
             return not page.more  # Streak says that there is more, but sends nothing new
-        if params.get("cursor") in cursors:
+        if params.get("cursor") in cursors or barren >= MOST_BARREN:
             return False  # a cursor that comes back would lead round in a circle
         if "cursor" in params:
             cursors.add(params["cursor"])

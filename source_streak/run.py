@@ -32,7 +32,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         from source_streak.source import launch
 
         for handler in logging.getLogger().handlers:
-            handler.addFilter(_without_traceback)
+            handler.addFilter(_presentable)
         _collect_less()
         launch((sys.argv[1:] if arguments is None else arguments) or ["--help"])
     except SystemExit as end:
@@ -70,15 +70,15 @@ def _collect_less() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """A failure that has a sentence is logged by that: where in the code it was raised tells its reader nothing."""
+def _presentable(record: logging.LogRecord) -> bool:
+    """A failure that has a sentence is logged by that, not by where in the code it was raised; urllib3's lines name addresses."""
     from airbyte_cdk.utils import AirbyteTracedException
 
     failure = record.exc_info and record.exc_info[1]
     if isinstance(failure, AirbyteTracedException):
         sentence, said = str(failure.message), record.getMessage()
         record.msg, record.args, record.exc_info = said if sentence in said else f"{said}: {sentence}", (), None
-    return True
+    return not record.name.startswith("urllib3")
 
 
 def _stop(code: int) -> NoReturn:

@@ -32,7 +32,6 @@ from jsonschema.exceptions import ValidationError
 
 from source_streak.account import Account, Level
 from source_streak.base import Failure, StreakStream
-from source_streak.client import PATIENCE, SHORT_PATIENCE
 from source_streak.columns import PREFIX
 from source_streak.config import STREAK, Config
 from source_streak.errors import StreakError
@@ -131,7 +130,7 @@ class SourceStreak(AbstractSource):
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """All that there are without asking, and the configured tables, over one account; makes no request."""
         try:
-            account = Account(_config(config), PATIENCE)
+            account = Account(_config(config))
         except StreakError as error:
             raise Failure(error) from error
         self._accounts.append(account)
@@ -242,7 +241,7 @@ def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
 
 def _reached(config: Config) -> Account:
     """An account whose key and pipelines were found to be there. Raises StreakError."""
-    account = Account(config, SHORT_PATIENCE)
+    account = Account(config, hurried=True)
     account.me()
     account.pipelines()
     return account

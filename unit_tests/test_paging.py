@@ -371,7 +371,7 @@ def test_a_list_of_something_else_than_objects_is_no_list(row: Any) -> None:
             cut(body)
 
 
-@pytest.mark.parametrize("flag", [None, "false", 0, 1, []], ids=repr)
+@pytest.mark.parametrize("flag", [None, "no", 0, 1, []], ids=repr)
 def test_a_flag_that_is_neither_true_nor_false_says_nothing(flag: Any) -> None:
     assert cut({"results": [], "hasNextPage": flag}).more is None
 
@@ -381,13 +381,19 @@ def test_a_flag_is_read(flag: bool) -> None:
     assert cut({"results": [], "hasNextPage": flag}).more is flag
 
 
-@pytest.mark.parametrize("cursor", [None, 5, {}, ["x"]], ids=repr)
+@pytest.mark.parametrize("cursor", [None, True, 5.5, {}, ["x"]], ids=repr)
 def test_a_cursor_that_is_no_text_is_none(cursor: Any) -> None:
     assert cut({"results": [], "cursor": cursor}).cursor is None
 
 
-def test_a_cursor_is_read() -> None:
-    assert cut({"results": [], "cursor": "abc"}).cursor == "abc"
+@pytest.mark.parametrize("cursor", ["abc", 5])
+def test_a_cursor_is_read(cursor: Any) -> None:
+    assert cut({"results": [], "cursor": cursor}).cursor == str(cursor)
+
+
+@pytest.mark.parametrize(("flag", "more"), [("false", False), ("True", True)])
+def test_a_flag_that_comes_as_text_is_read(flag: str, more: bool) -> None:
+    assert cut({"results": [], "hasNextPage": flag}).more is more
 
 
 @pytest.mark.parametrize("key", [None, "", 5, ["a"], {"a": 1}], ids=repr)
