@@ -178,7 +178,9 @@ def test_what_streak_says_of_a_refusal_is_quoted_without_the_key_names_and_addre
 
 def test_a_librarys_own_lines_are_not_printed(raw: Raw, tmp_path: Path) -> None:
     """urllib3 logs a traceback and the whole address for a header that is none."""
-    raw.answers["v1/users/me"] = raw.answers["v1/snippets"] = [http({"key": "agxUser", "results": []}, "200 OK", "foo bar")]
+    raw.answers["v1/users/me"] = raw.answers["v1/snippets"] = [
+        http({"key": "agxUser", "results": [{"key": "agxSnippet"}]}, "200 OK", "foo bar")
+    ]
     (tmp_path / "config.json").write_text(json.dumps({"api_key": KEY}))
     (tmp_path / "catalog.json").write_text(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of("snippets"))))
 

@@ -335,13 +335,9 @@ class StreakStream(HttpStream):
         return client.SENDING
 
     def _ask(self, parent: Parent, again: bool) -> Answer:
-        """One parent's whole list; one that is empty although the counters promise rows is asked for once more."""
+        """One parent's whole list."""
         try:
-            rows = [row for page in self._pages(parent, again) for row in page]
-            if not rows and self.expected(parent) and self.empty_again < MOST_EMPTY:
-                rows = [row for page in self._pages(parent, again) for row in page]
-                self.empty_again += not rows
-            return Answer(parent, rows)
+            return Answer(parent, [row for page in self._pages(parent, again) for row in page])
         except (Refused, Unanswered) as refusal:
             return Answer(parent, (), refusal, self._judge(refusal))
 
@@ -392,7 +388,7 @@ class StreakStream(HttpStream):
         slice_ = StreamSlice(partition=parent.keys, cursor_slice={})
         single = self.parent is Level.BOX
 
-        def page(params: Params) -> Page:
+        def answer(params: Params) -> Page:
             return self.account.client.ask(
                 lambda: self._fetch_next_page(slice_, next_page_token=params)[1],
                 cut,
@@ -400,10 +396,24 @@ class StreakStream(HttpStream):
                 patience=0 if again and single else None,
             )
 
+        def page(params: Params) -> Page:
+            first = answer(params)
+            if first.rows or params != self.pager.first() or not self._doubts_that_nothing_is_there(parent):
+                return first
+            second = answer(params)
+            self.empty_again += not second.rows
+            return second
+
         whole = yield from read_list(self.pager, page, self.expected(parent), identify=lambda row: key_of(row, self.key_names))
         if not whole:
             self.cut_short.add(parent.row["key"])
         return whole
+
+    def _doubts_that_nothing_is_there(self, parent: Parent) -> bool:
+        """Whether an empty list is asked for once more: in full refresh it would empty the destination, and otherwise be settled."""
+        if self.parent is Level.BOX:
+            return bool(self.expected(parent)) and self.empty_again < MOST_EMPTY
+        return self.parent is not Level.PIPELINE  # of which there may be thousands with nothing in them
 
     def next_page_token(self, response: requests.Response) -> None:
         """For the framework's own loop, which sees one page at a time; paging.read_list sees the list so far."""
