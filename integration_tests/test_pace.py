@@ -74,6 +74,20 @@ def test_all_streams_share_one_budget(streak: Sandbox, paced: Read) -> None:
     assert streak.busiest_second() <= 20
 
 
+def test_the_budget_hears_of_every_request_when_it_is_on_the_wire(streak: Sandbox, paced: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of those that fail: what counts is when they arrive."""
+    heard: list[budget.Budget] = []
+
+    def on_the_wire(self: budget.Budget) -> None:
+        heard.append(self)
+
+    monkeypatch.setattr(budget.Budget, "on_the_wire", on_the_wire)
+    streak.fault("v1/snippets", "reset", times=2)
+
+    assert paced("snippets", "teams", requests_per_second=20).ok
+    assert len(heard) == len(streak.log) >= 4
+
+
 @boxes_with_a_comment([few(latency_ms=400)])
 def test_slow_answers_do_not_bunch_requests_up(streak: Sandbox, paced: Read) -> None:
     assert paced("box_comments", requests_per_second=20).ok

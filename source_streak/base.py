@@ -413,7 +413,8 @@ class StreakStream(HttpStream):
         """Whether an empty list is asked for once more: in full refresh it would empty the destination, and otherwise be settled."""
         if self.parent is Level.BOX:
             return bool(self.expected(parent)) and self.empty_again < MOST_EMPTY
-        return self.parent is not Level.PIPELINE  # of which there may be thousands with nothing in them
+        # Of pipelines there may be thousands with nothing in them, and what is asked for since a mark is mostly nothing.
+        return self.parent is not Level.PIPELINE and not self.query(parent.keys)
 
     def next_page_token(self, response: requests.Response) -> None:
         """For the framework's own loop, which sees one page at a time; paging.read_list sees the list so far."""

@@ -15,6 +15,7 @@ from typing import Any
 from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget
 
 WIDER = 1.02  # than the rate says: leaves 2 % of each second for the jitter between here and the server
+LATE = 0.005  # seconds from its turn to the wire that a request may take
 LONGEST_GUESS = 60.0  # seconds; a 429 that names no time
 LONGEST_PAUSE = 3600.0  # seconds; a 429 that names a longer one is asked again after this
 SLOWEST = 8.0  # times the normal gap
@@ -48,8 +49,17 @@ class Budget(AbstractAPIBudget):
             while (wait := max(self._next, self._resume) - self._clock()) > 0:
                 self._sleep(wait)
             now = self._clock()
-            self._next = now + self._gap * self._pace(now)
+            with self._facts:
+                self._next = now + self._gap * self._pace(now)
             self._sent[threading.get_ident()] = now
+
+    def on_the_wire(self) -> None:
+        """A request has just been written.
+
+        One that was held up since its turn (by a handshake, by a busy machine) takes the next one's place: both would arrive together.
+        """
+        with self._facts:
+            self._next = max(self._next, self._clock() + self._gap * self._slowness - LATE)
 
     def update_from_response(self, request: Any, response: Any) -> None:
         """Learn from an answer: a 429 stops everybody and halves the pace for a while."""

@@ -185,8 +185,31 @@ class AsItCame(ErrorHandler):
         return ErrorResolution(ResponseAction.SUCCESS)
 
 
+class Line(urllib3.connection.HTTPConnection):
+    """A connection that says when a request has been written: between its turn and that, a handshake may lie."""
+
+    on_the_wire: Callable[[], None]
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        self.on_the_wire()
+
+
 class Steady(requests.adapters.HTTPAdapter):
-    """Reads answers as they come, and gives up one that drips; requests would wait for its end, however long."""
+    """Reads answers as they come, and gives up one that drips; requests would wait for its end, however long.
+
+    `on_the_wire` is called when a request has been written.
+    """
+
+    def __init__(self, on_the_wire: Callable[[], None]) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=CONNECTIONS)
+        self._on_the_wire = on_the_wire
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if not issubclass(pool.ConnectionCls, Line):
+            pool.ConnectionCls = type("Line", (Line, pool.ConnectionCls), {"on_the_wire": staticmethod(self._on_the_wire)})
+        return pool
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         response = super().send(request, *args, **kwargs)
@@ -226,7 +249,7 @@ def _session(api_key: str, budget: Budget) -> requests.Session:
     session.headers["Accept"] = "application/json"
     for scheme in ("https://", "http://"):  # ignore-https-check: for the sandbox; config.py lets it be used on loopback alone
         adapter = Steady if scheme == "https://" else Direct
-        session.mount(scheme, adapter(pool_connections=1, pool_maxsize=CONNECTIONS))
+        session.mount(scheme, adapter(budget.on_the_wire))
     return session
 
 

@@ -329,3 +329,31 @@ def test_many_429s_in_an_hour_never_lead_past_the_limit_nor_into_a_pause() -> No
     for pause in refused:
         within = [moment for moment in moments if pause < moment < pause + 7]
         assert len(within) < THREADS, "only what was under way when the pause began"
+
+
+def test_a_request_that_was_held_up_after_its_turn_takes_the_place_of_the_next() -> None:
+    clock = Clock()
+    one = budget(10, clock)
+    first = start(one, clock)
+    one.on_the_wire()
+    start(one, clock)
+    clock.now += 0.09  # a handshake
+    one.on_the_wire()
+    written = clock.now
+
+    third = start(one, clock)
+
+    assert third - written == pytest.approx(0.102, abs=0.006)
+    assert third - first > 0.28
+
+
+def test_a_request_that_is_written_at_once_holds_up_nobody() -> None:
+    clock = Clock()
+    one = budget(10, clock)
+    starts = []
+    for _ in range(11):
+        starts.append(start(one, clock))
+        clock.now += 0.004
+        one.on_the_wire()
+
+    assert starts[-1] - starts[0] == pytest.approx(1.02, abs=0.012)
