@@ -262,7 +262,7 @@ def test_a_pipeline_whose_key_has_its_other_name_is_read(streak: Sandbox, read: 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
 def test_what_has_no_key_is_left_out_with_its_count(streak: Sandbox, read: Read) -> None:
-    nameless = {"name": "Nameless", "pipelineKey": None}
+    nameless = {"name": "Nameless", "pipelineKey": None, "teamKey": next(iter(streak.account.teams))}
     pipelines = [*streak.account.pipelines.values(), nameless]
     answers_of(streak, "v2/pipelines", lambda _: {"results": pipelines, "hasNextPage": False})
     list_path = f"v1/pipelines/{next(iter(streak.account.pipelines))}/boxes"

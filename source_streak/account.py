@@ -20,7 +20,6 @@ from source_streak.errors import Action, Place, Refused, StreakError, Unanswered
 from source_streak.paging import Numbered, Page, Pager, Params, Row, Whole, WrongShape, collect, cut, key_of, read_list
 
 LOGGER = logging.getLogger("airbyte.account")
-KEY_NAMES = ("key", "pipelineKey", "teamKey")
 KEY_PROVED_FOR = 60.0  # seconds; and so long it is believed that Streak is gone
 TOGETHER, WITNESSES = 100, 3  # see Account.fates
 
@@ -103,7 +102,7 @@ class Account:
 
     def teams(self) -> list[Row]:
         """https://streak.readme.io/reference/get-my-teams"""
-        list_teams = partial(self._top_list, "v2/users/me/teams", Numbered(100), "the list of teams")
+        list_teams = partial(self._top_list, "v2/users/me/teams", Numbered(100), "the list of teams", "teamKey")
         return self._once("teams", lambda: list_teams() or list_teams())
 
     def pipelines(self) -> list[Row]:
@@ -261,14 +260,14 @@ class Account:
         """
         what = "the list of pipelines"
         try:
-            found = self._list("v2/pipelines", Numbered(100))
+            found = self._list("v2/pipelines", Numbered(100), "pipelineKey")
         except Refused as refusal:
             if errors.kind(refusal) == "no access":
                 self.judge(refusal, Place.TOP, what)
             found = []
         except Unanswered as unanswered:
             raise errors.failure(unanswered, what) from unanswered
-        return found or self._top_list("v1/pipelines", Whole(), what)
+        return found or self._top_list("v1/pipelines", Whole(), what, "pipelineKey")
 
     def _narrowed(self, pipelines: list[Row]) -> list[Row]:
         self.every_pipeline = pipelines
@@ -282,21 +281,26 @@ class Account:
             )
         return [pipeline for pipeline in pipelines if not self._wanted or any(_is(pipeline, one) for one in self._wanted)]
 
-    def _top_list(self, path: str, pager: Pager, what: str) -> list[Row]:
+    def _top_list(self, path: str, pager: Pager, what: str, also: str) -> list[Row]:
         try:
-            return self._list(path, pager)
+            return self._list(path, pager, also)
         except (Refused, Unanswered) as refusal:
             self.judge(refusal, Place.TOP, what)
             raise  # never reached: at the top every refusal ends the stream
 
-    def _list(self, path: str, pager: Pager) -> list[Row]:
+    def _list(self, path: str, pager: Pager, also: str) -> list[Row]:
+        """`also`: the other name under which rows have their key."""
+
+        def identify(row: Row) -> str | None:
+            return key_of(row, ("key", also))
+
         def page(params: Params) -> Page:
             return self.client.ask(lambda: self.client.get(path, params), cut)
 
-        rows, whole = collect(read_list(pager, page, identify=lambda row: key_of(row, KEY_NAMES)))
+        rows, whole = collect(read_list(pager, page, identify=identify))
         if not whole:
             raise StreakError(f"Streak says that {path} has more pages, but sends nothing new on them.", "transient_error")
-        known = [{**row, "key": key} for row in rows if (key := key_of(row, KEY_NAMES))]
+        known = [{**row, "key": key} for row in rows if (key := identify(row))]
         if len(known) < len(rows):
             LOGGER.warning("%s of %s in %s left out, without a key.", len(rows) - len(known), len(rows), path)
         return known
