@@ -285,7 +285,7 @@ def drawing(points: list[tuple[int, list[float], list[float]]]) -> str:
 
 
 def chart(title: str, unit: str, lines: list[list[tuple[int, float]]]) -> str:
-    """One of them: a line for each sync, its last value beside it."""
+    """One of them: a line for each sync."""
     everything = [value for line in lines for _, value in line]
     low, high = (10 ** math.floor(math.log10(min(everything))), 10 ** math.ceil(math.log10(max(everything))))
     first, last = lines[0][0][0], lines[0][-1][0]
