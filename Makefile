@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := pip install --quiet --disable-pip-version-check
 IMAGE := airbyte/source-streak:dev
+export PYTHONPATH := $(CURDIR)/sandbox:$(CURDIR)/tools
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -16,7 +17,7 @@ help: ## this list
 	@touch $@
 
 demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_API_KEY) into streak.duckdb
-	@$(BIN)/python integration_tests/demo.py
+	@$(BIN)/python tools/demo.py
 
 test: .venv/ready ## all tests but those that want more than Python: the targets test-… and acceptance
 	$(BIN)/python -m pytest
@@ -28,10 +29,10 @@ test-image: .venv/ready ## the image, built and run; needs a container engine
 	$(BIN)/python -m pytest -m image integration_tests/test_image.py
 
 acceptance: .venv/ready ## airbyte-cdk's standard suite, against the sandbox
-	$(BIN)/python integration_tests/acceptance.py
+	$(BIN)/python tools/acceptance.py
 
 acceptance-image: .venv/ready image ## the same suite's tests of the image
-	$(BIN)/python integration_tests/acceptance.py $(IMAGE)
+	$(BIN)/python tools/acceptance.py $(IMAGE)
 
 test-lowest test-newest: test-%: ## with the lowest or the newest dependencies that pyproject.toml allows: unit tests, and the command
 	rm -rf .venv-$*
@@ -55,7 +56,7 @@ types: .venv/ready ## mypy, strict
 	@touch $@
 
 test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
-	$(BIN)/python -m pytest integration_tests/check_clients.py
+	$(BIN)/python -m pytest -m clients integration_tests/test_clients.py
 
 .venv-dbt/ready: examples/dbt/requirements.txt
 	$(PYTHON) -m venv .venv-dbt
@@ -63,7 +64,7 @@ test-clients: .venv/ready .venv-clients/ready ## other people's clients read the
 	@touch $@
 
 test-dbt: .venv/ready .venv-dbt/ready ## dbt builds examples/dbt on what the demo loads
-	$(BIN)/python -m pytest integration_tests/check_dbt.py
+	$(BIN)/python -m pytest -m dbt integration_tests/test_dbt_build.py
 
 files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
 	.venv-files/bin/hadolint --failure-threshold info Dockerfile
@@ -95,10 +96,10 @@ audit: .venv-audit/ready ## known vulnerabilities of what the connector is locke
 	@touch $@
 
 bench: .venv/ready ## the figures of docs/performance.md
-	$(BIN)/python integration_tests/bench.py
+	$(BIN)/python tools/bench.py
 
 chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
-	$(BIN)/python integration_tests/chaos.py
+	$(BIN)/python tools/chaos.py
 
 image: ## the connector's Docker image, airbyte/source-streak:dev
 	docker build $${BASE_IMAGE:+--build-arg BASE_IMAGE="$$BASE_IMAGE"} --tag $(IMAGE) .

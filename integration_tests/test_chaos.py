@@ -8,7 +8,7 @@ import pytest
 
 @pytest.mark.parametrize("seed", [11, 12])
 def test_through_faults_kills_and_changes_the_destination_becomes_the_account(seed: int) -> None:
-    """Again by hand: `.venv/bin/python integration_tests/chaos.py --seed SEED --rounds 5`."""
+    """Again by hand: `.venv/bin/python tools/chaos.py --seed SEED --rounds 5`."""
     tally = chaos.Tally()
 
     chaos.series(seed, 5, tally)

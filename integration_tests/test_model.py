@@ -54,7 +54,7 @@ def test_the_page_has_four_questions():
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)
 def test_each_query_gives_the_answer_that_the_page_prints(question: Question, database: duckdb.DuckDBPyConnection):
-    assert answer(database, question.sql) == question.answer, "python integration_tests/questions.py writes the new answers"
+    assert answer(database, question.sql) == question.answer, "python tools/questions.py writes the new answers"
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)

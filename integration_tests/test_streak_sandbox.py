@@ -18,7 +18,7 @@ import requests
 from streak_sandbox import KEY_ISSUE, Account, Sandbox, keys, objects
 from streak_sandbox.seed import default_account
 
-HERE = Path(__file__).parent
+SANDBOX = Path(__file__).parents[1] / "sandbox"
 BOX_LISTS = "v1/pipelines/*/boxes"
 
 
@@ -898,7 +898,7 @@ def test_as_a_program_it_says_where_it_is_and_ends_cleanly(number: signal.Signal
     command += ["--latency-ms", "1", "--mood", "limit_cap=7", "--mood", "box_list_shape=array"]
     process = subprocess.Popen(
         command,
-        cwd=HERE,
+        cwd=SANDBOX,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -52,7 +52,7 @@ def account(stack: ExitStack, folder: Path) -> dict[str, str]:
         (folder / "config.json").write_bytes(orjson.dumps({"api_key": key}))
         return {name: value for name, value in os.environ.items() if name != "STREAK_API_KEY"}
     print("No STREAK_API_KEY in the environment: reading a sandbox, a small Streak that runs on this machine.")
-    shown(f"PYTHONPATH=integration_tests python -m streak_sandbox --port 0 --boxes {BOXES} &")
+    shown(f"PYTHONPATH=sandbox python -m streak_sandbox --port 0 --boxes {BOXES} &")
     streak = stack.enter_context(sandbox(BOXES))
     shown(f"export STREAK_API_URL={streak.url}")
     (folder / "config.json").write_bytes(orjson.dumps({"api_key": streak.key, "requests_per_second": RATE}))

@@ -26,6 +26,7 @@ from runs import COMMAND, Message, only
 from streak_sandbox import Sandbox
 from streak_sandbox.account import Account
 
+pytestmark = pytest.mark.clients
 ROOT = Path(__file__).parents[1]
 CLIENTS = ROOT / ".venv-clients/bin"
 BOXES, RATE = 30, 20

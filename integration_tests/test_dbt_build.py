@@ -12,6 +12,7 @@ import duckdb
 import pytest
 from demo_account import demo
 
+pytestmark = pytest.mark.dbt
 TOP = Path(__file__).parents[1]
 DBT = TOP / ".venv-dbt" / "bin" / "dbt"
 

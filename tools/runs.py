@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-HERE = Path(__file__).parent
+SANDBOX = Path(__file__).parents[1] / "sandbox"
 COMMAND = str(Path(sys.executable).with_name("source-streak"))
 RECORD = b'{"type":"RECORD"'  # how the line of a record begins: not each needs to be parsed
 Message = dict[str, Any]
@@ -59,7 +59,7 @@ def sandbox(boxes: int, pipelines: int | None = None) -> Iterator[Sandbox]:
     """A sandbox of so many boxes on a free port, until the block ends; in so many pipelines, or in a few."""
     command = [sys.executable, "-m", "streak_sandbox", "--port", "0", "--boxes", str(boxes)]
     command += ["--pipelines", str(pipelines)] if pipelines else []
-    with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=SANDBOX, stdout=subprocess.PIPE, text=True) as process:
         try:
             words = process.stdout.readline().split()  # Streak sandbox: URL  key: KEY  boxes: N
             if len(words) < 5:

@@ -23,7 +23,7 @@ from random import Random
 from typing import Any
 
 import orjson
-from conftest import DELETED_AT, Destination, Record
+from destination import DELETED_AT, Destination, Record
 from runs import configured, failure, only
 from streak_sandbox import Sandbox
 
