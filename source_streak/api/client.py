@@ -41,6 +41,7 @@ SAY_EVERY = 30.0  # seconds
 KEY = re.compile(r"[A-Za-z0-9_=-]+")
 STREAKS_OWN = f"Streak's status page, {errors.STATUS_PAGE}, may say more. "
 TEXT = ("text/markdown", "text/plain")
+WEB_PAGE = ("<!doctype html", "<html")
 
 
 class Client:
@@ -95,21 +96,20 @@ class Client:
             slot = self.budget.acquire(through_pause=self._hurried)
             try:
                 result = self._try(slot, path, params, read)
-            except (Refused, TooLarge):
+            except (Refused, TooLarge) as refusal:
                 self._note(answered=True)
-                raise
+                raise refusal.with_traceback(None) from None  # its frames hold the answer
             except RetryableFailure as problem:
-                failed = self._facts_of(problem, slot, self._answers - answered_before)
-                left, decision = left.after(failed, random.uniform(0.5, 1.0))  # noqa: S311 # no secret
-                if isinstance(decision, GiveUp):
-                    self._note(False, decision.because is Because.LIMITED_TOO_OFTEN)
-                    raise _given_up(problem, failed, left) from problem
-                self._say(problem)
-                if decision.seconds:
-                    self._clock.sleep(decision.seconds)
+                failed = self._failed(problem, slot, self._answers - answered_before)
             else:
                 self._note(answered=True)
                 return result
+            left, decision = left.after(failed, random.uniform(0.5, 1.0))  # noqa: S311 # no secret
+            if isinstance(decision, GiveUp):
+                self._note(answered=False, closed=decision.because is Because.LIMITED_TOO_OFTEN)
+                raise _given_up(failed, left)
+            self._say(failed)
+            self._clock.sleep(decision.seconds)
 
     def close(self) -> None:
         """Nothing more is asked: let go of threads and connections."""
@@ -125,7 +125,7 @@ class Client:
                 timeout=transport.TIMEOUT,
                 allow_redirects=False,  # a redirect would carry the key elsewhere
             )
-        except (OSError, ValueError, urllib3.exceptions.HTTPError) as problem:
+        except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as problem:
             raise transport.trouble(problem) from problem
         try:
             status = response.status_code
@@ -154,25 +154,25 @@ class Client:
             text = text.replace(secret, "****")
         return text
 
-    def _facts_of(self, problem: RetryableFailure, slot: float, others: int) -> Try:
-        limited = problem.cause is Cause.LIMITED
+    def _failed(self, problem: RetryableFailure, slot: float, others: int) -> Try:
         return Try(
+            problem.sentence,
             problem.cause,
             took=self._clock.monotonic() - slot,
-            pause=self.budget.pause if limited else 0.0,
+            pause=self.budget.pause if problem.cause is Cause.LIMITED else 0.0,
             others_answered=others,
             down=self.down,
             closed=self._closed,
         )
 
-    def _say(self, problem: RetryableFailure) -> None:
+    def _say(self, failed: Try) -> None:
         """In the log, at most every half minute: what is being waited for."""
         now = self._clock.monotonic()
         with self._facts:
-            if problem.cause is Cause.LIMITED or now - self._said < SAY_EVERY:
+            if failed.cause is Cause.LIMITED or now - self._said < SAY_EVERY:
                 return
             self._said = now
-        LOGGER.warning("%s Trying again.", problem.sentence)
+        LOGGER.warning("%s Trying again.", failed.sentence)
 
     def _note(self, answered: bool, closed: bool = False) -> None:
         with self._facts:
@@ -202,9 +202,10 @@ def json_of(response: Response) -> Any:
 
 def text_of(response: Response) -> str:
     """The text of an answer (v1/boxes/{boxKey}/md). Raises WrongShape for a web page or JSON."""
-    if not response.headers.get("Content-Type", TEXT[0]).lower().startswith(TEXT):
-        raise WrongShape("a text was expected")
     text = response.content.decode("utf-8-sig", errors="replace")
+    kind = response.headers.get("Content-Type", "text/plain").lower()
+    if not kind.startswith(TEXT) or text.lstrip()[:15].lower().startswith(WEB_PAGE):
+        raise WrongShape("a text was expected")
     if isinstance(response.raw, transport.Body):
         response.raw.nul_characters = text.count("\0")
     return text.replace("\0", "")
@@ -222,9 +223,10 @@ def path_of(endpoint: str, keys: Mapping[str, Any]) -> str:
 
 def forms_of(api_key: str) -> tuple[str, ...]:
     """Every form in which headers, addresses and pages show the key; the longest first."""
-    encoded = base64.b64encode(f"{api_key}:".encode()).decode()
+    encoded = (base64.b64encode(text.encode()).decode() for text in (api_key, f"{api_key}:"))
+    secrets = {api_key, *(text.rstrip("=") for text in encoded)}
     ways = (str, quote, quote_plus, lambda text: quote(text, safe=""), html.escape, _in_json)
-    forms = {way(secret) for secret in (api_key, encoded) for way in ways}
+    forms = {way(secret) for secret in secrets for way in ways}
     return tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
 
@@ -237,10 +239,10 @@ def _unusable(response: Response) -> str:
     return errors.unusable(response.status_code, kind, response.content)
 
 
-def _given_up(problem: RetryableFailure, failed: Try, left: Patience) -> Unanswered:
+def _given_up(failed: Try, left: Patience) -> Unanswered:
     asks = f" It asks to wait for {_in_words(failed.pause)}." if failed.pause else ""
-    hint = STREAKS_OWN if problem.cause is Cause.STREAK else ""
-    return Unanswered(problem.sentence + asks, left.tries, _in_words(left.failing), hint)
+    hint = STREAKS_OWN if failed.cause is Cause.STREAK else ""
+    return Unanswered(failed.sentence + asks, left.tries, _in_words(left.failing), hint)
 
 
 def _in_words(seconds: float) -> str:

@@ -277,7 +277,7 @@ class Refusals:
 
 def unusable(status: int, content_type: str, body: bytes) -> str:
     """The sentence for an answer that is not of the kind expected."""
-    if body.lstrip()[:1] == b"<" or "html" in content_type:
+    if body[:100].lstrip()[:1] == b"<" or "html" in content_type:
         return (
             f"Streak's address answered {status} with a web page where data was expected: "
             "a proxy or a login page stands between here and Streak."
@@ -296,5 +296,6 @@ def words(body: bytes, hide: Callable[[str], str] = str) -> str:
     except ValueError:
         return ""
     said = parsed.get("error") or parsed.get("message") or "" if isinstance(parsed, dict) else ""
-    public = NAMES.sub("…", hide(" ".join(str(said).split())))
+    line = "".join(filter(str.isprintable, " ".join(str(said).split())))
+    public = NAMES.sub("…", hide(line))
     return LONG_KEY.sub(lambda key: f"…{key[0][-6:]}", public)[:WORDS_AT_MOST]

@@ -44,7 +44,8 @@ class GiveUp:
 class Try:
     """A try that failed, and how others fared meanwhile."""
 
-    cause: Cause
+    sentence: str
+    cause: Cause = Cause.OTHER
     took: float = 0.0  # seconds from the request to its failure
     pause: float = 0.0  # seconds for which Streak wants nothing to be asked, after a 429
     others_answered: int = 0  # since this request was first tried

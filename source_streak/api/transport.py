@@ -11,6 +11,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -40,55 +41,48 @@ class Crowded(requests.exceptions.RequestException):
     """An answer that had to make room for those that came before it."""
 
 
-UNREACHABLE: tuple[tuple[type[Exception], str, Cause], ...] = (
+DAMAGED = "An answer of Streak arrived damaged."
+UNREACHABLE: tuple[tuple[type[Exception], Cause, str], ...] = (
     # The first that fits counts: requests' classes inherit from each other.
     (
         requests.exceptions.SSLError,
+        Cause.OTHER,
         "The certificate of Streak's address could not be verified: something between here and "
         "Streak answers in its place, or the list of trusted authorities on this machine is out "
         "of date.",
-        Cause.OTHER,
     ),
     (
         requests.exceptions.ConnectTimeout,
-        "No connection to Streak came about within 5 seconds.",
         Cause.STREAK,
+        "No connection to Streak came about within 5 seconds.",
     ),
     (
         Dripping,
+        Cause.STREAK,
         "An answer of Streak came so slowly, less than 1 KB a second, that its end was not waited "
         "for.",
-        Cause.STREAK,
     ),
     (
         Crowded,
-        "Answers of Streak that arrived together took more memory than there is for them.",
         Cause.CROWDED,
+        "Answers of Streak that arrived together took more memory than there is for them.",
     ),
     (
         requests.exceptions.ReadTimeout,
-        "Streak did not answer within 60 seconds.",
         Cause.STREAK,
+        "Streak did not answer within 60 seconds.",
     ),
     (
         requests.exceptions.ChunkedEncodingError,
+        Cause.OTHER,
         "The connection to Streak broke off in the middle of an answer.",
-        Cause.OTHER,
     ),
-    (
-        requests.exceptions.InvalidHeader,
-        "An answer of Streak arrived damaged.",
-        Cause.OTHER,
-    ),
-    (
-        requests.exceptions.ContentDecodingError,
-        "An answer of Streak arrived damaged.",
-        Cause.OTHER,
-    ),
+    (requests.exceptions.InvalidHeader, Cause.OTHER, DAMAGED),
+    (requests.exceptions.ContentDecodingError, Cause.OTHER, DAMAGED),
     (
         requests.exceptions.ConnectionError,
-        "The connection to Streak was refused or broke off.",
         Cause.OTHER,
+        "The connection to Streak was refused or broke off.",
     ),
 )
 NO_PROXY = "The proxy on the way to Streak could not be used."
@@ -128,7 +122,7 @@ def unreachable(problem: requests.exceptions.RequestException) -> RetryableFailu
     if "NameResolutionError" in repr(problem) or isinstance(problem.__context__, socket.gaierror):
         return RetryableFailure(NO_SUCH_NAME)
     found = (row for row in UNREACHABLE if isinstance(problem, row[0]))
-    return next((RetryableFailure(sentence, cause) for _, sentence, cause in found), None)
+    return next((RetryableFailure(sentence, cause) for _, cause, sentence in found), None)
 
 
 class Room:
@@ -150,16 +144,20 @@ class Room:
             held = self._held.setdefault(holder, 0)
             if held + size > self._size:
                 raise TooLarge(self._size)
-            self._waiting += 1
-            try:
-                while sum(self._held.values()) + size > self._size:
-                    if self._waiting == len(self._held) and holder is not next(iter(self._held)):
-                        raise Crowded
-                    self._changed.notify_all()
-                    self._changed.wait()
-            finally:
-                self._waiting -= 1
+            if sum(self._held.values()) + size > self._size:
+                self._wait_for(holder, size)
             self._held[holder] = held + size
+
+    def _wait_for(self, holder: object, size: int) -> None:
+        self._waiting += 1
+        self._changed.notify_all()  # the others see whether all wait now
+        try:
+            while sum(self._held.values()) + size > self._size:
+                if self._waiting == len(self._held) and holder is not next(iter(self._held)):
+                    raise Crowded
+                self._changed.wait()
+        finally:
+            self._waiting -= 1
 
     def give_back(self, holder: object) -> None:
         """All of it; may be called twice."""
@@ -182,28 +180,23 @@ class Body:
     def stream(self, *_: object, **__: object) -> Iterator[bytes]:
         """The body, whole. Raises exceptions of requests, and TooLarge."""
         whole = io.BytesIO()
-        try:
+        with ExitStack() as unfinished:
+            unfinished.callback(self.close)
             for piece in self._pieces():
                 whole.write(piece)
-        except urllib3.exceptions.ReadTimeoutError as silence:
-            self.close()
-            # requests would call it a connection that broke off
-            raise requests.exceptions.ReadTimeout from silence
-        except BaseException:
-            self.close()
-            raise
+            unfinished.pop_all()
         yield whole.getvalue()
 
     def _pieces(self) -> Iterator[bytes]:
         size, began = 0, self._clock.monotonic()
         for piece in _unpacked(self._raw):
-            before = self._clock.monotonic()
-            if before - began > TIMEOUT[1] + size / SLOWEST:
+            now = self._clock.monotonic()
+            if now - began > TIMEOUT[1] + size / SLOWEST:
                 raise Dripping
             if piece:
                 self._room.take(self, len(piece))
                 size += len(piece)
-                began += self._clock.monotonic() - before  # waiting for room is not dripping
+                began += self._clock.monotonic() - now  # waiting for room is not dripping
                 yield piece
 
     def close(self) -> None:
@@ -222,27 +215,34 @@ def _unpacked(raw: Any) -> Iterator[bytes]:
 
     By ourselves: urllib3 goes on reading, without a look at the clock, until something comes out.
     """
-    encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
-    wire = iter(partial(raw.read1, PIECE, decode_content=False), b"")
-    if encoding in ("identity", ""):
-        yield from wire
-        return
+    encoding = raw.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in PACKED:
-        raise requests.exceptions.ContentDecodingError
+        yield from _wire(raw)
+        return
     unpacker = zlib.decompressobj(ZLIB_OR_GZIP)
-    started = False
+    packed = b""
     try:
-        for packed in wire:
-            started = True
-            while packed:
-                yield unpacker.decompress(packed, PIECE)
-                packed = unpacker.unconsumed_tail
-                if unpacker.eof and (packed := unpacker.unused_data):
+        for packed in _wire(raw):
+            rest = packed
+            while rest:
+                yield unpacker.decompress(rest, PIECE)
+                rest = unpacker.unconsumed_tail
+                if unpacker.eof and (rest := unpacker.unused_data):
                     unpacker = zlib.decompressobj(ZLIB_OR_GZIP)  # a file of several members
     except zlib.error as damage:
         raise requests.exceptions.ContentDecodingError from damage
-    if started and not unpacker.eof:
+    if packed and not unpacker.eof:
         raise requests.exceptions.ChunkedEncodingError
+
+
+def _wire(raw: Any) -> Iterator[bytes]:
+    """The bytes as they come."""
+    try:
+        while piece := raw.read1(PIECE, decode_content=False):
+            yield piece
+    except urllib3.exceptions.ReadTimeoutError as silence:
+        # requests would call it a connection that broke off
+        raise requests.exceptions.ReadTimeout from silence
 
 
 class _Notifying:
@@ -320,8 +320,8 @@ def session(
     made = requests.Session()
     made.auth = (api_key, "")
     made.headers["User-Agent"] = f"source-streak/{version('airbyte-source-streak')}"
-    made.headers["Accept"] = "application/json"
-    made.headers["Accept-Encoding"] = "gzip, deflate"
+    made.headers["Accept"] = "application/json, text/markdown;q=0.9, text/plain;q=0.8"
+    made.headers["Accept-Encoding"] = "gzip"
     made.mount("https://", StreamingAdapter(on_the_wire, room, clock))
     # config.py lets this be used on loopback alone, for the sandbox
     made.mount("http://", NoProxyAdapter(on_the_wire, room, clock))  # ignore-https-check
