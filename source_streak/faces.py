@@ -41,7 +41,14 @@ def of_record(box: Row, names: Any) -> list[Any]:
 
 def of_activity(box: Row, pipeline_key: str) -> list[Any]:
     """For its comments, meetings, tasks, threads and files: where it is, and every stamp and counter that it has."""
-    return [pipeline_key, {name: value for name, value in box.items() if name.endswith(ACTIVITY) and name not in DRIFTING}]
+    return [
+        pipeline_key,
+        {
+            name: value
+            for name, value in box.items()
+            if name.endswith(ACTIVITY) and name not in DRIFTING
+        },
+    ]
 
 
 def names_in(pipeline: Row) -> str:
@@ -52,18 +59,31 @@ def names_in(pipeline: Row) -> str:
     names = [
         pipeline.get("name"),
         {key: mapping(stage).get("name") for key, stage in mapping(pipeline.get("stages")).items()},
-        [[key, field.get("name"), field.get("type"), options_of(field)] for key, field in definitions_of(pipeline.get("fields")).items()],
+        [
+            [key, field.get("name"), field.get("type"), options_of(field)]
+            for key, field in definitions_of(pipeline.get("fields")).items()
+        ],
     ]
-    return blake2b(orjson.dumps(names, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS), digest_size=16).hexdigest()
+    return blake2b(
+        orjson.dumps(names, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS), digest_size=16
+    ).hexdigest()
 
 
 def stamps(row: Row) -> Iterable[int]:
     """The times that a box or contact carries at its top level."""
-    return (value for name, value in row.items() if name.endswith(("Timestamp", "DueDate")) and type(value) is int and value > 0)
+    return (
+        value
+        for name, value in row.items()
+        if name.endswith(("Timestamp", "DueDate")) and type(value) is int and value > 0
+    )
 
 
 ACTIVITY = ("Timestamp", "Count", "DueDate", "Total", "Duration", "Emails", "Complete")
 
 
 def _without(entry: Any, name: str) -> Any:
-    return {key: value for key, value in entry.items() if key != name} if isinstance(entry, dict) else entry
+    return (
+        {key: value for key, value in entry.items() if key != name}
+        if isinstance(entry, dict)
+        else entry
+    )

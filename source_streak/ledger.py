@@ -35,7 +35,9 @@ Row = Mapping[str, Any]
 
 HASH_BITS = 32
 EXACT_BITS = 13  # more than it takes to number the boxes: two share a bucket in one of 16,000 cases
-MOST_ENTRIES = 80_000  # of all ledgers of a stream together: 5 to 7 bytes each, a third more in base64
+MOST_ENTRIES = (
+    80_000  # of all ledgers of a stream together: 5 to 7 bytes each, a third more in base64
+)
 PRINTS = 2**32
 
 
@@ -90,7 +92,12 @@ class Ledger:
             buckets = _undo_steps(packed[4 + 4 * count :])
         except (ValueError, zlib.error, binascii.Error, TypeError) as error:
             raise Unreadable(str(error)) from error
-        if len(prints) != count or len(buckets) != count or not isinstance(bits, int) or not 0 <= bits <= HASH_BITS:
+        if (
+            len(prints) != count
+            or len(buckets) != count
+            or not isinstance(bits, int)
+            or not 0 <= bits <= HASH_BITS
+        ):
             raise Unreadable("its parts do not fit together")
         return cls(dict(zip(buckets, prints, strict=True)), bits)
 
@@ -134,7 +141,9 @@ class Ledger:
 
     def text(self) -> str:
         """The ledger for the state: the prints of settled buckets, and nothing of those that are still to be read."""
-        return _packed({bucket: now for bucket, now in self._prints.items() if not self._due.get(bucket)})
+        return _packed(
+            {bucket: now for bucket, now in self._prints.items() if not self._due.get(bucket)}
+        )
 
     def differing(self) -> list[int]:
         """Hashes of the keys of the boxes that are to be read."""

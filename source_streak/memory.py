@@ -35,7 +35,9 @@ MOST_KEYS = 1_000_000  # bytes of them in the state; about 95,000 boxes
 class Memory:
     """The state of one stream. `now` is the time of this sync in epoch milliseconds."""
 
-    def __init__(self, state: Mapping[str, Any], now: int, recheck_days: int, start: int | None = None) -> None:
+    def __init__(
+        self, state: Mapping[str, Any], now: int, recheck_days: int, start: int | None = None
+    ) -> None:
         self.first = not state  # no sync before this one has delivered anything
         self.complaint = ""
         self.things = ("rows", "lists")  # in words, for the summary
@@ -46,7 +48,9 @@ class Memory:
         last = milliseconds_of(state.get("readAt"))
         self.clock, self.now = now, max(now, min(last or 0, LAST_MS - 1) + 1)
         # A mark from the future was set by a clock that was wrong: what was saved until now is not behind it.
-        self.marks = {scope: mark for scope, mark in self._marks(state.get("marks")).items() if mark <= now}
+        self.marks = {
+            scope: mark for scope, mark in self._marks(state.get("marks")).items() if mark <= now
+        }
         since = state.get("startDate")
         if (milliseconds_of(since) or 0) > (start or 0):
             self.marks = {}  # what lies before the earlier start was never asked for
@@ -75,9 +79,19 @@ class Memory:
         day = self.now // DAY_MS
         self._listed.add(scope)
         unlisted = self._entries.keys() - self._listed
-        of += sum(settled for name in unlisted if type(settled := self._entries[name].get("settled")) is int)
+        of += sum(
+            settled
+            for name in unlisted
+            if type(settled := self._entries[name].get("settled")) is int
+        )
         ledger = self._load(scope)
-        ledger.compare(((key, print_of(key, face, turn_of(key, day, self._recheck_days))) for key, face in faces), of)
+        ledger.compare(
+            (
+                (key, print_of(key, face, turn_of(key, day, self._recheck_days)))
+                for key, face in faces
+            ),
+            of,
+        )
         self._ledgers[scope] = ledger
         self._stale.add(scope)
         differing = ledger.differing() if unlisted else []
@@ -112,7 +126,9 @@ class Memory:
 
     def adopt(self, scope: str) -> set[str]:
         """Of a stream that is another pipeline's now: count what the earlier one delivered as this one's; returns those keys."""
-        keys: set[str] = set().union(*(self.delivered(other) for other in self._keys if other != scope))
+        keys: set[str] = set().union(
+            *(self.delivered(other) for other in self._keys if other != scope)
+        )
         if keys:
             self._keys = {scope: _pack(keys | self.delivered(scope))}
         return keys
@@ -156,14 +172,27 @@ class Memory:
         """As of now; costs something only for what changed since it was asked for last."""
         for scope in self._stale:
             if ledger := self._ledgers.get(scope):
-                self._entries[scope] = {"settled": ledger.settled, "bits": ledger.bits, "prints": ledger.text()}
+                self._entries[scope] = {
+                    "settled": ledger.settled,
+                    "bits": ledger.bits,
+                    "prints": ledger.text(),
+                }
             else:
-                self._entries[scope] = {**self._entries[scope], "prints": self._unlisted[scope].known_text()}
+                self._entries[scope] = {
+                    **self._entries[scope],
+                    "prints": self._unlisted[scope].known_text(),
+                }
         self._stale.clear()
         state: dict[str, Any] = {"version": VERSION, "readAt": self.read_at}
         if self._entries:
-            settled = sum(entry["settled"] for entry in self._entries.values() if isinstance(entry.get("settled"), int))
-            state["summary"] = f"{settled:,} {self.things[0]} in {len(self._entries):,} {self.things[1]} delivered as they are"
+            settled = sum(
+                entry["settled"]
+                for entry in self._entries.values()
+                if isinstance(entry.get("settled"), int)
+            )
+            state["summary"] = (
+                f"{settled:,} {self.things[0]} in {len(self._entries):,} {self.things[1]} delivered as they are"
+            )
             state["ledgers"] = dict(self._entries)
         if self.marks:
             state["marks"] = dict(self.marks)
@@ -192,14 +221,22 @@ class Memory:
 
     def _ledger_entries(self, entries: Any) -> dict[str, dict[str, Any]]:
         known = entries if isinstance(entries, dict) else {}
-        whole = {scope: entry for scope, entry in known.items() if isinstance(entry, dict) and _writable({scope: entry})}
+        whole = {
+            scope: entry
+            for scope, entry in known.items()
+            if isinstance(entry, dict) and _writable({scope: entry})
+        }
         if entries is not None and len(whole) < max(len(known), not isinstance(entries, dict)):
             self.complaint = DAMAGED
         return whole
 
     def _key_texts(self, texts: Any) -> dict[str, str]:
         known = texts if isinstance(texts, dict) else {}
-        whole = {scope: text for scope, text in known.items() if isinstance(text, str) and _writable({scope: text})}
+        whole = {
+            scope: text
+            for scope, text in known.items()
+            if isinstance(text, str) and _writable({scope: text})
+        }
         if texts is not None and len(whole) < max(len(known), not isinstance(texts, dict)):
             self.complaint = KEYS_DAMAGED
         return whole
@@ -207,7 +244,11 @@ class Memory:
     def _marks(self, marks: Any) -> dict[str, int]:
         if marks is None:
             return {}
-        if isinstance(marks, dict) and _writable(marks) and all(type(mark) is int and 0 <= mark <= LAST_MS for mark in marks.values()):
+        if (
+            isinstance(marks, dict)
+            and _writable(marks)
+            and all(type(mark) is int and 0 <= mark <= LAST_MS for mark in marks.values())
+        ):
             return dict(marks)
         self.complaint = DAMAGED
         return {}
