@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from source_streak.records import as_json, iso_time, mapping, objects, plain_number, whole_number, without_secrets
+from source_streak.records.shape import as_json, iso_time, mapping, objects, plain_number, whole_number, without_secrets
 
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
