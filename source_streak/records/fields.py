@@ -11,24 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from source_streak.records import (
-    as_json,
-    iso_time,
-    mapping,
-    objects,
-    plain_number,
-    whole_number,
-    without_secrets,
-)
+from source_streak.records.shape import as_json, iso_time, mapping, objects, plain_number, whole_number, without_secrets
 
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
 
 SCALAR = (str, int, float)  # and so bool
 UNSET: tuple[Any, ...] = (None, "", [])
-EMPTY = dict.fromkeys(
-    ("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue")
-)
+EMPTY = dict.fromkeys(("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue"))
 OPTIONS = (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag"))
 
 
@@ -89,17 +79,10 @@ def field_values(definitions: Definitions, values: Any, with_unset: bool = False
         given = mapping(values)
         for key, definition in definitions.items():
             if given.get(key) in UNSET:
-                yield {
-                    "fieldKey": key,
-                    "fieldName": name_of(definition, key),
-                    "fieldType": definition.get("type"),
-                    **EMPTY,
-                }
+                yield {"fieldKey": key, "fieldName": name_of(definition, key), "fieldType": definition.get("type"), **EMPTY}
 
 
-def set_fields(
-    definitions: Definitions, values: Any
-) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
+def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
     """Key, definition and value of each field that has a value."""
     for key, value in mapping(values).items():
         if value not in UNSET:
@@ -114,34 +97,19 @@ def fits(kind: Any, value: Any) -> bool:
         return truth(value) is not None
     if kind in ("TEXT_INPUT", "FORMULA", "DROPDOWN"):
         return isinstance(value, SCALAR)
-    of = {
-        "TAG": SCALAR,
-        "PERSON": (str, dict),
-        "TEAM_CONTACT": (str, dict),
-        "TEAM_ORGANIZATION": (str, dict),
-    }.get(str(kind))
+    of = {"TAG": SCALAR, "PERSON": (str, dict), "TEAM_CONTACT": (str, dict), "TEAM_ORGANIZATION": (str, dict)}.get(str(kind))
     return of is None or all(isinstance(one, of) for one in _several(value))
 
 
 def moment(value: Any) -> int | None:
     """A DATE in epoch milliseconds: 0 and -1 are Streak's "never"; None for what is no time between the years 1 and 9999."""
     milliseconds = whole_number(value)
-    return (
-        milliseconds
-        if milliseconds in (0, -1) or (milliseconds is not None and iso_time(milliseconds))
-        else None
-    )
+    return milliseconds if milliseconds in (0, -1) or (milliseconds is not None and iso_time(milliseconds)) else None
 
 
 def truth(value: Any) -> bool | None:
     """A CHECKBOX; None for what is none."""
-    return (
-        value
-        if isinstance(value, bool)
-        else {"true": True, "false": False}.get(value)
-        if isinstance(value, str)
-        else None
-    )
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(value) if isinstance(value, str) else None
 
 
 def typed(definition: Mapping[str, Any], value: Any) -> Row:
@@ -156,10 +124,7 @@ def typed(definition: Mapping[str, Any], value: Any) -> Row:
     if isinstance(value, bool):
         return {"textValue": as_json(value), "booleanValue": value}
     if isinstance(value, SCALAR):
-        return {
-            "textValue": _text(value),
-            "numberValue": plain_number(value) if isinstance(value, str) else value,
-        }
+        return {"textValue": _text(value), "numberValue": plain_number(value) if isinstance(value, str) else value}
     return {"textValue": ", ".join(_texts(value)) or as_json(value)}
 
 
@@ -172,11 +137,7 @@ def _options(definition: Mapping[str, Any], value: Any) -> Row:
 
 def linked_keys(value: Any) -> list[str] | None:
     """The keys in a TAG, TEAM_CONTACT or TEAM_ORGANIZATION value; None where something else is in it."""
-    keys = [
-        one.get("key") if isinstance(one, dict) else one
-        for one in _several(value)
-        if one is not None
-    ]
+    keys = [one.get("key") if isinstance(one, dict) else one for one in _several(value) if one is not None]
     return [_text(key) for key in keys] if all(isinstance(key, SCALAR) for key in keys) else None
 
 
@@ -184,14 +145,7 @@ def _texts(value: Any) -> Iterable[str]:
     """What a person would read of a PERSON, TEAM_CONTACT or TEAM_ORGANIZATION value: names, else addresses, else keys."""
     for one in _several(value):
         if isinstance(one, dict):
-            one = next(
-                (
-                    one[name]
-                    for name in ("fullName", "displayName", "name", "email", "key")
-                    if one.get(name)
-                ),
-                None,
-            )
+            one = next((one[name] for name in ("fullName", "displayName", "name", "email", "key") if one.get(name)), None)
         if one is not None:
             yield _text(one)
 
