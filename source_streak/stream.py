@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from airbyte_cdk.models import (
     AirbyteMessage,
@@ -36,7 +36,9 @@ from airbyte_cdk.sources.streams.http import HttpStream
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.utils import AirbyteTracedException
-from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason
+from airbyte_protocol_dataclasses.models import (  # type: ignore[import-untyped]
+    AirbyteStreamStatusRateLimitedReason,
+)
 
 from source_streak.api.account import Account
 from source_streak.api.client import json_of, path_of
@@ -88,28 +90,22 @@ class StreakStream(HttpStream):
     A subclass states facts, and overrides the hooks for which its rows need more.
     """
 
-    parent: ClassVar[Level] = Level.ACCOUNT  # what its rows hang on
-    endpoint: ClassVar[str] = (
+    parent: Level = Level.ACCOUNT  # what its rows hang on
+    endpoint: str = (
         ""  # with the parent's key columns in braces; empty: the rows are in the parent itself
     )
-    pager: ClassVar[Pager] = Whole()
+    pager: Pager = Whole()
     counters: ClassVar[
         tuple[str, ...]
     ] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
-    key_names: ClassVar[tuple[str, ...]] = (
+    key_names: tuple[str, ...] = (
         "key",
     )  # where a row has its key; v1 repeats it under a second name
-    incremental: ClassVar[bool] = False  # what was delivered and is unchanged is left out
-    tells_deletions: ClassVar[bool] = (
-        False  # what is gone is told, by records with `_ab_cdc_deleted_at`
-    )
-    of_one_pipeline: ClassVar[bool] = (
-        False  # a box that moves to another pipeline leaves the stream
-    )
-    reads_since: ClassVar[bool] = (
-        False  # of what was delivered earlier, only what came since is asked for
-    )
-    cursor_column: ClassVar[str] = "readAt"
+    incremental: bool = False  # what was delivered and is unchanged is left out
+    tells_deletions: bool = False  # what is gone is told, by records with `_ab_cdc_deleted_at`
+    of_one_pipeline: bool = False  # a box that moves to another pipeline leaves the stream
+    reads_since: bool = False  # of what was delivered earlier, only what came since is asked for
+    cursor_column: str = "readAt"
 
     def __init__(self, account: Account, plan: Plan | None = None) -> None:
         """`plan`: how the streams of one sync share the room that their states have."""
@@ -258,7 +254,7 @@ class StreakStream(HttpStream):
 
     # --- What Airbyte calls
 
-    def read(  # type: ignore[override] # the framework has no type for the state manager
+    def read(  # the framework has no type for the state manager
         self,
         configured_stream: ConfiguredAirbyteStream,
         logger: Any,

@@ -257,7 +257,7 @@ class BoxFieldValues(StreakStream):
     tells_deletions = True
 
     def names_in(self, source: Row) -> Any:
-        return fingerprint.names_in(source)
+        return fingerprint.field_names_in(source)
 
     def visible(self, row: Row, names: Any, source_key: str) -> Any:
         return fingerprint.visible_fields(row, names)
@@ -287,7 +287,7 @@ class BoxStageHistory(StreakStream):
     tells_deletions = True
 
     def names_in(self, source: Row) -> Any:
-        return fingerprint.names_in(source)
+        return fingerprint.stage_names_in(source)
 
     def visible(self, row: Row, names: Any, source_key: str) -> Any:
         return fingerprint.visible_history(row, names)

@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from source_streak.api import errors
 from source_streak.api.access import Access, one_object
-from source_streak.api.client import KEY, SHORT_PATIENCE, path_of
+from source_streak.api.client import KEY, path_of
 from source_streak.api.errors import Level, Reason, Refused, Unanswered
 from source_streak.api.listings import KINDS
 from source_streak.api.paging import Row, key_of
+from source_streak.api.patience import SHORT_PATIENCE
 
 MOST_QUESTIONS = 1000  # in one sync
 ASKED_TOGETHER, CONTROLS = 100, 3  # questions around one control; controls that are tried

@@ -52,6 +52,7 @@ class StreamState:
         self._now, self._recheck_days, self._start = now, recheck_days, start
         read = _Saved(saved)
         self._complaints = read.complaints
+        self.last_read = read.time("readAt") or 0  # epoch milliseconds
         self._read_at = min(LAST_MS, max(now, min(read.time("readAt") or 0, LAST_MS - 1) + 1))
         self.start_moved, self.start_moved_forward = read.start_moved(start)
         self.user = read.text("user")
@@ -231,6 +232,17 @@ class StreamState:
                 self._ledgers[scope] = Ledger()
                 del self._ledger_texts[scope]
         return self._ledgers[scope]
+
+
+def shortfalls_in(saved: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """By pipeline, how many boxes its list fell short of Streak's count, as the states of all streams have it."""
+    found: dict[str, int] = {}
+    for state in saved:
+        for what, (_, value) in _Saved(state).sights().items():
+            kind, _, scope = what.partition(":")
+            if kind == "count" and value is not None:
+                found[scope] = value
+    return found
 
 
 class _Saved:

@@ -156,7 +156,7 @@ class EntityReading(Reading):
                 yield None
             can_have_rows = self.stream.can_have_rows(parent.row)
             if not self._to_read(parent):
-                self.left_out.refusals.settled += not self.whole and can_have_rows
+                self.left_out.refusals.delivered += not self.whole and can_have_rows
                 self.heart.done += 1
             elif self.stream.endpoint and not can_have_rows and not self.deletions.expects(parent):
                 self._delivered(parent)
@@ -248,7 +248,9 @@ class EntityReading(Reading):
         yield from self._flush_if_due()
 
     def _flush_if_due(self) -> Iterator[Item]:
-        waited = self._gathered and self.account.clock.monotonic() - self._gathered_since
+        if not self._gathered:
+            return
+        waited = self.account.clock.monotonic() - self._gathered_since
         if self._gathered_rows >= ROWS_TOGETHER or waited >= SECONDS_TOGETHER:
             yield from self._flush()
 
@@ -291,7 +293,7 @@ class EntityReading(Reading):
         The destination would erase them.
         """
         refusals = self.left_out.refusals
-        refusals.aside -= asked - len(still)
+        refusals.set_aside -= asked - len(still)
         refusals.check(at_end=True)
         if self.whole and still:
             raise errors.rows_missing(self.what, self.noun, len(still), still[-1].refusal)

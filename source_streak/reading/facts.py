@@ -28,10 +28,12 @@ class Facts(Asked, Protocol):
     of_one_pipeline: bool
     reads_since: bool
     cursor_column: str
-    logger: logging.Logger
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def logger(self) -> logging.Logger: ...
 
     @property
     def shape(self) -> Shape: ...

@@ -28,7 +28,7 @@ class LeftOut:
         for count, one, many, why in (
             (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
             (
-                *(self.refusals.aside, "box", "boxes"),
+                *(self.refusals.set_aside, "box", "boxes"),
                 "refused or failed, also when asked again: the rows of this stream for it are missing",
             ),
             (self.without_key, "row", "rows", "left out, without a key"),

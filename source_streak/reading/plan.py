@@ -10,7 +10,7 @@ from itertools import chain
 from source_streak.api.account import Account
 from source_streak.api.errors import Level
 from source_streak.api.paging import Row
-from source_streak.incremental.room import TOTAL, Need, Share, divide
+from source_streak.incremental.room import EVERYTHING, TOTAL, Need, Share, divide
 from source_streak.reading.facts import Facts
 from source_streak.reading.parents import ENTITIES
 
@@ -37,7 +37,7 @@ class Plan:
             part = 1.0 if everything else FOR_PEOPLE if people else 1.0 - FOR_PEOPLE
             needs = [need for one in (group or [stream]) if (need := need_of(one, account))]
             self._shares |= divide(needs, round(TOTAL * part))
-        return self._shares.get(stream.name, Share())
+        return self._shares.get(stream.name, EVERYTHING)
 
 
 def need_of(stream: Facts, account: Account) -> Need | None:

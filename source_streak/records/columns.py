@@ -17,7 +17,15 @@ from typing import Any
 
 from anyascii import anyascii
 
-from source_streak.records.fields import UNSET, definitions_of, linked_keys, moment, name_of, truth, typed
+from source_streak.records.fields import (
+    UNSET,
+    definitions_of,
+    linked_keys,
+    moment,
+    name_of,
+    truth,
+    typed,
+)
 from source_streak.records.shape import mapping, objects, whole_number, without_secrets
 
 Row = dict[str, Any]
