@@ -95,9 +95,8 @@ class StreakStream(HttpStream):
         ""  # with the parent's key columns in braces; empty: the rows are in the parent itself
     )
     pager: Pager = Whole()
-    counters: ClassVar[
-        tuple[str, ...]
-    ] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
+    # of the parent: all 0, nothing to ask for; absent is not 0
+    counters: tuple[str, ...] = ()
     key_names: tuple[str, ...] = (
         "key",
     )  # where a row has its key; v1 repeats it under a second name
