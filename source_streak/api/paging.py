@@ -154,9 +154,8 @@ def read_list(
 ) -> Generator[list[Row], None, bool]:
     """One list, page by page: each row once, in the order sent. Returns whether it ended properly.
 
-    `expected` is how many rows there should be, where a counter tells; `seen` can be shared by
-    several lists.  Rows that cannot be identified are handed on, but do not count as progress.
-    Raises EndlessList, and whatever `ask` raises.
+    `expected`: how many rows there should be, where a counter tells; `seen`: may be shared by
+    several lists.  Raises EndlessList, and whatever `ask` raises.
     """
     seen = set() if seen is None else seen
     cursors: set[str] = set()
@@ -169,17 +168,15 @@ def read_list(
         except Refused as refusal:
             if restarted or not cursor_refused(params, refusal):
                 raise
-            restarted, params = True, pager.first()
-            cursors.clear()
+            restarted, params, cursors = True, pager.first(), set()
             continue
         fresh, new = _unseen(page.rows, seen, identify)
         total, brought = total + new, brought + len(page.rows)
-        if expected is not None and brought > max(MOST_ROWS, TIMES_COUNTED * expected):
-            raise EndlessList(brought, expected)
+        _check_end(brought, expected)
         barren = 0 if new else barren + 1
         yield fresh
-        full = largest or params.get("limit", float("inf"))
-        params = pager.after(params, page, Tally(new, total, expected, full))
+        tally = Tally(new, total, expected, largest or params.get("limit", float("inf")))
+        params = pager.after(params, page, tally)
         largest = max(largest, len(page.rows))
         if params is None:
             return not page.more  # Streak says that there is more, but sends nothing new
@@ -193,7 +190,10 @@ def read_list(
 def _unseen(
     rows: list[Row], seen: set[str], identify: Callable[[Row], str | None]
 ) -> tuple[list[Row], int]:
-    """The rows to hand on, and how many of them have a key; these are `seen` from now on."""
+    """The rows to hand on, and how many of them are progress: `seen` from now on.
+
+    Rows that cannot be identified are handed on, but a server could send these for ever.
+    """
     fresh, new = [], 0
     for row in rows:
         key = identify(row)
@@ -204,6 +204,11 @@ def _unseen(
             fresh.append(row)
             new += 1
     return fresh, new
+
+
+def _check_end(brought: int, expected: int | None) -> None:
+    if expected is not None and brought > max(MOST_ROWS, TIMES_COUNTED * expected):
+        raise EndlessList(brought, expected)
 
 
 def collect(pages: Generator[list[Row], None, bool]) -> tuple[list[Row], bool]:
