@@ -4,7 +4,7 @@
         progress.update(stream="box_comments", rows=1200, requests=400, done=400, total=3000)
         progress.add(rows=1)                 # cheap: may be called for each row
         progress.follow(message)             # or: takes stream, rows and counts from an Airbyte message
-        progress.say("A line that stays.")
+        progress.say("A line that stays.")   # print() would write into the live line
 
 prints `⠋ box_comments · 1,201 rows · 400 requests · 13% · 12 s, about 78 s to go`. It goes to stderr, so that a
 table on stdout can be pasted or piped. Everything is optional: what is not known is left out.
@@ -68,6 +68,8 @@ class Progress:
                 console=console,
                 transient=True,
                 refresh_per_second=FRAMES,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._live.start()
         return self
@@ -112,12 +114,13 @@ class Progress:
             done, total = (int(number.replace(",", "")) for number in found.groups())
             self.update(done=done, total=total)
 
-    def say(self, line: str) -> None:
-        """A line that stays, above the live one."""
+    def say(self, line: str, out: TextIO | None = None) -> None:
+        """A line that stays, above the live one. `out`: sys.stdout for what is to be pasted or piped."""
         if self._live:
-            self._live.console.print(line, markup=False, soft_wrap=True)
-        else:
-            print(line, file=self._out, flush=True)
+            self._live.stop()
+        print(line, file=out or self._out, flush=True)
+        if self._live:
+            self._live.start()
 
     def line(self) -> str:
         """What is shown now."""
@@ -125,7 +128,7 @@ class Progress:
         done, total = facts.pop("done", None), facts.pop("total", None)
         left = facts.pop("left", None)
         stream = facts.pop("stream", self._title)
-        parts = [str(stream), *(f"{value:,} {name}" for name, value in facts.items())]
+        parts = [str(stream), *(counted(name, value) for name, value in facts.items())]
         now = self._clock()
         if done is not None and total:
             parts.append(f"{min(1, done / total):.0%}")
@@ -150,3 +153,8 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def counted(name: str, value: Any) -> str:
+    """1,234 rows; of anything but a number the value alone."""
+    return f"{value:,} {name}" if isinstance(value, (int, float)) else str(value)
