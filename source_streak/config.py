@@ -71,11 +71,11 @@ def _api_key(value: Any) -> str:
     key = value.strip() if isinstance(value, str) else ""
     if not key:
         raise StreakError(
-            f'The setting "API key" is empty. {NEW_KEY}, and paste it there.', "config_error"
+            f'The setting "API Key" is empty. {NEW_KEY}, and paste it there.', "config_error"
         )
     if not all("!" <= letter <= "~" for letter in key) or ":" in key:
         raise StreakError(
-            'The setting "API key" holds characters that no key of Streak has (a space, a colon, a letter with an accent): '
+            'The setting "API Key" holds characters that no key of Streak has (a space, a colon, a letter with an accent): '
             f"it was not copied whole or not alone. {NEW_KEY}, and paste it there.",
             "config_error",
         )
@@ -94,7 +94,7 @@ def _start(value: Any) -> int | None:
         moment = pendulum.datetime(moment.year, moment.month, moment.day)
     if not isinstance(moment, pendulum.DateTime):
         raise StreakError(
-            f'The setting "Start date" is "{value}", which is no date. Write it like 2024-01-31 or 2024-01-31T09:00:00Z.',
+            f'The setting "Start Date" is "{value}", which is no date. Write it like 2024-01-31 or 2024-01-31T09:00:00Z.',
             "config_error",
         )
     return int(moment.timestamp() * 1000)
