@@ -661,7 +661,8 @@ def test_a_table_alone_asks_for_the_pipelines_and_for_its_list_and_nothing_else(
     read_ = read("boxes_sales", catalog=catalog, incremental=incremental)
 
     assert read_.ok
-    assert asked(streak) == sorted(["v2/pipelines", f"v1/pipelines/{streak.account.pipeline_named('Sales')['key']}/boxes"])
+    user = ["v1/users/me"] if incremental else []
+    assert asked(streak) == sorted([*user, "v2/pipelines", f"v1/pipelines/{streak.account.pipeline_named('Sales')['key']}/boxes"])
     assert len(streak.requests("v2/pipelines")) == 1
 
 
@@ -764,8 +765,8 @@ def test_what_does_not_fit_never_stands_in_a_column_that_no_table_has(streak: Sa
         return {**schema, "properties": {name: one for name, one in schema["properties"].items() if name != "other_properties"}}
 
     record = by_box(read("boxes_sales", catalog=changed(catalog, "boxes_sales", without_other)), "boxes_sales")[box]
-    assert record["other_properties"] == {"my_date": "next week"}
-    assert "otherProperties" not in record
+    assert record["my_date"] is None
+    assert not {"otherProperties", "other_properties"} & record.keys()
 
 
 # --- Incremental --------------------------------------------------------------------------------------------------
