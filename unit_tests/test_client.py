@@ -473,9 +473,8 @@ MEASURED = """
     from source_streak.api.client import Client, json_of
     from source_streak.api.errors import TooLarge
     from source_streak.config import Config
-    from clocks import FakeClock
 
-    client = Client(Config(api_key="k", api_url=sys.argv[1], requests_per_second=20), FakeClock())
+    client = Client(Config(api_key="k", api_url=sys.argv[1], requests_per_second=20))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused = []
 

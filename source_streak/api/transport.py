@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
+from itertools import takewhile
 from typing import Any
 
 import requests
@@ -132,38 +133,44 @@ class Room:
         self._size = size
         self._changed = threading.Condition()
         self._held: dict[object, int] = {}  # by answer; the oldest first
-        self._waiting = 0
+        self._waiting: set[object] = set()
 
     def take(self, holder: object, size: int) -> None:
-        """So many bytes more, once there is room.
+        """So many bytes more, once there is room that no older answer waits for.
 
         Raises TooLarge for an answer that needs more than all the room; Crowded where all wait for
         each other: then the oldest goes on, and the others start anew.
         """
         with self._changed:
-            held = self._held.setdefault(holder, 0)
-            if held + size > self._size:
+            held = self._held.setdefault(holder, 0) + size
+            if held > self._size:
                 raise TooLarge(self._size)
-            if sum(self._held.values()) + size > self._size:
+            if self._blocked(holder, size):
                 self._wait_for(holder, size)
-            self._held[holder] = held + size
-
-    def _wait_for(self, holder: object, size: int) -> None:
-        self._waiting += 1
-        self._changed.notify_all()  # the others see whether all wait now
-        try:
-            while sum(self._held.values()) + size > self._size:
-                if self._waiting == len(self._held) and holder is not next(iter(self._held)):
-                    raise Crowded
-                self._changed.wait()
-        finally:
-            self._waiting -= 1
+            self._held[holder] = held
 
     def give_back(self, holder: object) -> None:
         """All of it; may be called twice."""
         with self._changed:
             self._held.pop(holder, None)
             self._changed.notify_all()
+
+    def _wait_for(self, holder: object, size: int) -> None:
+        self._waiting.add(holder)
+        self._changed.notify_all()  # the others see whether all wait now
+        try:
+            while self._blocked(holder, size):
+                if len(self._waiting) == len(self._held) and holder != next(iter(self._held)):
+                    raise Crowded
+                self._changed.wait()
+        finally:
+            self._waiting.remove(holder)
+            self._changed.notify_all()
+
+    def _blocked(self, holder: object, size: int) -> bool:
+        older = takewhile(lambda other: other != holder, self._held)
+        full = sum(self._held.values()) + size > self._size
+        return full or not self._waiting.isdisjoint(older)
 
 
 class Body:
