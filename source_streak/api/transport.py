@@ -19,12 +19,13 @@ from typing import Any
 
 import requests
 import urllib3
-from requests import Response as Response  # for the hooks of a stream
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from source_streak.api.clock import Clock
 from source_streak.api.errors import Cause, RetryableFailure, StreakError, TooLarge
+
+Response = requests.Response  # for all others, who need not know where it comes from
 
 TIMEOUT = (5.0, 60.0)  # seconds to connect, and of silence in an answer
 SLOWEST = 1_000  # bytes a second, unpacked, of an answer that takes longer than such a silence
@@ -292,9 +293,7 @@ class StreamingAdapter(HTTPAdapter):
         pool.ConnectionCls = self._connections[pool.scheme]
         return pool
 
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
-    ) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         response = super().send(request, *args, **kwargs)
         if response.status_code < 200:
             # The answer proper follows: on this connection the next request would get it.
@@ -312,9 +311,7 @@ class NoProxyAdapter(StreamingAdapter):
     A proxy would be another host, to which the key went unencrypted.
     """
 
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
-    ) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         return super().send(request, *args, **{**kwargs, "proxies": {}})
 
 
