@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -46,10 +47,10 @@ def recheck_slot(key: str, day: int, recheck_days: int) -> int:
 
 
 def visible_record(record: Row, names: str) -> list[Any]:
-    """For rows that show a record whole. `names`: a digest of the definitions that it is shown with."""
-    if HISTORY not in record and DRIFTING.isdisjoint(record):
-        return [record, names]
-    shown = {name: value for name, value in record.items() if name not in DRIFTING}
+    """For rows that show a record whole. `names`: a digest of the names it is shown with."""
+    shown = dict(record)
+    for name in DRIFTING:
+        shown.pop(name, None)
     if HISTORY in shown:
         shown[HISTORY] = _without_time(shown[HISTORY])
     return [shown, names]
@@ -66,15 +67,16 @@ def visible_history(box: Row, names: str) -> list[Any]:
 
 
 def visible_activity(box: Row, scope_key: str) -> list[Any]:
-    """For comments, meetings, tasks, threads and files, which a box does not show: its place, every stamp and counter."""
-    return [
-        scope_key,
-        {
-            name: value
-            for name, value in box.items()
-            if name.endswith(ACTIVITY) and not name.endswith(VIEWS)
-        },
-    ]
+    """For comments, meetings, tasks, threads and files, which a box does not show.
+
+    That is where it is, and every stamp and counter that it has.
+    """
+    return [scope_key, {name: value for name, value in box.items() if _is_activity(name)}]
+
+
+@lru_cache(maxsize=1024)  # a box has some thirty names, and most boxes the same
+def _is_activity(name: str) -> bool:
+    return name.endswith(ACTIVITY) and not name.endswith(VIEWS)
 
 
 def names_in(pipeline: Row) -> str:

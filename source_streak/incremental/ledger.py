@@ -126,7 +126,9 @@ class Ledger:
         buckets, prints = self._delivered()
         steps = array("I", buckets[:1])
         steps.extend(map(sub, buckets[1:], buckets[:-1]))
-        return f"{self.delivered_count}.{self.bits}.{pack(prints.tobytes() + _spread(steps.tobytes()))}"
+        return (
+            f"{self.delivered_count}.{self.bits}.{pack(prints.tobytes(), _spread(steps.tobytes()))}"
+        )
 
     def compare(
         self,
@@ -189,7 +191,8 @@ class Ledger:
     def forget(self, keys: Iterable[str]) -> None:
         """Read these when they are listed."""
         for hash_ in map(_hash, keys):
-            self._forgotten.add(self._known.bucket(hash_))
+            if self._known.find(hash_) >= 0:
+                self._forgotten.add(self._known.bucket(hash_))
             if self._now is None:
                 continue
             self._kept.pop(self._now.bucket(hash_), None)
