@@ -1,7 +1,8 @@
-"""Which rows the destination holds: what is there no longer can then be told.
+"""Which rows the destination holds, so that those that are gone can be told.
 
-By scope (pipeline or team key) and parent (box, contact or organization key) the keys of the parent's rows.  In the state each
-scope is one text: JSON, sorted, compressed.  A scope is unpacked when it is asked about, and packed again when it has changed.
+By scope (pipeline or team key) and parent (box, contact or organization key) the keys of the
+parent's rows.  In the state each scope is one text: JSON, sorted, compressed.  A scope is unpacked
+when it is asked about, and packed again when it has changed.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ SHARED = 10_000  # different texts that are looked for, since in most boxes the 
 class Delivered:
     """Keys of rows, by scope and parent.
 
-    `keeps_empty`: parents without row keys are remembered too, as streams want whose rows are the parents themselves.
+    `keeps_empty`: parents without row keys are remembered too, for streams whose rows are the
+    parents themselves.
     """
 
     def __init__(self, texts: Mapping[str, str] | None = None, keeps_empty: bool = False) -> None:
         self.complaint = False  # whether a text could not be read, so that its scope is forgotten
         self._keeps_empty = keeps_empty
         self._texts = dict(texts or {})  # of scopes as they were when they were packed last
-        # Those unpacked: parent -> its rows' keys, sorted, as a line of JSON: a third of a set's memory
+        # Those unpacked: parent -> its rows' keys as a line of JSON, a third of a set's memory.
         self._scopes: dict[str, dict[str, bytes]] = {}
         self._shared: dict[bytes, bytes] = {NOTHING: NOTHING}
         self._changed: set[str] = set()
@@ -41,7 +43,7 @@ class Delivered:
         return unpacked | self._texts.keys() - self._scopes.keys()
 
     def parents(self, scope: str) -> Set[str]:
-        """A view that follows changes: copy it to change what it shows while going over it."""
+        """Those that anything is remembered of: a view, to be copied where it is changed meanwhile."""
         return self._scope(scope).keys()
 
     def rows(self, scope: str, parent: str) -> frozenset[str]:
@@ -58,7 +60,10 @@ class Delivered:
         self._put(scope, parent, rows if known is None else chain(orjson.loads(known), rows))
 
     def replace(self, scope: str, parent: str, rows: Iterable[str] = ()) -> None:
-        """These rows and no others are there now; of a parent without rows nothing is kept, unless `keeps_empty`."""
+        """These rows and no others are there now. Without rows the parent is forgotten.
+
+        Not so where `keeps_empty`.
+        """
         self._put(scope, parent, rows)
 
     def forget(self, scope: str, parents: Iterable[str]) -> None:
@@ -98,7 +103,7 @@ class Delivered:
         if self._given_up:
             return
         known = self._scope(scope)
-        # A copy, which the line end makes, takes its own length; what orjson makes takes 1 KB and more.
+        # The line end makes a copy of the right length: what orjson makes takes 1 KB and more.
         line = orjson.dumps(sorted(set(rows))) + b"\n"
         if line == NOTHING and not self._keeps_empty:
             self.forget(scope, [parent])

@@ -1,8 +1,9 @@
 """What decides the rows that come of a record, and a fingerprint of it.
 
-Two sights of a box have the same fingerprint if, and only if, its rows of a stream would be the same.  Nobody knows what moves
-Streak's stamps (https://streak.readme.io says nothing of it), so everything counts that a row shows, with the names that it is
-shown with.  Left out is what drifts with the clock alone.
+Two sights of a box have the same fingerprint if, and only if, its rows of a stream would be the
+same.  Nobody knows what moves Streak's stamps (https://streak.readme.io says nothing of it), so
+everything counts that a row shows, with the names that it is shown with.  Left out is what drifts
+with the clock alone.
 """
 
 from __future__ import annotations
@@ -22,20 +23,19 @@ Row = Mapping[str, Any]
 
 SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 DRIFTING = frozenset({"freshness"})  # Streak's recency score, which falls from day to day
-HISTORY, TIME_IN_STAGE = (
-    "stageHistoryEntries",
-    "timeInStageMs",
-)  # which grows while a box stays in its stage
+HISTORY = "stageHistoryEntries"
+TIME_IN_STAGE = "timeInStageMs"  # grows while a box stays where it is
 
-# How the names of a box's stamps and counters end. Who opened which mail asks for no children.
+# How the names of a box's stamps and counters end; when mail was opened says nothing of children.
 ACTIVITY = ("Timestamp", "Count", "DueDate", "Total", "Duration", "Emails", "Complete")
-VIEWS = ("Views", "LinksClicks", "ViewsTimestamp")
+VIEWS = "ViewsTimestamp"
 
 
 def fingerprint(key: str, visible: Any, slot: int) -> int:
     """32 bits of what is visible (any JSON value) of a record, and of its recheck slot.
 
-    A real digest, since the ledger adds them up: the sum of two checksums can stay when the same is changed in both.
+    A real digest, since the ledger adds them up: the sum of two checksums can stay as it was when
+    the same is changed in both.
     """
     content = orjson.dumps([key, slot, visible], option=SORTED)
     return int.from_bytes(blake2b(content, digest_size=4).digest(), "little")
@@ -80,7 +80,10 @@ def _is_activity(name: str) -> bool:
 
 
 def names_in(pipeline: Row) -> str:
-    """The names that a pipeline's boxes are shown with: its own, its stages', fields' and options'; as a digest."""
+    """The names that a pipeline's boxes are shown with, as a digest.
+
+    Its own, and those of its stages, fields and options.
+    """
     return _digest([pipeline.get("name"), _stages(pipeline), _fields(pipeline.get("fields"))])
 
 
@@ -95,7 +98,7 @@ def stage_names_in(pipeline: Row) -> str:
 
 
 def names_in_team(team: Row, settings: str) -> str:
-    """The names that a team's contacts ("contactSettings") or organizations ("organizationSettings") are shown with."""
+    """The names that a team's contacts ("contactSettings") or organizations are shown with."""
     return _digest(_fields(mapping(team.get(settings)).get("fields")))
 
 

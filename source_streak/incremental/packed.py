@@ -19,7 +19,7 @@ class Unreadable(ValueError):
 
 
 class _Tools(threading.local):
-    """Reused, since making them costs more than most texts; one pair a thread, since they are not safe to share."""
+    """Reused, since making them costs more than most texts; not safe to share between threads."""
 
     def __init__(self) -> None:
         self.compressor = ZstdCompressor(LEVEL, write_checksum=True)
