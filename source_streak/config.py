@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pendulum
 
-from source_streak.errors import NEW_KEY, StreakError
+from source_streak.api.errors import NEW_KEY, StreakError
 
 STREAK = "https://api.streak.com/api/"
 CREDENTIALS = re.compile(r"//[^/]*@")
