@@ -14,8 +14,9 @@ Source of the statuses: https://streak.readme.io/reference/error-codes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from typing import Any
 
 import orjson
 
@@ -213,6 +214,51 @@ def skipped(what: str, problems: Mapping[str, Refused | StreakError]) -> StreakE
     sentences.append("Everything else was read.")
     failure = "config_error" if refused else next(iter(failed.values())).failure
     return StreakError(" ".join(sentences), failure)
+
+
+def unknown_pipelines(unknown: Iterable[str], there_are: Iterable[Any]) -> StreakError:
+    """The settings name pipelines that are not there."""
+    names = _quoted(there_are) or "none"
+    return StreakError(
+        f'The setting "Pipelines" names {_quoted(unknown)}, which this API key does not see. '
+        f"The pipelines that it sees: {names}.",
+        "config_error",
+    )
+
+
+def endless_list(path: str) -> StreakError:
+    """A short list that does not end."""
+    sentence = f"Streak says that {path} has more pages, but sends nothing new on them."
+    return StreakError(sentence, "transient_error")
+
+
+def empty_list(counted: int) -> StreakError:
+    """A box list against its counter."""
+    return StreakError(
+        f"Streak counts {counted:,} boxes in it, but answered twice with an empty list.",
+        "transient_error",
+    )
+
+
+def rows_missing(
+    what: str, noun: str, count: int, last: Refused | Unanswered | None
+) -> StreakError:
+    """A full refresh without the rows of some boxes.
+
+    The destination would erase what it has of them.
+    """
+    later = isinstance(last, Unanswered)
+    answer = last.sentence if isinstance(last, Unanswered) else f"Streak's last answer was {last}."
+    return StreakError(
+        f"The {what} of {count:,} {noun} could not be read, also when asked again. {answer} Everything "
+        "else was read. A full refresh without them would erase their rows, so it counts as failed. "
+        "An incremental sync keeps their rows, goes on, and asks for them again.",
+        "transient_error" if later else "system_error",
+    )
+
+
+def _quoted(names: Iterable[Any]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _several(what: str, problems: Mapping[str, object]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import requests
 import urllib3
+from requests import Response as Response  # for the hooks of a stream
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
