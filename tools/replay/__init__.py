@@ -16,7 +16,7 @@ from replay.connection import d1_two_discovers_find_the_same, d11_a_release_chan
 from replay.endings import k2_it_ends_when_nobody_reads, k3_a_sync_that_is_stopped_is_not_whole
 from replay.everything import EVERY
 from replay.form import settings
-from replay.output import Message, Run
+from replay.output import Message, Run, Status
 from replay.pace import l1_waits_are_said
 from replay.reads import merges
 from replay.resumed import (
@@ -37,6 +37,7 @@ __all__ = [
     "Message",
     "Rows",
     "Run",
+    "Status",
     "d1_two_discovers_find_the_same",
     "d11_a_release_changes_no_key",
     "f3_a_resumable_full_refresh_goes_on",
