@@ -3,6 +3,7 @@
 Time passes without being waited for: what the connector sleeps is added to its clock instead, in
 each thread for itself; the main thread, which writes states as time passes, sees the furthest of
 them. So pace and patience are what they are in earnest, and an outage of minutes takes a second.
+Whoever runs it may write seconds to its stdin, a number a line: so much time goes by at once.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ from replay.output import Message, Run
 
 LAUNCH = """
 import sys, threading, time
-monotonic, mine, slept = time.monotonic, threading.local(), {}
+monotonic, slept, ahead = time.monotonic, {}, [0.0]
 def seen():
     if threading.current_thread() is threading.main_thread():
         return max(slept.copy().values(), default=0.0)
     return slept.get(threading.get_ident(), 0.0)
 def sleep(seconds):
     slept[threading.get_ident()] = seen() + max(0.0, seconds)
-time.sleep, time.monotonic = sleep, lambda: monotonic() + seen()
+def go_ahead():
+    for seconds in sys.stdin:
+        ahead[0] += float(seconds)
+time.sleep, time.monotonic = sleep, lambda: monotonic() + seen() + ahead[0]
+threading.Thread(target=go_ahead, daemon=True).start()
 from source_streak.run import run
 run(sys.argv[1:])
 """
@@ -130,12 +135,15 @@ class Command:
         return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, **wanted)
 
     def _finish(self, arguments: Sequence[str], kill_after: int | None) -> tuple[bytes, bytes, int]:
-        said = self.folder / "stderr.txt"
-        with said.open("wb") as errors, self.start(arguments, stderr=errors) as process:
+        said: list[bytes] = []
+        with self.start(arguments, stderr=subprocess.PIPE) as process:
+            output, errors = process.stdout, process.stderr
+            assert output is not None
+            assert errors is not None
+            listening = threading.Thread(target=lambda: said.append(errors.read()))
+            listening.start()
             stuck = threading.Timer(LONGEST, process.kill)
             stuck.start()
-            output = process.stdout
-            assert output is not None
             if kill_after is None:
                 written = output.read()
             else:
@@ -143,7 +151,8 @@ class Command:
                 process.kill()
             code = process.wait()
             stuck.cancel()
-        return written, said.read_bytes(), code
+            listening.join()
+        return written, b"".join(said), code
 
 
 def forms_of(key: str) -> tuple[str, ...]:
