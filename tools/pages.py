@@ -1,7 +1,8 @@
 """The documentation site's own part: pages that are made of schemas, spec.json and other files. mkdocs.yml names it as a hook.
 
 `make docs` runs tools/stream_facts.py first, which writes what discover says into .venv-docs/streams.json.
-A page asks for what is made with a comment: <!-- streams -->, <!-- settings --> or <!-- messages -->.
+A page asks for what is made with two comments, such as <!-- streams --> and <!-- /streams -->. Between them stands what
+readers of the repository see instead.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Fills in what is made, and turns GitHub's Markdown into mkdocs's."""
     for name, make in {"streams": overview, "settings": settings, "messages": messages}.items():
-        if f"<!-- {name} -->" in markdown:
-            markdown = markdown.replace(f"<!-- {name} -->", make())
+        before, begin, rest = markdown.partition(f"<!-- {name} -->")
+        if begin:
+            markdown = before + make() + rest.partition(f"<!-- /{name} -->")[2]
     markdown = without_airbyte_tags(markdown)
     markdown = relinked(markdown, page.file.src_uri, files, str(config.repo_url))
     page.meta["mermaid"] = "```mermaid" in markdown
