@@ -27,11 +27,12 @@ from airbyte_cdk.models import (
     StreamDescriptor,
     SyncMode,
 )
-from conftest import CURSOR, Destination, Read, Reading, discovered, without_cursor
+from conftest import Read, Reading
+from destination import CURSOR, Destination, discovered, without_cursor
 from streak_sandbox import Sandbox, objects
 
 from source_streak import SourceStreak, base
-from source_streak.records import DAY_MS, iso_time, milliseconds_of
+from source_streak.records.shape import DAY_MS, iso_time, milliseconds_of
 
 Row = dict[str, Any]
 State = list[AirbyteStateMessage]

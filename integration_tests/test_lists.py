@@ -12,7 +12,8 @@ from math import ceil
 from typing import Any
 
 import pytest
-from conftest import Read, Reading, discovered, reading
+from conftest import Read, Reading, reading
+from destination import discovered
 from streak_sandbox import Account, Sandbox
 
 from source_streak import box_lists

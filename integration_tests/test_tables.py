@@ -14,7 +14,8 @@ import pytest
 from airbyte_cdk.models import AirbyteCatalog, SyncMode
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
-from conftest import Discover, Read, Reading, Record, discovered
+from conftest import Discover, Read, Reading
+from destination import Record, discovered
 from jsonschema import Draft7Validator
 from streak_sandbox import Sandbox, objects
 from test_command import Desk

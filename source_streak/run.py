@@ -41,7 +41,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         _listen(reader_gone)
         _watch_reader(reader_gone)
         _choose_temporary_folder()
-        from source_streak.source import launch
+        from source_streak.command import launch
 
         for handler in logging.getLogger().handlers:
             handler.addFilter(_presentable)

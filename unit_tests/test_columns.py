@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from source_streak.columns import FIELD_KEY, LAST, PIPELINE_KEY, Table, column_names, completed, schema_of, table_names, words
-from source_streak.fields import definitions_of
-from source_streak.records import Shape, whole_number
+from source_streak.records.columns import FIELD_KEY, LAST, PIPELINE_KEY, Table, column_names, completed, schema_of, table_names, words
+from source_streak.records.fields import definitions_of
+from source_streak.records.shape import Shape, whole_number
 from source_streak.source import NAMES
 from source_streak.streams import STREAMS
 from source_streak.tables import fixed_columns

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_streak.fields import definitions_of, field_values, fits, linked_keys, named, options_of, set_fields, typed
-from source_streak.records import as_json
+from source_streak.records.fields import definitions_of, field_values, fits, linked_keys, named, options_of, set_fields, typed
+from source_streak.records.shape import as_json
 
 settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")

@@ -15,7 +15,7 @@ from airbyte_cdk.models import AirbyteStream, SyncMode
 
 from source_streak import SourceStreak
 from source_streak.account import Account
-from source_streak.columns import schema_of
+from source_streak.records.columns import schema_of
 from source_streak.config import Config
 from source_streak.tables import PipelineTable, fixed_columns
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from source_streak.records import OTHER, SECRETS, Shape, as_json, iso_time, plain_number, without_secrets
+from source_streak.records.shape import OTHER, SECRETS, Shape, as_json, iso_time, plain_number, without_secrets
 
 settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from . import seed as seeds
 from .account import Account
-from .api import ROUTES, Call, Refusal, Route
+from .api import ROUTES, Call, Refusal, Route, Text
 from .moods import FAULT_KINDS, Fault, Match, Moods
 
 DEFAULT_KEY = "strk_sandbox0000000000000000000000"
@@ -243,7 +243,10 @@ class Sandbox:
 
     def _right_answer(self, request: web.Request, entry: Entry) -> web.Response:
         try:
-            return _json(200, self._content(request, entry))
+            content = self._content(request, entry)
+            if isinstance(content, Text):
+                return web.Response(text=content.content, content_type=content.kind)
+            return _json(200, content)
         except Refusal as refusal:
             if refusal.status == 500:
                 return web.Response(status=500, text=SERVER_ERROR_PAGE, content_type="text/html")

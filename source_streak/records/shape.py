@@ -112,7 +112,9 @@ def from_json(text: str) -> Any:
 def without_secrets(value: Any) -> Any:
     """The value as it is, less the properties that are secrets, at any depth."""
     if type(value) is dict:
-        return {name: without_secrets(inner) for name, inner in value.items() if name not in SECRETS}
+        return {
+            name: without_secrets(inner) for name, inner in value.items() if name not in SECRETS
+        }
     if type(value) is list:
         return [without_secrets(inner) for inner in value]
     return value
@@ -126,7 +128,11 @@ class Shape:
         self.other = OTHER_IN_TABLES if OTHER_IN_TABLES in self.names else OTHER
         self.unknown: Counter[str] = Counter()
         self.misfits: Counter[str] = Counter()
-        self._columns = {name: _column(column) for name, column in schema["properties"].items() if name != self.other}
+        self._columns = {
+            name: _column(column)
+            for name, column in schema["properties"].items()
+            if name != self.other
+        }
 
     def record(self, row: Mapping[str, Any]) -> Record:
         """One record; absent properties stay absent."""
@@ -163,7 +169,9 @@ def _column(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
         return None, _array(schema.get("items", {}))
     if kind == "object":
         properties = schema.get("properties")
-        return None, _object({name: _column(inner) for name, inner in properties.items()}) if properties else _free
+        return None, _object(
+            {name: _column(inner) for name, inner in properties.items()}
+        ) if properties else _free
     return SCALARS[kind]
 
 
@@ -251,7 +259,10 @@ def _array(items: Mapping[str, Any]) -> Convert:
             raise Misfit
         if not value or {exact}.issuperset(map(type, value)):
             return value
-        fitted = [(inner, True) if inner is None or type(inner) is exact else _fit(inner_convert, inner) for inner in value]
+        fitted = [
+            (inner, True) if inner is None or type(inner) is exact else _fit(inner_convert, inner)
+            for inner in value
+        ]
         if not all(fits for _, fits in fitted):
             raise Misfit([inner for inner, _ in fitted])
         return [inner for inner, _ in fitted]

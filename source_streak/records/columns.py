@@ -17,8 +17,16 @@ from typing import Any
 
 from anyascii import anyascii
 
-from source_streak.fields import UNSET, definitions_of, linked_keys, moment, name_of, truth, typed
-from source_streak.records import mapping, objects, whole_number, without_secrets
+from source_streak.records.fields import (
+    UNSET,
+    definitions_of,
+    linked_keys,
+    moment,
+    name_of,
+    truth,
+    typed,
+)
+from source_streak.records.shape import mapping, objects, whole_number, without_secrets
 
 Row = dict[str, Any]
 Schema = Mapping[str, Any]
@@ -26,7 +34,10 @@ Take = Callable[[Row], Any]
 Read = Callable[[Mapping[str, Any], Any], Any]
 
 PREFIX = "boxes_"
-LONGEST_STREAM, LONGEST_COLUMN = 40, 55  # bytes: PostgreSQL has 63, of which destinations want some for themselves
+LONGEST_STREAM, LONGEST_COLUMN = (
+    40,
+    55,
+)  # bytes: PostgreSQL has 63, of which destinations want some for themselves
 SHORT = 12  # letters: a longer key is shown by its hash
 LONGEST_SAID = 200  # letters of a name in a description
 PIPELINE_KEY, FIELD_KEY = "streakPipelineKey", "streakFieldKey"  # in the JSON schema
@@ -53,7 +64,11 @@ SQL = frozenset(SQL_WORDS.split())
 TEXT: Row = {"type": ["string", "null"]}
 TEXTS: Row = {"type": ["array", "null"], "items": TEXT}
 KINDS: dict[str, Row] = {
-    "DATE": {"type": ["string", "null"], "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    "DATE": {
+        "type": ["string", "null"],
+        "format": "date-time",
+        "airbyte_type": "timestamp_with_timezone",
+    },
     "CHECKBOX": {"type": ["boolean", "null"]},
     "TAG": TEXTS,
     "TEAM_CONTACT": TEXTS,
@@ -70,21 +85,44 @@ SEEN = {
 
 def table_names(pipelines: Iterable[Row], taken: Iterable[str]) -> dict[str, str]:
     """The stream of each pipeline, by the pipeline's key, the oldest first; `taken` are the names of all other streams."""
-    by_age = sorted(pipelines, key=lambda pipeline: (whole_number(pipeline.get("creationTimestamp")) or float("inf"), pipeline["key"]))
-    named = ((pipeline["key"], f"{PREFIX}{words(pipeline.get('name'))}".rstrip("_")) for pipeline in by_age)
+    by_age = sorted(
+        pipelines,
+        key=lambda pipeline: (
+            whole_number(pipeline.get("creationTimestamp")) or float("inf"),
+            pipeline["key"],
+        ),
+    )
+    named = (
+        (pipeline["key"], f"{PREFIX}{words(pipeline.get('name'))}".rstrip("_"))
+        for pipeline in by_age
+    )
     return _unique(named, set(taken), LONGEST_STREAM, PREFIX.rstrip("_"))
 
 
 def column_names(definitions: Mapping[str, Row], taken: Iterable[str]) -> dict[str, str]:
     """The column of each custom field, by the field's key: Streak numbers them, so that the lower key is the older field."""
-    by_age = sorted(definitions, key=lambda key: (not NUMBERED.fullmatch(key), len(key) if NUMBERED.fullmatch(key) else 0, key))
-    return _unique(((key, _column(name_of(definitions[key], key))) for key in by_age), set(taken), LONGEST_COLUMN, "field")
+    by_age = sorted(
+        definitions,
+        key=lambda key: (
+            not NUMBERED.fullmatch(key),
+            len(key) if NUMBERED.fullmatch(key) else 0,
+            key,
+        ),
+    )
+    return _unique(
+        ((key, _column(name_of(definitions[key], key))) for key in by_age),
+        set(taken),
+        LONGEST_COLUMN,
+        "field",
+    )
 
 
 def words(text: Any) -> str:
     """A name in snake_case: letters of all scripts in a to z; of pictures nothing."""
     plain = SILENT.sub("", unicodedata.normalize("NFKC", str(text or "")))
-    spoken = "".join(" " if unicodedata.category(letter) in PICTURES else anyascii(letter) for letter in plain)
+    spoken = "".join(
+        " " if unicodedata.category(letter) in PICTURES else anyascii(letter) for letter in plain
+    )
     return re.sub(r"[^a-z0-9]+", "_", SILENT.sub("", spoken.lower())).strip("_")
 
 
@@ -99,11 +137,17 @@ def _column(name: str) -> str:
     return f"field_{found}" if found[:1].isdigit() or found in SQL else found
 
 
-def _unique(named: Iterable[tuple[str, str]], taken: set[str], longest: int, unnamed: str) -> dict[str, str]:
+def _unique(
+    named: Iterable[tuple[str, str]], taken: set[str], longest: int, unnamed: str
+) -> dict[str, str]:
     """For each (key, wanted name), in this order, the name that it gets."""
     given: dict[str, str] = {}
     for key, wanted in named:
-        name = next(name for name in _candidates(key, wanted, longest, unnamed) if name not in taken and name not in SQL)
+        name = next(
+            name
+            for name in _candidates(key, wanted, longest, unnamed)
+            if name not in taken and name not in SQL
+        )
         taken.add(name)
         given[key] = name
     return given
@@ -144,9 +188,17 @@ def completed(schema: Schema, known: Schema) -> Row:
     `known`: as it would be discovered now.  Columns that the user left out stay out.
     """
     wanted, now = mapping(schema.get("properties")) or known["properties"], known["properties"]
-    columns = {name: column if FIELD_KEY in mapping(column) else now.get(name, mapping(column)) for name, column in wanted.items()}
+    columns = {
+        name: column if FIELD_KEY in mapping(column) else now.get(name, mapping(column))
+        for name, column in wanted.items()
+    }
     always = {name: now[name] for name in ("box_key", *LAST)}
-    return {**known, **schema, PIPELINE_KEY: known[PIPELINE_KEY], "properties": {**columns, **always}}
+    return {
+        **known,
+        **schema,
+        PIPELINE_KEY: known[PIPELINE_KEY],
+        "properties": {**columns, **always},
+    }
 
 
 def _column_schema(key: str, definition: Row) -> Row:
@@ -163,8 +215,15 @@ class Table:
     def __init__(self, schema: Schema) -> None:
         columns = schema["properties"]
         own = {name: column for name, column in columns.items() if FIELD_KEY in column}
-        self._fields = {name: (str(column[FIELD_KEY]), _reader(column), _kind(column)) for name, column in own.items()}
-        self._fixed = {name: OWN.get(name) or _property(name) for name in columns if name not in own and name not in LAST}
+        self._fields = {
+            name: (str(column[FIELD_KEY]), _reader(column), _kind(column))
+            for name, column in own.items()
+        }
+        self._fixed = {
+            name: OWN.get(name) or _property(name)
+            for name in columns
+            if name not in own and name not in LAST
+        }
 
     @property
     def columns(self) -> dict[str, str]:
@@ -174,7 +233,9 @@ class Table:
     @property
     def signature(self) -> str:
         """Another one where a column was added or has become another field's or type's."""
-        return _hash(repr(sorted((name, key, kind) for name, (key, _, kind) in self._fields.items())))
+        return _hash(
+            repr(sorted((name, key, kind) for name, (key, _, kind) in self._fields.items()))
+        )
 
     def row(self, box: Row, definitions: Mapping[str, Row], stage: Any) -> Row:
         """A box, as a row. A value that its column cannot take comes as it is, for records.py to deal with."""
@@ -184,7 +245,9 @@ class Table:
             row["stage"] = stage
         for name, (key, read, _) in self._fields.items():
             value = values.get(key)
-            row[name] = None if value in UNSET else read(definitions.get(key, {}), without_secrets(value))
+            row[name] = (
+                None if value in UNSET else read(definitions.get(key, {}), without_secrets(value))
+            )
         return row
 
 
@@ -201,16 +264,28 @@ def _reader(column: Schema) -> Read:
     if "boolean" in types:
         return lambda _, value: value if (ticked := truth(value)) is None else ticked
     if "array" in types:
-        return lambda definition, value: value if (keys := linked_keys(value)) is None else typed(definition, keys).get("labels") or keys
+        return lambda definition, value: (
+            value
+            if (keys := linked_keys(value)) is None
+            else typed(definition, keys).get("labels") or keys
+        )
     return lambda definition, value: typed(definition, value)["textValue"]
 
 
 def _emails(entries: Any) -> list[str] | None:
-    return None if entries is None else [entry["email"] for entry in objects(entries) if isinstance(entry.get("email"), str)]
+    return (
+        None
+        if entries is None
+        else [entry["email"] for entry in objects(entries) if isinstance(entry.get("email"), str)]
+    )
 
 
 def _keys(links: Any) -> list[str] | None:
-    return None if links is None else [link["key"] for link in objects(links) if isinstance(link.get("key"), str)]
+    return (
+        None
+        if links is None
+        else [link["key"] for link in objects(links) if isinstance(link.get("key"), str)]
+    )
 
 
 def _property(column: str) -> Take:

@@ -11,14 +11,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from source_streak.records import as_json, iso_time, mapping, objects, plain_number, whole_number, without_secrets
+from source_streak.records.shape import (
+    as_json,
+    iso_time,
+    mapping,
+    objects,
+    plain_number,
+    whole_number,
+    without_secrets,
+)
 
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
 
 SCALAR = (str, int, float)  # and so bool
 UNSET: tuple[Any, ...] = (None, "", [])
-EMPTY = dict.fromkeys(("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue"))
+EMPTY = dict.fromkeys(
+    ("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue")
+)
 OPTIONS = (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag"))
 
 
@@ -65,8 +75,8 @@ def named(definitions: Definitions, values: Any) -> list[Row]:
     ]
 
 
-def field_values(definitions: Definitions, values: Any, with_unset: bool = False) -> Iterator[Row]:
-    """The rows of box_field_values for one box: one for each field that is set, and if wanted an empty one for each that is not."""
+def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
+    """One row for each field that is set, in typed columns."""
     for key, definition, value in set_fields(definitions, values):
         yield {
             "fieldKey": key,
@@ -75,14 +85,33 @@ def field_values(definitions: Definitions, values: Any, with_unset: bool = False
             **typed(definition, value),
             "rawValue": as_json(value),
         }
-    if with_unset:
-        given = mapping(values)
-        for key, definition in definitions.items():
-            if given.get(key) in UNSET:
-                yield {"fieldKey": key, "fieldName": name_of(definition, key), "fieldType": definition.get("type"), **EMPTY}
 
 
-def set_fields(definitions: Definitions, values: Any) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
+def unset_fields(definitions: Definitions, values: Any) -> Iterator[Row]:
+    """One empty row for each field that is defined and not set."""
+    given = mapping(values)
+    for key, definition in definitions.items():
+        if given.get(key) in UNSET:
+            name, kind = name_of(definition, key), definition.get("type")
+            yield {"fieldKey": key, "fieldName": name, "fieldType": kind, **EMPTY}
+
+
+def field_keys(values: Any) -> list[str]:
+    """The keys of the fields that are set: those of the rows that `field_values` makes."""
+    return [key for key, value in mapping(values).items() if value not in UNSET]
+
+
+def misshapen(definitions: Definitions, values: Any) -> Iterator[str]:
+    """The types of the fields whose values do not have their type's shape, one for each value."""
+    for key, value in mapping(values).items():
+        kind = definitions.get(key, {}).get("type")
+        if value not in UNSET and not fits(kind, value):
+            yield str(kind)
+
+
+def set_fields(
+    definitions: Definitions, values: Any
+) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
     """Key, definition and value of each field that has a value."""
     for key, value in mapping(values).items():
         if value not in UNSET:
@@ -97,19 +126,34 @@ def fits(kind: Any, value: Any) -> bool:
         return truth(value) is not None
     if kind in ("TEXT_INPUT", "FORMULA", "DROPDOWN"):
         return isinstance(value, SCALAR)
-    of = {"TAG": SCALAR, "PERSON": (str, dict), "TEAM_CONTACT": (str, dict), "TEAM_ORGANIZATION": (str, dict)}.get(str(kind))
+    of = {
+        "TAG": SCALAR,
+        "PERSON": (str, dict),
+        "TEAM_CONTACT": (str, dict),
+        "TEAM_ORGANIZATION": (str, dict),
+    }.get(str(kind))
     return of is None or all(isinstance(one, of) for one in _several(value))
 
 
 def moment(value: Any) -> int | None:
     """A DATE in epoch milliseconds: 0 and -1 are Streak's "never"; None for what is no time between the years 1 and 9999."""
     milliseconds = whole_number(value)
-    return milliseconds if milliseconds in (0, -1) or (milliseconds is not None and iso_time(milliseconds)) else None
+    return (
+        milliseconds
+        if milliseconds in (0, -1) or (milliseconds is not None and iso_time(milliseconds))
+        else None
+    )
 
 
 def truth(value: Any) -> bool | None:
     """A CHECKBOX; None for what is none."""
-    return value if isinstance(value, bool) else {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+    return (
+        value
+        if isinstance(value, bool)
+        else {"true": True, "false": False}.get(value)
+        if isinstance(value, str)
+        else None
+    )
 
 
 def typed(definition: Mapping[str, Any], value: Any) -> Row:
@@ -124,7 +168,10 @@ def typed(definition: Mapping[str, Any], value: Any) -> Row:
     if isinstance(value, bool):
         return {"textValue": as_json(value), "booleanValue": value}
     if isinstance(value, SCALAR):
-        return {"textValue": _text(value), "numberValue": plain_number(value) if isinstance(value, str) else value}
+        return {
+            "textValue": _text(value),
+            "numberValue": plain_number(value) if isinstance(value, str) else value,
+        }
     return {"textValue": ", ".join(_texts(value)) or as_json(value)}
 
 
@@ -137,7 +184,11 @@ def _options(definition: Mapping[str, Any], value: Any) -> Row:
 
 def linked_keys(value: Any) -> list[str] | None:
     """The keys in a TAG, TEAM_CONTACT or TEAM_ORGANIZATION value; None where something else is in it."""
-    keys = [one.get("key") if isinstance(one, dict) else one for one in _several(value) if one is not None]
+    keys = [
+        one.get("key") if isinstance(one, dict) else one
+        for one in _several(value)
+        if one is not None
+    ]
     return [_text(key) for key in keys] if all(isinstance(key, SCALAR) for key in keys) else None
 
 
@@ -145,7 +196,14 @@ def _texts(value: Any) -> Iterable[str]:
     """What a person would read of a PERSON, TEAM_CONTACT or TEAM_ORGANIZATION value: names, else addresses, else keys."""
     for one in _several(value):
         if isinstance(one, dict):
-            one = next((one[name] for name in ("fullName", "displayName", "name", "email", "key") if one.get(name)), None)
+            one = next(
+                (
+                    one[name]
+                    for name in ("fullName", "displayName", "name", "email", "key")
+                    if one.get(name)
+                ),
+                None,
+            )
         if one is not None:
             yield _text(one)
 

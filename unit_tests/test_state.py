@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_streak.memory import VERSION, Memory
-from source_streak.records import DAY_MS, iso_time, milliseconds_of
+from source_streak.records.shape import DAY_MS, iso_time, milliseconds_of
 
 EXAMPLES = settings(derandomize=True, deadline=None, max_examples=200)
 
