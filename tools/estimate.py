@@ -1,10 +1,11 @@
-"""How long a first sync takes, computed from what it asks Streak for. Prints the table of docs/large_accounts.md.
+"""How long a first sync takes, computed. Prints the table of docs/large_accounts.md.
 
-    python tools/estimate.py                                        # 10,000, 100,000 and 250,000 boxes at 8, 10 and 20 a second
+    python tools/estimate.py                # 10,000, 100,000, 250,000 boxes at 8, 10, 20 a second
     python tools/estimate.py --boxes 40000 --rate 8 --comments 0.6 --files 0
 
-A share is the part of the boxes that have any: of those without, nothing is asked. The defaults are those of the sandbox's account,
-in which a box costs about two requests. Nothing is asked of anybody here.
+A share is the part of the boxes that have any: of those without, nothing is asked. The defaults
+are those of the sandbox's account, in which a box costs about two requests. This script itself
+asks nobody.
 """
 
 from __future__ import annotations
@@ -34,8 +35,12 @@ class Account:
     def lists(self) -> int:
         """Requests for everything that is listed: boxes, fields, stages, people, events."""
         people = pages(self.people or self.boxes, PEOPLE_A_PAGE)
-        boxes = pages(self.boxes, BOXES_A_PAGE) + self.pipelines // 2  # the last page of each is half empty
-        return 5 + people + boxes + self.pipelines  # teams, pipelines, users, users/me, snippets; newsfeed
+        boxes = (
+            pages(self.boxes, BOXES_A_PAGE) + self.pipelines // 2
+        )  # the last page of each is half empty
+        return (
+            5 + people + boxes + self.pipelines
+        )  # teams, pipelines, users, users/me, snippets; newsfeed
 
     @property
     def children(self) -> int:
@@ -55,7 +60,11 @@ def seconds(requests: int, rate: float) -> float:
 
 def table(accounts: list[Account], rates: list[float]) -> str:
     """Markdown: a row for each account and what is read of it."""
-    lines = ["| boxes | what is read | requests | " + " | ".join(f"at {rate:g} a second" for rate in rates) + " |"]
+    lines = [
+        "| boxes | what is read | requests | "
+        + " | ".join(f"at {rate:g} a second" for rate in rates)
+        + " |"
+    ]
     lines.append("|---:|---|---:|" + "---:|" * len(rates))
     for account in accounts:
         for what, requests in (
@@ -74,7 +83,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, nargs="+", default=list(RATES))
     parser.add_argument("--pipelines", type=int, default=10)
     for name, share in SHARES.items():
-        parser.add_argument(f"--{name}", type=float, default=share, metavar="SHARE", help=f"default {share}")
+        parser.add_argument(
+            f"--{name}", type=float, default=share, metavar="SHARE", help=f"default {share}"
+        )
     options = parser.parse_args()
     shares = tuple((name, getattr(options, name)) for name in SHARES)
     accounts = [Account(boxes, options.pipelines, shares=shares) for boxes in options.boxes]

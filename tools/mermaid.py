@@ -1,4 +1,4 @@
-"""Fetch mermaid, which draws the diagrams of the documentation site, from npm's registry, and check what came.
+"""Fetch mermaid, which draws the documentation's diagrams, from npm, and check what came.
 
 Usage: python tools/mermaid.py TARGET      (npm has to be there: it comes with Node.js)
 """
@@ -28,7 +28,9 @@ def main() -> None:
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         (archive,) = Path(folder).iterdir()
         if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
-            sys.exit(f"mermaid {VERSION} is not the one that was looked at: its hash is another one.")
+            sys.exit(
+                f"mermaid {VERSION} is not the one that was looked at: its hash is another one."
+            )
         with tarfile.open(archive) as package:
             content = package.extractfile(FILE)
             Path(sys.argv[1]).write_bytes(content.read() if content else b"")

@@ -1,8 +1,9 @@
-"""The documentation site's own part: pages that are made of schemas, spec.json and other files. mkdocs.yml names it as a hook.
+"""The documentation site's own part: pages that are made of schemas, spec.json and other files.
 
-`make docs` runs tools/stream_facts.py first, which writes what discover says into .venv-docs/streams.json.
-A page asks for what is made with two comments, such as <!-- streams --> and <!-- /streams -->. Between them stands what
-readers of the repository see instead.
+mkdocs.yml names it as a hook. `make docs` runs tools/stream_facts.py first, which writes what
+discover says into .venv-docs/streams.json. A page asks for what is made with two comments, such
+as <!-- streams --> and <!-- /streams -->; between them stands what readers of the repository see
+instead.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ ITEM = re.compile(r"^( *)([-*+]|\d+[.)])( +)")
 LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
 
 
-# --- What mkdocs calls -------------------------------------------------------------------------------------------------
+# --- What mkdocs calls ---------------------------------------------------------------------------
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Puts a page for each stream into the navigation, under "Streams"."""
-    groups = [{group: [{shown(name): address(name)} for name in streams]} for group, streams in written().items()]
+    groups = [
+        {group: [{shown(name): address(name)} for name in streams]}
+        for group, streams in written().items()
+    ]
     for section in config.nav or []:
         if "Streams" in section:
             section["Streams"] += groups
@@ -63,7 +67,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return indented(markdown)
 
 
-# --- Streams -----------------------------------------------------------------------------------------------------------
+# --- Streams -------------------------------------------------------------------------------------
 
 
 def discovered() -> dict[str, Any]:
@@ -75,7 +79,10 @@ def written() -> dict[str, dict[str, Any]]:
     """docs/streams.yml: group -> stream -> facts, of the streams that there are."""
     there = discovered()
     groups = yaml.safe_load((DOCS / "streams.yml").read_text())
-    found = {group: {name: facts for name, facts in streams.items() if name in there} for group, streams in groups.items()}
+    found = {
+        group: {name: facts for name, facts in streams.items() if name in there}
+        for group, streams in groups.items()
+    }
     missing = there.keys() - {name for streams in found.values() for name in streams}
     if missing:
         raise SystemExit(f"docs/streams.yml says nothing of {', '.join(sorted(missing))}.")
@@ -96,7 +103,12 @@ def overview() -> str:
     """All streams in tables, a group each."""
     there, lines = discovered(), []
     for group, streams in written().items():
-        lines += [f"## {group}", "", "| Stream | What | Incremental | Requests |", "|---|---|---|---|"]
+        lines += [
+            f"## {group}",
+            "",
+            "| Stream | What | Incremental | Requests |",
+            "|---|---|---|---|",
+        ]
         for name, facts in streams.items():
             incremental = "yes" if "incremental" in there[name]["supported_sync_modes"] else "no"
             link = f"[`{name}`]({Path(address(name)).name})"
@@ -135,7 +147,8 @@ def stream_page(
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items() if value)
     columns = "\n".join(
-        f"| `{name}` | {kind(column)} | {described(column)} |" for name, column in stream["json_schema"]["properties"].items()
+        f"| `{name}` | {kind(column)} | {described(column)} |"
+        for name, column in stream["json_schema"]["properties"].items()
     )
     return (
         f"# {shown(stream['name'])}\n\n{facts['what']}\n\n"
@@ -149,8 +162,9 @@ def own_note(name: str) -> str:
     if name != "boxes_<pipeline>":
         return ""
     return (
-        "\nThere is one such stream for each pipeline: `boxes_sales` for the pipeline Sales. Below are the columns that all of"
-        " them have. One for each custom field follows: see [Custom fields and tables](../tables.md).\n"
+        "\nThere is one such stream for each pipeline: `boxes_sales` for the pipeline Sales. "
+        "Below are the columns that all of them have. One for each custom field follows: see "
+        "[Custom fields and tables](../tables.md).\n"
     )
 
 
@@ -189,7 +203,7 @@ def reference_pages() -> dict[str, str]:
     return {cells[0].strip("`"): cells[-1] for cells in rows_of(table)}
 
 
-# --- Settings and messages ---------------------------------------------------------------------------------------------
+# --- Settings and messages -----------------------------------------------------------------------
 
 
 def settings() -> str:
@@ -214,7 +228,7 @@ def messages() -> str:
     return re.sub(r"^##(#+ )", r"\1", text, flags=re.MULTILINE)
 
 
-# --- Markdown ----------------------------------------------------------------------------------------------------------
+# --- Markdown ------------------------------------------------------------------------------------
 
 
 def section(text: str, heading: str) -> str:
@@ -233,11 +247,13 @@ def rows_of(text: str) -> list[list[str]]:
 def without_airbyte_tags(markdown: str) -> str:
     """Airbyte's page has tags of its own, and folds what a site of its own need not fold."""
     markdown = re.sub(r"<summary>.*?</summary>\n?", "", markdown, flags=re.DOTALL)
-    return re.sub(r"^ *</?(HideInUI|FieldAnchor|details)\b[^>]*>\n?", "", markdown, flags=re.MULTILINE)
+    return re.sub(
+        r"^ *</?(HideInUI|FieldAnchor|details)\b[^>]*>\n?", "", markdown, flags=re.MULTILINE
+    )
 
 
 def relinked(markdown: str, page: str, files: Files, repository: str) -> str:
-    """Links to files of the project that are no pages lead to the repository; copies are found under docs/."""
+    """Links to files that are no pages lead to the repository; copies are found under docs/."""
 
     def target(found: re.Match[str]) -> str:
         path, anchor = found[1], found[2] or ""
@@ -248,7 +264,9 @@ def relinked(markdown: str, page: str, files: Files, repository: str) -> str:
         if not real.is_relative_to(TOP):
             return found[0]
         copies = {str(TOP / source): copy for copy, source in COPIES.items()}
-        inside = copies.get(str(real)) or (str(real.relative_to(DOCS)) if real.is_relative_to(DOCS) else None)
+        inside = copies.get(str(real)) or (
+            str(real.relative_to(DOCS)) if real.is_relative_to(DOCS) else None
+        )
         if inside and files.get_file_from_path(inside):
             return "../" * page.count("/") + inside + anchor
         if not real.exists():
@@ -264,7 +282,7 @@ def relinked(markdown: str, page: str, files: Files, repository: str) -> str:
 
 
 def indented(markdown: str) -> str:
-    """Four spaces for each level of a list, which Python-Markdown wants, and a blank line before a list."""
+    """What Python-Markdown wants: four spaces for each level of a list, a blank line before it."""
     lines: list[str] = []
     offsets: list[int] = []  # where the text of each open list item begins
     fence: int | None = None  # how much the lines of an open fence move to the right

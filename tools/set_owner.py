@@ -1,8 +1,9 @@
-"""Set who owns the project, in every address that names the owner: on GitHub, its registry of images, and its Pages.
+"""Set who owns the project, in every address that names the owner.
 
     python3 tools/set_owner.py your-github-name
 
-The owner until now is read from pyproject.toml. As published it is the placeholder OWNER. Only files that git knows are changed.
+Those are on GitHub, its registry of images, and its Pages. The owner until now is read from
+pyproject.toml; at first it is the placeholder OWNER. Only files that git knows are changed.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def owner(top: Path) -> str:
 
 def text_files(top: Path) -> Iterator[Path]:
     """What git knows and is text."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=top, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=top, capture_output=True, text=True, check=True
+    )
     for name in filter(None, listed.stdout.split("\0")):
         file = top / name
         if file.is_file() and not file.is_symlink() and b"\0" not in file.read_bytes()[:8192]:

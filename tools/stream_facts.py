@@ -1,7 +1,7 @@
 """Print what discover says of every stream, as JSON: tools/pages.py makes the streams' pages of it.
 
-Runs in the connector's own environment; it asks the sandbox. The tables of its pipelines become one, `boxes_<pipeline>`, with the
-columns that all of them have.
+Runs in the connector's own environment; it asks the sandbox. The tables of its pipelines become
+one, `boxes_<pipeline>`, with the columns that all of them have.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def with_one_table(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not tables:
         return others
     columns = [table["json_schema"]["properties"] for table in tables]
-    shared = {name: column for name, column in columns[0].items() if all(name in one for one in columns)}
+    shared = {
+        name: column for name, column in columns[0].items() if all(name in one for one in columns)
+    }
     table = {**tables[0], "name": TABLE, "json_schema": {"properties": shared}}
     return [*others, table]
 

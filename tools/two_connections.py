@@ -1,7 +1,8 @@
-"""What happens when two connections use one API key at once: measured with the sandbox. Prints the table of docs/large_accounts.md.
+"""What happens when two connections use one API key at once, measured with the sandbox.
 
-The sandbox refuses more than so many requests in any second with a 429, as Streak does, whoever makes them. One connection reads
-alone first, then two read the same account at once, at three settings of `requests_per_second`.
+Prints the table of docs/large_accounts.md. The sandbox refuses more than so many requests in any
+second with a 429, as Streak does, whoever makes them. One connection reads alone first, then two
+read the same account at once, at three settings of `requests_per_second`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def measured(boxes: int, rates: tuple[int, ...]) -> tuple[list[Read], int]:
-    """So many connections at once, each with a rate of its own; and how many of their requests were refused."""
+    """So many connections at once, each with its own rate; and how many requests were refused."""
     with sandbox(boxes) as streak, ThreadPoolExecutor(len(rates)) as pool:
         streak.moods(rate_limit_per_second=LIMIT, retry_after=1, latency_ms=LATENCY)
         reads = list(pool.map(lambda rate: read(streak, rate), rates))
@@ -77,7 +78,9 @@ def row(rates: tuple[int, ...], reads: list[Read], refused: int) -> str:
     finished = "all" if not any(one.code for one in reads) else "not all"
     rows = " and ".join(f"{one.rows:,}" for one in reads)
     how_many = "one" if len(rates) == 1 else "two at once"
-    return f"| {how_many} | {' and '.join(map(str, rates))} | {finished} | {rows} | {max(one.seconds for one in reads):.0f} s | {refused} |"
+    set_to = " and ".join(map(str, rates))
+    slowest = max(one.seconds for one in reads)
+    return f"| {how_many} | {set_to} | {finished} | {rows} | {slowest:.0f} s | {refused} |"
 
 
 if __name__ == "__main__":
