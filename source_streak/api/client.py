@@ -119,11 +119,12 @@ class Client:
 
     def _try(self, slot: float, path: str, params: Params, read: Callable[[Response], T]) -> T:
         """One request. Raises as `get` does, and RetryableFailure."""
+        connect, silence = transport.TIMEOUT
         try:
             response = self._session.get(
                 self.url + path,
                 params=params,
-                timeout=transport.TIMEOUT,
+                timeout=(self._clock.real(connect), self._clock.real(silence)),
                 allow_redirects=False,  # a redirect would carry the key elsewhere
             )
         except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as problem:

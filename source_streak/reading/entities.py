@@ -214,7 +214,8 @@ class EntityReading(Reading):
         if not self.stream.endpoint:
             return (parent and Answer(parent, self._rows(parent)) for parent in pending)
         client = self.account.client
-        return rolling(client.pool, partial(self._fetch, doubts), pending, ahead=3 * client.threads)
+        work = partial(self._fetch, doubts)
+        return rolling(client.pool, work, pending, 3 * client.threads, self.account.clock)
 
     def _fetch(self, doubts: Doubts, parent: Parent) -> Answer:
         """Runs in a worker thread."""

@@ -107,7 +107,7 @@ class Reading:
             return (Answer(parent, self.stream.rows(parent)) for parent in parents)
         client = self.account.client
         work = partial(fetch, self.stream, self.account.access, doubts=doubts)
-        return rolling(client.pool, work, iter(parents), ahead=3 * client.threads)
+        return rolling(client.pool, work, iter(parents), 3 * client.threads, self.account.clock)
 
     def wanted(self, answer: Answer) -> Iterable[Row]:
         """The rows of an answer that are to be delivered."""
