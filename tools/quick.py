@@ -36,6 +36,32 @@ class QuickClock(Clock):
         return float(getattr(self._mine, "slept", 0.0))
 
 
+class HurryingClock(QuickClock):
+    """Seconds pass at each look of the thread that made it; its time is what a reading goes by."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self._step, self._reader = step, threading.get_ident()
+
+    def monotonic(self) -> float:
+        if threading.get_ident() == self._reader:
+            self.seconds += self._step
+            return self.seconds
+        return super().monotonic()
+
+
+class StoppedClock(QuickClock):
+    """Stands still at a time of day, in epoch milliseconds."""
+
+    def __init__(self, milliseconds: int) -> None:
+        super().__init__()
+        self._milliseconds = milliseconds
+
+    def now(self) -> int:
+        return self._milliseconds
+
+
 if __name__ == "__main__":
     import os
     from functools import partial
