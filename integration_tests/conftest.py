@@ -44,20 +44,26 @@ Read = Callable[..., "Reading"]
 class Reading:
     """What came of one read: what a destination gets of it, and what its user sees."""
 
-    def __init__(self, output: entrypoint_wrapper.EntrypointOutput, secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self, output: entrypoint_wrapper.EntrypointOutput, secrets: tuple[str, ...]
+    ) -> None:
         self.messages: list[AirbyteMessage] = list(output.get_message_iterator())
         self.records: dict[str, list[Record]] = defaultdict(list)
         for message in output.records:
             self.records[message.record.stream].append(dict(message.record.data))
         self.states = [message.state for message in output.state_messages]
         self.logs: list[str] = [message.log.message for message in output.logs]
-        self.errors: list[AirbyteErrorTraceMessage] = [message.trace.error for message in output.errors]
+        self.errors: list[AirbyteErrorTraceMessage] = [
+            message.trace.error for message in output.errors
+        ]
         self.statuses: dict[str, str] = {}  # of each stream, the last one
         for message in output.trace_messages:
             if status := message.trace.stream_status:
                 self.statuses[status.stream_descriptor.name] = status.status.value
         for secret in secrets:
-            assert not [text for text in self.texts() if secret in text], "the API key can be read in what the connector says"
+            assert not [text for text in self.texts() if secret in text], (
+                "the API key can be read in what the connector says"
+            )
 
     @property
     def last_states(self) -> list[AirbyteStateMessage]:
@@ -72,15 +78,25 @@ class Reading:
     def error_of(self, stream: str) -> AirbyteErrorTraceMessage:
         """Why that stream ended INCOMPLETE."""
         assert self.statuses[stream] == "INCOMPLETE"
-        return next(error for error in self.errors if error.stream_descriptor and error.stream_descriptor.name == stream)
+        return next(
+            error
+            for error in self.errors
+            if error.stream_descriptor and error.stream_descriptor.name == stream
+        )
 
     def texts(self) -> Iterator[str]:
         """Every message as it is written to the output."""
-        return (orjson.dumps(AirbyteMessageSerializer.dump(message)).decode() for message in self.messages)
+        return (
+            orjson.dumps(AirbyteMessageSerializer.dump(message)).decode()
+            for message in self.messages
+        )
 
     def keys(self, stream: str, *columns: str) -> list[Any]:
         """The primary keys of a stream's records, in their order; none may come twice."""
-        found = [tuple(record[column] for column in columns or ("key",)) for record in self.records[stream]]
+        found = [
+            tuple(record[column] for column in columns or ("key",))
+            for record in self.records[stream]
+        ]
         assert len(found) == len(set(found)), f"{stream} has a primary key twice"
         return found if columns else [key for (key,) in found]
 
@@ -119,7 +135,12 @@ def reading(streak: Sandbox) -> Iterator[Read]:
             configured = catalog_of(*names, incremental=incremental, found=catalog)
             anything = ExpectedOutcome.ALLOW_ANY
             output = entrypoint_wrapper.read(
-                SourceStreak(clock or QuickClock()), config, configured, state, debug=debug, expected_outcome=anything
+                SourceStreak(clock or QuickClock()),
+                config,
+                configured,
+                state,
+                debug=debug,
+                expected_outcome=anything,
             )
             return Reading(output, secrets_of(config["api_key"]))
 
@@ -134,19 +155,33 @@ def discover(streak: Sandbox, read: Read) -> Discover:
     """Discovers as the running Streak is now, with a table for each pipeline."""
 
     def discover_streak(**settings: Any) -> AirbyteCatalog:
-        return SourceStreak(QuickClock()).discover(logging.getLogger("airbyte"), {"api_key": streak.key, **settings})
+        return SourceStreak(QuickClock()).discover(
+            logging.getLogger("airbyte"), {"api_key": streak.key, **settings}
+        )
 
     return discover_streak
 
 
-def catalog_of(*names: str, incremental: bool = False, found: AirbyteCatalog | None = None) -> ConfiguredAirbyteCatalog:
+def catalog_of(
+    *names: str, incremental: bool = False, found: AirbyteCatalog | None = None
+) -> ConfiguredAirbyteCatalog:
     """The streams named, all if none are, in full refresh; or incrementally, those that can be. `found`: by discover."""
     streams = {stream.name: stream for stream in (found or discovered()).streams}
     return ConfiguredAirbyteCatalog(
         [
-            ConfiguredAirbyteStream(streams[name], SyncMode.incremental, DestinationSyncMode.append_dedup, primary_key=None)
+            ConfiguredAirbyteStream(
+                streams[name],
+                SyncMode.incremental,
+                DestinationSyncMode.append_dedup,
+                primary_key=None,
+            )
             if incremental and SyncMode.incremental in streams[name].supported_sync_modes
-            else ConfiguredAirbyteStream(streams[name], SyncMode.full_refresh, DestinationSyncMode.overwrite, primary_key=None)
+            else ConfiguredAirbyteStream(
+                streams[name],
+                SyncMode.full_refresh,
+                DestinationSyncMode.overwrite,
+                primary_key=None,
+            )
             for name in names or streams
         ]
     )
@@ -154,4 +189,8 @@ def catalog_of(*names: str, incremental: bool = False, found: AirbyteCatalog | N
 
 def secrets_of(key: str) -> tuple[str, ...]:
     """The key, and the forms in which a header carries it."""
-    return key, base64.b64encode(f"{key}:".encode()).decode().rstrip("="), base64.b64encode(key.encode()).decode().rstrip("=")
+    return (
+        key,
+        base64.b64encode(f"{key}:".encode()).decode().rstrip("="),
+        base64.b64encode(key.encode()).decode().rstrip("="),
+    )

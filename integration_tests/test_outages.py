@@ -59,14 +59,17 @@ def comments_of(streak: Sandbox) -> set[tuple[str, str]]:
 
 def fails_from(streak: Sandbox, place: int, kind: str, **details: Any) -> None:
     """Whatever is asked after so many requests for comments is met by a fault."""
-    streak.on(COMMENTS, lambda sandbox: sandbox.fault("*", kind, times=None, **details), after=place)
+    streak.on(
+        COMMENTS, lambda sandbox: sandbox.fault("*", kind, times=None, **details), after=place
+    )
 
 
 # --- Gone for a minute ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("kind", "details"), [("reset", {}), ("html", {}), ("status", {"status": 503}), ("not_json", {}), ("half_body", {})]
+    ("kind", "details"),
+    [("reset", {}), ("html", {}), ("status", {"status": 503}), ("not_json", {}), ("half_body", {})],
 )
 def test_an_outage_of_a_minute_in_the_middle_costs_nothing(
     streak: Sandbox, read: Read, waits: Waits, kind: str, details: dict[str, Any]
@@ -80,10 +83,14 @@ def test_an_outage_of_a_minute_in_the_middle_costs_nothing(
     assert reading.ok
     assert set(reading.keys("box_comments", "boxKey", "key")) == comments_of(streak)
     assert reading.records["snippets"]
-    assert len([line for line in reading.logs if "Trying again" in line]) <= 2, "said once every half minute"
+    assert len([line for line in reading.logs if "Trying again" in line]) <= 2, (
+        "said once every half minute"
+    )
 
 
-def test_a_streak_that_refuses_connections_for_a_minute_costs_nothing(streak: Sandbox, read: Read, waits: Waits) -> None:
+def test_a_streak_that_refuses_connections_for_a_minute_costs_nothing(
+    streak: Sandbox, read: Read, waits: Waits
+) -> None:
     """Its socket is closed and opened again."""
     stopping: list[threading.Thread] = []
     back = threading.Lock()
@@ -110,7 +117,9 @@ def test_a_streak_that_refuses_connections_for_a_minute_costs_nothing(streak: Sa
     assert set(reading.keys("box_comments", "boxKey", "key")) == comments_of(streak)
 
 
-def test_an_outage_while_the_boxes_are_listed_costs_nothing(streak: Sandbox, read: Read, waits: Waits) -> None:
+def test_an_outage_while_the_boxes_are_listed_costs_nothing(
+    streak: Sandbox, read: Read, waits: Waits
+) -> None:
     streak.fault("*", "reset", times=None)
     waits.on_sleep = lambda slept: streak.clear_faults() if slept >= 60 else None
 
@@ -122,7 +131,15 @@ def test_an_outage_while_the_boxes_are_listed_costs_nothing(streak: Sandbox, rea
 
 # --- Gone for good ----------------------------------------------------------------------------------------------------
 
-EVERYTHING_AFTER = ("box_meetings", "box_tasks", "box_threads", "box_files", "newsfeed", "users", "snippets")
+EVERYTHING_AFTER = (
+    "box_meetings",
+    "box_tasks",
+    "box_threads",
+    "box_files",
+    "newsfeed",
+    "users",
+    "snippets",
+)
 THREADS = 8
 large = pytest.mark.parametrize("streak", [{"boxes": 450}], indirect=True)
 
@@ -136,7 +153,9 @@ def test_gone_for_good_every_stream_ends_soon_after_the_first_and_what_was_deliv
     answered = 250
     fails_from(streak, answered, kind, **details)
 
-    reading = read("boxes", "box_comments", *EVERYTHING_AFTER, incremental=True, requests_per_second=1)
+    reading = read(
+        "boxes", "box_comments", *EVERYTHING_AFTER, incremental=True, requests_per_second=1
+    )
 
     assert reading.statuses["boxes"] == "COMPLETE"
     for stream in ("box_comments", *EVERYTHING_AFTER):
@@ -156,26 +175,37 @@ def test_gone_for_good_every_stream_ends_soon_after_the_first_and_what_was_deliv
     for paths in tries.values():
         assert max(paths.values()) <= 12
         assert len(paths) <= 2 * THREADS
-    assert sum(tries["me"].values()) <= 12, "whether Streak is gone is asked once, not by each thread and stream"
+    assert sum(tries["me"].values()) <= 12, (
+        "whether Streak is gone is asked once, not by each thread and stream"
+    )
     assert waits.longest <= 600, "ten minutes in all, as documented"
 
     streak.clear_faults()
     streak.clear_log()
     rest = read("box_comments", incremental=True, state=reading.last_states)
     assert rest.ok
-    keys = [{(row["boxKey"], row["key"]) for row in one.records["box_comments"]} for one in (reading, rest)]
+    keys = [
+        {(row["boxKey"], row["key"]) for row in one.records["box_comments"]}
+        for one in (reading, rest)
+    ]
     assert keys[0] | keys[1] == comments_of(streak)
     counted = sum(box.get("commentCount") != 0 for box in streak.account.boxes.values())
-    assert len(streak.requests(COMMENTS)) <= counted - answered + 4 * THREADS, "what was delivered before the outage was asked for again"
+    assert len(streak.requests(COMMENTS)) <= counted - answered + 4 * THREADS, (
+        "what was delivered before the outage was asked for again"
+    )
 
 
-def test_gone_from_the_start_all_streams_together_end_with_few_tries(streak: Sandbox, read: Read, waits: Waits) -> None:
+def test_gone_from_the_start_all_streams_together_end_with_few_tries(
+    streak: Sandbox, read: Read, waits: Waits
+) -> None:
     streak.fault("*", "reset", times=None)
 
     reading = read()
 
     assert set(reading.statuses.values()) == {"INCOMPLETE"}
-    assert {error.failure_type.value for error in reading.errors if error.stream_descriptor} == {"transient_error"}
+    assert {error.failure_type.value for error in reading.errors if error.stream_descriptor} == {
+        "transient_error"
+    }
     tries = Counter(entry.path for entry in streak.log)
     assert set(tries) == {"v2/users/me/teams", "v2/pipelines", "v1/snippets"}
     assert 15 <= tries["v2/users/me/teams"] <= 45
@@ -183,7 +213,9 @@ def test_gone_from_the_start_all_streams_together_end_with_few_tries(streak: San
     assert waits.longest <= 300 + 2 * 15 + 3 * LONGEST_WAIT
 
 
-def test_a_single_box_that_fails_while_streak_answers_ends_no_stream(streak: Sandbox, read: Read, waits: Waits) -> None:
+def test_a_single_box_that_fails_while_streak_answers_ends_no_stream(
+    streak: Sandbox, read: Read, waits: Waits
+) -> None:
     """The last one asked: no other is answered after it."""
     bad = [box["key"] for box in streak.account.boxes.values() if box.get("commentCount") != 0]
     streak.moods.failing_boxes = set(bad[:2])
@@ -191,7 +223,9 @@ def test_a_single_box_that_fails_while_streak_answers_ends_no_stream(streak: San
     reading = read("box_comments", requests_per_second=1)
 
     assert reading.ok
-    assert {record["boxKey"] for record in reading.records["box_comments"]} == {key for key, _ in comments_of(streak)} - set(bad[:2])
+    assert {record["boxKey"] for record in reading.records["box_comments"]} == {
+        key for key, _ in comments_of(streak)
+    } - set(bad[:2])
 
 
 @pytest.mark.parametrize("part", ["v2/pipelines", "v1/pipelines/*/boxes", COMMENTS])
@@ -220,11 +254,15 @@ def test_a_streak_that_does_nothing_but_drip_is_given_up_with_a_sentence(
 
     error = read("snippets").error_of("snippets")
 
-    assert "came so slowly, less than 1 KB a second, that its end was not waited for" in error.message
+    assert (
+        "came so slowly, less than 1 KB a second, that its end was not waited for" in error.message
+    )
     assert error.failure_type.value == "transient_error"
 
 
-def test_a_slow_answer_that_gets_on_is_waited_for(streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_answer_that_gets_on_is_waited_for(
+    streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More than the time of silence in all, and more than 1 KB a second."""
     monkeypatch.setattr(client, "TIMEOUT", (5.0, 0.1))
     monkeypatch.setattr(client, "SLOWEST", 10)
@@ -254,10 +292,16 @@ def test_a_limit_that_never_lifts_is_waited_for_twelve_times_by_the_first_stream
     reading = read("teams", "pipelines", "snippets")
 
     assert set(reading.statuses.values()) == {"INCOMPLETE"}
-    assert Counter(entry.path for entry in streak.log) == {"v2/users/me/teams": 12, "v2/pipelines": 1, "v1/snippets": 1}
+    assert Counter(entry.path for entry in streak.log) == {
+        "v2/users/me/teams": 12,
+        "v2/pipelines": 1,
+        "v1/snippets": 1,
+    }
 
 
-def test_after_a_request_that_was_given_up_the_limit_is_waited_out_as_ever(streak: Sandbox, read: Read, waits: Waits) -> None:
+def test_after_a_request_that_was_given_up_the_limit_is_waited_out_as_ever(
+    streak: Sandbox, read: Read, waits: Waits
+) -> None:
     streak.fault("v2/users/me/teams", "reset", times=None)
     streak.fault("v1/snippets", "status", times=5, status=429)
     waits_for_429 = SimpleNamespace(acquire_call=lambda *_, **__: None)
@@ -286,7 +330,11 @@ class Between:
         class Handler(socketserver.BaseRequestHandler):
             def handle(handler) -> None:  # noqa: N805
                 try:
-                    line = context.wrap_socket(handler.request, server_side=True) if context else handler.request
+                    line = (
+                        context.wrap_socket(handler.request, server_side=True)
+                        if context
+                        else handler.request
+                    )
                     self.got.append(line.recv(65_536))
                     line.sendall(answer)
                     line.shutdown(socket.SHUT_RDWR)
@@ -307,7 +355,10 @@ class Between:
 
 
 def http(status: str, body: bytes = b"", kind: str = "text/html") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+        + body
+    )
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +381,11 @@ def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .sign(key, hashes.SHA256())
     )
     path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    encoding, private, plain = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    encoding, private, plain = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
     path.write_bytes(made.public_bytes(encoding) + key.private_bytes(encoding, private, plain))
     return path
 
@@ -340,23 +395,37 @@ ELSEWHERE = "https://streak.invalid/api/"
 # name: (what the environment has, words that its user reads); {…} are ports and files of the fixture `lines`
 LINES: dict[str, tuple[dict[str, str], str]] = {
     "a name that does not resolve": ({"STREAK_API_URL": ELSEWHERE}, "could not be resolved"),
-    "a connection refused": ({"STREAK_API_URL": "http://127.0.0.1:9/api/"}, "was refused or broke off"),
+    "a connection refused": (
+        {"STREAK_API_URL": "http://127.0.0.1:9/api/"},
+        "was refused or broke off",
+    ),
     "a certificate of its own": (
         {"STREAK_API_URL": "https://localhost:{tls}/api/"},
         "certificate of Streak's address could not be verified",
     ),
     "verification switched off": (
-        {"STREAK_API_URL": "https://localhost:{tls}/api/", "CURL_CA_BUNDLE": "", "REQUESTS_CA_BUNDLE": "", "PYTHONHTTPSVERIFY": "0"},
+        {
+            "STREAK_API_URL": "https://localhost:{tls}/api/",
+            "CURL_CA_BUNDLE": "",
+            "REQUESTS_CA_BUNDLE": "",
+            "PYTHONHTTPSVERIFY": "0",
+        },
         "certificate of Streak's address could not be verified",
     ),
-    "a login page": ({"STREAK_API_URL": "http://127.0.0.1:{page}/api/"}, "a proxy or a login page stands between"),
+    "a login page": (
+        {"STREAK_API_URL": "http://127.0.0.1:{page}/api/"},
+        "a proxy or a login page stands between",
+    ),
     "a login page behind a trusted certificate": (
         {"STREAK_API_URL": "https://localhost:{tls_page}/api/", "REQUESTS_CA_BUNDLE": "{pem}"},
         "a proxy or a login page stands between",
     ),
     "no answer": ({"STREAK_API_URL": "http://127.0.0.1:{silent}/api/"}, "did not answer within"),
     "a proxy that wants a password": (
-        {"STREAK_API_URL": ELSEWHERE, "HTTPS_PROXY": f"http://me:{PROXY_PASSWORD}@127.0.0.1:{{wants_password}}"},
+        {
+            "STREAK_API_URL": ELSEWHERE,
+            "HTTPS_PROXY": f"http://me:{PROXY_PASSWORD}@127.0.0.1:{{wants_password}}",
+        },
         "proxy on the way to Streak refused to pass the request on (407)",
     ),
     "a proxy that answers with a page": (
@@ -368,7 +437,10 @@ LINES: dict[str, tuple[dict[str, str], str]] = {
         "proxy on the way to Streak could not be used",
     ),
     "a proxy whose name does not resolve": (
-        {"STREAK_API_URL": ELSEWHERE, "HTTPS_PROXY": f"http://me:{PROXY_PASSWORD}@proxy.invalid:3128"},
+        {
+            "STREAK_API_URL": ELSEWHERE,
+            "HTTPS_PROXY": f"http://me:{PROXY_PASSWORD}@proxy.invalid:3128",
+        },
         "proxy on the way to Streak could not be used",
     ),
     "a proxy's address that is none": (
@@ -380,12 +452,22 @@ LINES: dict[str, tuple[dict[str, str], str]] = {
         "(HTTPS_PROXY, ALL_PROXY) cannot be used",
     ),
     "authorities that are not there": (
-        {"STREAK_API_URL": "https://localhost:{tls}/api/", "REQUESTS_CA_BUNDLE": "/nowhere/authorities.pem"},
+        {
+            "STREAK_API_URL": "https://localhost:{tls}/api/",
+            "REQUESTS_CA_BUNDLE": "/nowhere/authorities.pem",
+        },
         "(REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) cannot be read",
     ),
 }
 OF_THE_MACHINE = [name for name, (_, words) in LINES.items() if "cannot be" in words]
-INHERITED = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+INHERITED = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
 
 
 @pytest.fixture(scope="module")
@@ -400,7 +482,13 @@ def lines(own_certificate: Path) -> Iterator[dict[str, Any]]:
         Between(http("403 Forbidden", LOGIN)) as forbids,
         silent,
     ):
-        servers = {"tls": tls, "tls_page": tls_page, "page": page, "wants_password": wants_password, "forbids": forbids}
+        servers = {
+            "tls": tls,
+            "tls_page": tls_page,
+            "page": page,
+            "wants_password": wants_password,
+            "forbids": forbids,
+        }
         yield {"servers": servers, "silent": silent.getsockname()[1], "pem": own_certificate} | {
             name: server.port for name, server in servers.items()
         }
@@ -411,17 +499,33 @@ def environment_of(name: str, lines: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def printed(lines: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str]]:
+def printed(
+    lines: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[int, str, str]]:
     """Exit status, stdout and stderr of a read in each of these, as it is typed, with --debug."""
     place = tmp_path_factory.mktemp("lines")
     (place / "config.json").write_text(json.dumps({"api_key": KEY, "requests_per_second": 20}))
-    (place / "catalog.json").write_text(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of("teams", "boxes"))))
+    (place / "catalog.json").write_text(
+        json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of("teams", "boxes")))
+    )
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in INHERITED}
-    hurried = "from source_streak.client import SENDING; SENDING['timeout'] = (2.0, 0.3); " + HURRIED
+    hurried = (
+        "from source_streak.client import SENDING; SENDING['timeout'] = (2.0, 0.3); " + HURRIED
+    )
 
     def typed(name: str) -> tuple[int, str, str]:
         ran = subprocess.run(
-            [sys.executable, "-c", hurried, "read", "--debug", "--config", "config.json", "--catalog", "catalog.json"],
+            [
+                sys.executable,
+                "-c",
+                hurried,
+                "read",
+                "--debug",
+                "--config",
+                "config.json",
+                "--catalog",
+                "catalog.json",
+            ],
             env=inherited | environment_of(name, lines),
             cwd=place,
             capture_output=True,
@@ -435,19 +539,31 @@ def printed(lines: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def errors_in(out: str) -> list[dict[str, Any]]:
-    traces = [message["trace"] for message in map(json.loads, out.splitlines()) if message["type"] == "TRACE"]
-    return [trace["error"] for trace in traces if trace["type"] == "ERROR" and trace["error"].get("stream_descriptor")]
+    traces = [
+        message["trace"]
+        for message in map(json.loads, out.splitlines())
+        if message["type"] == "TRACE"
+    ]
+    return [
+        trace["error"]
+        for trace in traces
+        if trace["type"] == "ERROR" and trace["error"].get("stream_descriptor")
+    ]
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_a_read_says_what_stands_between_and_nothing_of_the_code(printed: dict[str, tuple[int, str, str]], name: str) -> None:
+def test_a_read_says_what_stands_between_and_nothing_of_the_code(
+    printed: dict[str, tuple[int, str, str]], name: str
+) -> None:
     code, out, err = printed[name]
     errors = errors_in(out)
 
     assert len(errors) == 2
     for error in errors:
         assert LINES[name][1] in error["message"]
-        assert error["failure_type"] == ("config_error" if name in OF_THE_MACHINE else "transient_error")
+        assert error["failure_type"] == (
+            "config_error" if name in OF_THE_MACHINE else "transient_error"
+        )
         assert not error.get("stack_trace")
     assert "Traceback" not in out + err
     assert (code, err) == (1, "")
@@ -479,14 +595,18 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def check(tmp_path: Path, key: str = KEY) -> tuple[str, str]:
     """The command `check`: its status and its sentence."""
     (tmp_path / "config.json").write_text(json.dumps({"api_key": key}))
-    output = entrypoint_wrapper._run_command(SourceStreak(), ["check", "--config", str(tmp_path / "config.json")])
+    output = entrypoint_wrapper._run_command(
+        SourceStreak(), ["check", "--config", str(tmp_path / "config.json")]
+    )
     assert not output.errors
     (message,) = output.connection_status_messages
     return message.connectionStatus.status.value, message.connectionStatus.message or ""
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_a_check_says_the_same(lines: dict[str, Any], surroundings: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_a_check_says_the_same(
+    lines: dict[str, Any], surroundings: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
     for variable, value in environment_of(name, lines).items():
         surroundings.setenv(variable, value)
 
@@ -516,7 +636,9 @@ def test_an_authority_that_the_user_trusts_is_trusted(
     own_certificate: Path, surroundings: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
     surroundings.setenv(variable, str(own_certificate))
-    with Between(http("200 OK", b'{"key": "agxUser", "results": []}', "application/json"), own_certificate) as server:
+    with Between(
+        http("200 OK", b'{"key": "agxUser", "results": []}', "application/json"), own_certificate
+    ) as server:
         surroundings.setenv("STREAK_API_URL", f"https://localhost:{server.port}/api/")
 
         assert check(tmp_path)[0] == "SUCCEEDED"
@@ -556,9 +678,13 @@ def test_what_is_sent_unencrypted_to_this_machine_itself_goes_through_no_proxy(
 
 
 @pytest.mark.parametrize("where", ["HOME", "NETRC"])
-def test_a_netrc_does_not_replace_the_key(streak: Sandbox, surroundings: pytest.MonkeyPatch, tmp_path: Path, where: str) -> None:
+def test_a_netrc_does_not_replace_the_key(
+    streak: Sandbox, surroundings: pytest.MonkeyPatch, tmp_path: Path, where: str
+) -> None:
     netrc = tmp_path / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login somebody password else\n")
+    netrc.write_text(
+        "machine 127.0.0.1 login somebody password else\ndefault login somebody password else\n"
+    )
     netrc.chmod(0o600)
     surroundings.setenv(where, str(tmp_path if where == "HOME" else netrc))
     surroundings.setenv("STREAK_API_URL", streak.url)

@@ -26,7 +26,15 @@ Fault = tuple[str, dict[str, Any]]
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 REFUSED = "Support 🎧"
 BOX_STREAMS = (
-    *("boxes", "box_field_values", "box_stage_history", "box_contacts", "box_organizations", "box_users", "box_links"),
+    *(
+        "boxes",
+        "box_field_values",
+        "box_stage_history",
+        "box_contacts",
+        "box_organizations",
+        "box_users",
+        "box_links",
+    ),
     *("box_comments", "box_meetings", "box_tasks", "box_threads", "box_files"),
 )
 PIPELINE_STREAMS = ("pipelines", "pipeline_stages", "pipeline_fields", "pipeline_members")
@@ -67,10 +75,28 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "hang": ("hang", {}),
     },
 }
-EVERY_FAULT = [pytest.param(row, fault, id=f"{row}-{name}") for row, faults in FAULTS.items() for name, fault in faults.items()]
-ONE_OF_EACH = [pytest.param(row, next(iter(faults.values())), id=row) for row, faults in FAULTS.items()]
-TELLING = ("403 in HTML", "400 key issue", "302", "429", "login page", "wrong shape", "half body", "reset", "hang")
-SOME = ONE_OF_EACH + [fault for fault in EVERY_FAULT if str(fault.id).endswith(tuple(f"-{name}" for name in TELLING))]
+EVERY_FAULT = [
+    pytest.param(row, fault, id=f"{row}-{name}")
+    for row, faults in FAULTS.items()
+    for name, fault in faults.items()
+]
+ONE_OF_EACH = [
+    pytest.param(row, next(iter(faults.values())), id=row) for row, faults in FAULTS.items()
+]
+TELLING = (
+    "403 in HTML",
+    "400 key issue",
+    "302",
+    "429",
+    "login page",
+    "wrong shape",
+    "half body",
+    "reset",
+    "hang",
+)
+SOME = ONE_OF_EACH + [
+    fault for fault in EVERY_FAULT if str(fault.id).endswith(tuple(f"-{name}" for name in TELLING))
+]
 STATUS = {
     "no access": "config_error",
     "gone": "system_error",
@@ -100,7 +126,9 @@ class FastForward:
 def pauses(monkeypatch: pytest.MonkeyPatch, unhurried: None) -> FastForward:
     """Pauses that Streak asks for take no time here, hanging requests little, and patience is short."""
     forward = FastForward()
-    made = functools.partial(budget.Budget, clock=forward.clock, sleep=forward.sleep, wall_clock=forward.wall)
+    made = functools.partial(
+        budget.Budget, clock=forward.clock, sleep=forward.sleep, wall_clock=forward.wall
+    )
     monkeypatch.setattr(client, "Budget", made)
     monkeypatch.setitem(client.SENDING, "timeout", (5.0, 0.6))
     return forward
@@ -153,21 +181,36 @@ def second_team(streak: Sandbox) -> dict[str, Any]:
 
 
 def box_keys_outside(streak: Sandbox, pipeline: str = REFUSED) -> set[str]:
-    return {box["key"] for box in streak.account.boxes.values() if box["pipelineKey"] != key_of(streak, pipeline)}
+    return {
+        box["key"]
+        for box in streak.account.boxes.values()
+        if box["pipelineKey"] != key_of(streak, pipeline)
+    }
 
 
 def rows(reading: Reading, stream: str) -> list[dict[str, Any]]:
     """Its records without the time at which they were read."""
-    return [{name: value for name, value in record.items() if name != "readAt"} for record in reading.records[stream]]
+    return [
+        {name: value for name, value in record.items() if name != "readAt"}
+        for record in reading.records[stream]
+    ]
 
 
 def warnings(reading: Reading) -> str:
-    return "\n".join(message.log.message for message in reading.messages if message.log and message.log.level.value == "WARN")
+    return "\n".join(
+        message.log.message
+        for message in reading.messages
+        if message.log and message.log.level.value == "WARN"
+    )
 
 
 def left_out(reading: Reading, stream: str, why: str) -> int:
     """How many boxes the one warning of that stream counts that gives this reason."""
-    (line,) = [line for line in warnings(reading).splitlines() if line.startswith(f"{stream}:") and why in line and "box" in line]
+    (line,) = [
+        line
+        for line in warnings(reading).splitlines()
+        if line.startswith(f"{stream}:") and why in line and "box" in line
+    ]
     (count,) = re.findall(r"\d+", line)
     return int(count)
 
@@ -175,7 +218,9 @@ def left_out(reading: Reading, stream: str, why: str) -> int:
 # --- A wrong key ------------------------------------------------------------------------------------------------------
 
 
-def test_check_with_a_wrong_key_says_where_to_make_a_new_one_and_asks_once(streak: Sandbox, check: Callable[..., tuple[str, str]]) -> None:
+def test_check_with_a_wrong_key_says_where_to_make_a_new_one_and_asks_once(
+    streak: Sandbox, check: Callable[..., tuple[str, str]]
+) -> None:
     status, sentence = check(api_key="wrong-key-000")
 
     assert status == "FAILED"
@@ -207,13 +252,18 @@ def test_each_stream_alone_recognises_a_wrong_key(streak: Sandbox, read: Read, s
     assert len(streak.log) <= 2
 
 
-def test_a_key_that_is_revoked_while_it_reads_ends_the_sync_instead_of_setting_the_boxes_aside(streak: Sandbox, read: Read) -> None:
+def test_a_key_that_is_revoked_while_it_reads_ends_the_sync_instead_of_setting_the_boxes_aside(
+    streak: Sandbox, read: Read
+) -> None:
     streak.on("v2/boxes/*/comments", lambda sandbox: setattr(sandbox, "key", "another"), after=30)
 
     reading = read("box_comments", "box_files", "snippets")
 
     assert reading.error_of("box_comments").failure_type.value == "config_error"
-    assert all(NEW_KEY in reading.error_of(stream).message for stream in ("box_comments", "box_files", "snippets"))
+    assert all(
+        NEW_KEY in reading.error_of(stream).message
+        for stream in ("box_comments", "box_files", "snippets")
+    )
     assert len(streak.requests("v1/users/me")) == 1
     assert not streak.requests("v1/boxes/*/files")
 
@@ -221,7 +271,9 @@ def test_a_key_that_is_revoked_while_it_reads_ends_the_sync_instead_of_setting_t
 # --- Check ------------------------------------------------------------------------------------------------------------
 
 
-def test_check_succeeds_with_two_requests(streak: Sandbox, check: Callable[..., tuple[str, str]]) -> None:
+def test_check_succeeds_with_two_requests(
+    streak: Sandbox, check: Callable[..., tuple[str, str]]
+) -> None:
     assert check() == ("SUCCEEDED", "")
     assert [entry.path for entry in streak.log] == ["v1/users/me", "v2/pipelines"]
 
@@ -252,7 +304,9 @@ def test_check_fails_when_the_pipelines_cannot_be_listed(
     assert "list of pipelines" in sentence.lower()
 
 
-def test_check_survives_a_passing_failure(streak: Sandbox, check: Callable[..., tuple[str, str]]) -> None:
+def test_check_survives_a_passing_failure(
+    streak: Sandbox, check: Callable[..., tuple[str, str]]
+) -> None:
     streak.fault("v1/users/me", "reset", times=2)
     streak.fault("v2/pipelines", "html", times=2)
 
@@ -263,7 +317,9 @@ def test_check_survives_a_passing_failure(streak: Sandbox, check: Callable[..., 
 
 
 @pytest.mark.parametrize(("row", "fault"), EVERY_FAULT)
-def test_a_list_at_the_top_that_is_not_answered_ends_its_stream_and_no_other(streak: Sandbox, read: Read, row: str, fault: Fault) -> None:
+def test_a_list_at_the_top_that_is_not_answered_ends_its_stream_and_no_other(
+    streak: Sandbox, read: Read, row: str, fault: Fault
+) -> None:
     for_ever(streak, "v2/users/me/teams", fault)
 
     reading = read("teams", "snippets")
@@ -278,7 +334,9 @@ def test_a_list_at_the_top_that_is_not_answered_ends_its_stream_and_no_other(str
 
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
-def test_snippets_that_are_not_answered_end_their_stream_and_no_other(streak: Sandbox, read: Read, row: str, fault: Fault) -> None:
+def test_snippets_that_are_not_answered_end_their_stream_and_no_other(
+    streak: Sandbox, read: Read, row: str, fault: Fault
+) -> None:
     for_ever(streak, "v1/snippets", fault)
 
     reading = read("snippets", "teams")
@@ -298,7 +356,9 @@ def test_snippets_that_are_not_answered_end_their_stream_and_no_other(streak: Sa
         ("unanswered", ["500", "Tried", "again when this has passed"]),
     ],
 )
-def test_the_sentence_says_who_refused_in_streaks_words_and_what_to_do(streak: Sandbox, read: Read, row: str, words: list[str]) -> None:
+def test_the_sentence_says_who_refused_in_streaks_words_and_what_to_do(
+    streak: Sandbox, read: Read, row: str, words: list[str]
+) -> None:
     for_ever(streak, "v2/users/me/teams", next(iter(FAULTS[row].values())))
 
     message = read("teams").error_of("teams").message
@@ -306,7 +366,9 @@ def test_the_sentence_says_who_refused_in_streaks_words_and_what_to_do(streak: S
     assert not [word for word in words if word not in message], message
 
 
-def test_a_failing_list_is_asked_for_by_one_stream_only_however_many_need_it(streak: Sandbox, read: Read) -> None:
+def test_a_failing_list_is_asked_for_by_one_stream_only_however_many_need_it(
+    streak: Sandbox, read: Read
+) -> None:
     refuse(streak, "v2/users/me/teams", 422)
 
     reading = read("teams", "team_members", "users", "contacts", "organizations")
@@ -315,19 +377,36 @@ def test_a_failing_list_is_asked_for_by_one_stream_only_however_many_need_it(str
     assert len(streak.requests("v2/users/me/teams")) == 1
 
 
-def test_no_stream_of_a_retired_endpoint_looks_like_an_empty_one(streak: Sandbox, read: Read) -> None:
+def test_no_stream_of_a_retired_endpoint_looks_like_an_empty_one(
+    streak: Sandbox, read: Read
+) -> None:
     refuse(streak, "*", 410)
 
     reading = read()
 
     assert set(reading.statuses.values()) == {"INCOMPLETE"}
-    assert not [stream for stream in reading.statuses if "retired" not in reading.error_of(stream).message]
+    assert not [
+        stream for stream in reading.statuses if "retired" not in reading.error_of(stream).message
+    ]
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"results": None}, {"results": {}}, {"results": [None]}, [[]], "text", 7, True, {"error": "in a 200"}]
+    "body",
+    [
+        {},
+        {"results": None},
+        {"results": {}},
+        {"results": [None]},
+        [[]],
+        "text",
+        7,
+        True,
+        {"error": "in a 200"},
+    ],
 )
-def test_a_200_that_is_no_list_is_never_taken_for_an_empty_one(streak: Sandbox, read: Read, body: object) -> None:
+def test_a_200_that_is_no_list_is_never_taken_for_an_empty_one(
+    streak: Sandbox, read: Read, body: object
+) -> None:
     streak.fault("v2/users/me/teams", "wrong_shape", times=None, body=body)
 
     assert read("teams").error_of("teams").failure_type.value == "transient_error"
@@ -346,7 +425,9 @@ def test_a_pipelines_boxes_that_are_not_answered_cost_no_other_box_and_no_other_
     reading = read("boxes", "snippets")
 
     error = reading.error_of("boxes")
-    assert error.failure_type.value == ("config_error" if row in ("no access", "gone") else STATUS[row])
+    assert error.failure_type.value == (
+        "config_error" if row in ("no access", "gone") else STATUS[row]
+    )
     assert reading.statuses["snippets"] == "COMPLETE"
     if row != "retired":
         assert f'"{REFUSED}"' in error.message
@@ -358,17 +439,26 @@ def test_a_pipelines_boxes_that_are_not_answered_cost_no_other_box_and_no_other_
 
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
-def test_a_pipelines_newsfeed_that_is_not_answered_ends_that_stream_only(streak: Sandbox, read: Read, row: str, fault: Fault) -> None:
+def test_a_pipelines_newsfeed_that_is_not_answered_ends_that_stream_only(
+    streak: Sandbox, read: Read, row: str, fault: Fault
+) -> None:
     path = f"v1/pipelines/{key_of(streak)}/newsfeed"
     for_ever(streak, path, fault)
 
     reading = read("newsfeed", "boxes")
 
-    assert reading.error_of("newsfeed").failure_type.value == ("config_error" if row in ("no access", "gone") else STATUS[row])
+    assert reading.error_of("newsfeed").failure_type.value == (
+        "config_error" if row in ("no access", "gone") else STATUS[row]
+    )
     assert reading.statuses["boxes"] == "COMPLETE"
     assert len(reading.keys("boxes")) == len(streak.account.boxes)
     if row in ("no access", "gone"):
-        others = {event["key"] for key, events in streak.account.newsfeed.items() if key != key_of(streak) for event in events[-50:]}
+        others = {
+            event["key"]
+            for key, events in streak.account.newsfeed.items()
+            if key != key_of(streak)
+            for event in events[-50:]
+        }
         assert f'"{REFUSED}"' in reading.error_of("newsfeed").message
         assert set(reading.keys("newsfeed")) == others
         assert len(streak.requests(path)) == 2
@@ -376,7 +466,9 @@ def test_a_pipelines_newsfeed_that_is_not_answered_ends_that_stream_only(streak:
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
 @pytest.mark.parametrize("stream", ["users", "contacts", "organizations"])
-def test_a_teams_list_that_is_not_answered_ends_that_stream_only(streak: Sandbox, read: Read, stream: str, row: str, fault: Fault) -> None:
+def test_a_teams_list_that_is_not_answered_ends_that_stream_only(
+    streak: Sandbox, read: Read, stream: str, row: str, fault: Fault
+) -> None:
     team = second_team(streak)
     path = f"v2/teams/{team['key']}/{stream}"
     for_ever(streak, path, fault)
@@ -384,7 +476,9 @@ def test_a_teams_list_that_is_not_answered_ends_that_stream_only(streak: Sandbox
     reading = read(stream, "teams")
 
     error = reading.error_of(stream)
-    assert error.failure_type.value == ("config_error" if row in ("no access", "gone") else STATUS[row])
+    assert error.failure_type.value == (
+        "config_error" if row in ("no access", "gone") else STATUS[row]
+    )
     assert reading.statuses["teams"] == "COMPLETE"
     if row in ("no access", "gone"):
         assert f'"{team["name"]}"' in error.message
@@ -397,7 +491,9 @@ def test_a_teams_list_that_is_not_answered_ends_that_stream_only(streak: Sandbox
 
 
 @pytest.mark.parametrize(("row", "fault"), SOME)
-def test_one_box_that_is_not_answered_costs_its_own_rows_only(streak: Sandbox, read: Read, row: str, fault: Fault) -> None:
+def test_one_box_that_is_not_answered_costs_its_own_rows_only(
+    streak: Sandbox, read: Read, row: str, fault: Fault
+) -> None:
     boxes = boxes_with(streak)
     bad = boxes[20]
     for_ever(streak, f"v2/boxes/{bad}/comments", fault)
@@ -411,14 +507,23 @@ def test_one_box_that_is_not_answered_costs_its_own_rows_only(streak: Sandbox, r
         return
     assert reading.statuses["box_comments"] == "COMPLETE"
     assert reading.ok
-    wanted = {(box["key"], comment["key"]) for box, comment in streak.account.all("comments") if box["key"] != bad}
+    wanted = {
+        (box["key"], comment["key"])
+        for box, comment in streak.account.all("comments")
+        if box["key"] != bad
+    }
     assert set(reading.keys("box_comments", "boxKey", "key")) == wanted
-    assert left_out(reading, "box_comments", "deleted" if row == "gone" else "refused or failed") == 1
+    assert (
+        left_out(reading, "box_comments", "deleted" if row == "gone" else "refused or failed") == 1
+    )
     asked = len(streak.requests(f"v2/boxes/{bad}/comments"))
     assert asked == 1 if row == "gone" else asked >= 2
 
 
-@pytest.mark.parametrize(("stream", "path"), [("box_meetings", "v2"), ("box_tasks", "v2"), ("box_threads", "v1"), ("box_files", "v1")])
+@pytest.mark.parametrize(
+    ("stream", "path"),
+    [("box_meetings", "v2"), ("box_tasks", "v2"), ("box_threads", "v1"), ("box_files", "v1")],
+)
 def test_one_box_that_always_fails_costs_only_its_own_rows_in_every_stream_of_children(
     streak: Sandbox, read: Read, stream: str, path: str
 ) -> None:
@@ -429,13 +534,21 @@ def test_one_box_that_always_fails_costs_only_its_own_rows_in_every_stream_of_ch
     reading = read(stream)
 
     assert reading.statuses[stream] == "COMPLETE"
-    assert {record["boxKey"] for record in reading.records[stream]} == {box["key"] for box, _ in streak.account.all(kind)} - {bad}
+    assert {record["boxKey"] for record in reading.records[stream]} == {
+        box["key"] for box, _ in streak.account.all(kind)
+    } - {bad}
     assert left_out(reading, stream, "refused or failed") == 1
     assert streak.requests(f"{path}/boxes/{bad}/{kind}")
 
 
 @pytest.mark.parametrize(
-    ("kind", "details"), [("status", {"status": 401}), ("status", {"status": 503}), ("status", {"status": 422}), ("reset", {})]
+    ("kind", "details"),
+    [
+        ("status", {"status": 401}),
+        ("status", {"status": 503}),
+        ("status", {"status": 422}),
+        ("reset", {}),
+    ],
 )
 def test_a_box_that_answers_when_it_is_asked_again_is_delivered_and_nothing_is_said_to_be_missing(
     streak: Sandbox, read: Read, kind: str, details: dict[str, Any]
@@ -445,7 +558,9 @@ def test_a_box_that_answers_when_it_is_asked_again_is_delivered_and_nothing_is_s
 
     reading = read("box_comments")
 
-    assert len(reading.keys("box_comments", "boxKey", "key")) == len(list(streak.account.all("comments")))
+    assert len(reading.keys("box_comments", "boxKey", "key")) == len(
+        list(streak.account.all("comments"))
+    )
     assert "missing" not in warnings(reading)
 
 
@@ -460,7 +575,9 @@ def test_boxes_that_are_gone_are_left_out_with_their_count(streak: Sandbox, read
     assert left_out(reading, "box_comments", "deleted") == 3
 
 
-def test_an_endpoint_that_knows_no_box_ends_its_stream_before_all_boxes_are_asked(streak: Sandbox, read: Read) -> None:
+def test_an_endpoint_that_knows_no_box_ends_its_stream_before_all_boxes_are_asked(
+    streak: Sandbox, read: Read
+) -> None:
     refuse(streak, "v2/boxes/*/comments", 404)
 
     reading = read("box_comments", "box_files")
@@ -471,8 +588,12 @@ def test_an_endpoint_that_knows_no_box_ends_its_stream_before_all_boxes_are_aske
     assert reading.statuses["box_files"] == "COMPLETE"
 
 
-@pytest.mark.parametrize(("status", "failure"), [(401, "system_error"), (422, "system_error"), (500, "transient_error")])
-def test_twenty_boxes_refused_without_a_success_end_the_stream(streak: Sandbox, read: Read, status: int, failure: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "failure"), [(401, "system_error"), (422, "system_error"), (500, "transient_error")]
+)
+def test_twenty_boxes_refused_without_a_success_end_the_stream(
+    streak: Sandbox, read: Read, status: int, failure: str
+) -> None:
     refuse(streak, "v2/boxes/*/comments", status)
 
     reading = read("box_comments", "box_files")
@@ -484,7 +605,9 @@ def test_twenty_boxes_refused_without_a_success_end_the_stream(streak: Sandbox, 
     assert reading.statuses["box_files"] == "COMPLETE"
 
 
-def test_more_than_a_tenth_of_the_boxes_failing_ends_the_stream_after_the_others_are_delivered(streak: Sandbox, read: Read) -> None:
+def test_more_than_a_tenth_of_the_boxes_failing_ends_the_stream_after_the_others_are_delivered(
+    streak: Sandbox, read: Read
+) -> None:
     boxes = boxes_with(streak)
     bad = set(boxes[:: len(boxes) // 12])
     streak.moods.failing_boxes = bad
@@ -492,11 +615,16 @@ def test_more_than_a_tenth_of_the_boxes_failing_ends_the_stream_after_the_others
     reading = read("box_comments")
 
     assert len(bad) > len(boxes) / 10
-    assert f"{len(bad)} of {len(boxes)} requests for box comments failed" in reading.error_of("box_comments").message
+    assert (
+        f"{len(bad)} of {len(boxes)} requests for box comments failed"
+        in reading.error_of("box_comments").message
+    )
     assert {record["boxKey"] for record in reading.records["box_comments"]} == set(boxes) - bad
 
 
-def test_less_than_a_tenth_of_the_boxes_failing_does_not_hold_up_the_others(streak: Sandbox, read: Read) -> None:
+def test_less_than_a_tenth_of_the_boxes_failing_does_not_hold_up_the_others(
+    streak: Sandbox, read: Read
+) -> None:
     boxes = boxes_with(streak)
     bad = set(boxes[:5])
     streak.moods.failing_boxes = bad
@@ -519,9 +647,17 @@ def four(streak: Sandbox) -> Sandbox:
     return streak
 
 
-def test_of_four_pipelines_the_three_that_are_not_refused_are_delivered_in_every_stream(four: Sandbox, read: Read) -> None:
+def test_of_four_pipelines_the_three_that_are_not_refused_are_delivered_in_every_stream(
+    four: Sandbox, read: Read
+) -> None:
     reading = read()
-    others = read(pipelines=[pipeline["name"] for pipeline in four.account.pipelines.values() if pipeline["name"] != "Closed"])
+    others = read(
+        pipelines=[
+            pipeline["name"]
+            for pipeline in four.account.pipelines.values()
+            if pipeline["name"] != "Closed"
+        ]
+    )
 
     incomplete = {stream for stream, status in reading.statuses.items() if status == "INCOMPLETE"}
     assert incomplete == {*BOX_STREAMS, "newsfeed"}
@@ -530,48 +666,73 @@ def test_of_four_pipelines_the_three_that_are_not_refused_are_delivered_in_every
     assert others.ok
 
 
-def test_every_stream_that_misses_a_refused_pipeline_names_it_and_the_setting_that_leaves_it_out(four: Sandbox, read: Read) -> None:
+def test_every_stream_that_misses_a_refused_pipeline_names_it_and_the_setting_that_leaves_it_out(
+    four: Sandbox, read: Read
+) -> None:
     reading = read()
 
     for stream in (*BOX_STREAMS, "newsfeed"):
         error = reading.error_of(stream)
         assert error.failure_type.value == "config_error"
-        for words in ('"Closed"', 'the setting "Pipelines"', "User does not have access to this pipeline"):
+        for words in (
+            '"Closed"',
+            'the setting "Pipelines"',
+            "User does not have access to this pipeline",
+        ):
             assert words in error.message
 
 
-def test_a_refused_pipeline_is_asked_again_once_in_the_whole_sync_and_users_me_once(four: Sandbox, read: Read) -> None:
+def test_a_refused_pipeline_is_asked_again_once_in_the_whole_sync_and_users_me_once(
+    four: Sandbox, read: Read
+) -> None:
     read()
 
     assert len(four.requests(f"v1/pipelines/{key_of(four, 'Closed')}/boxes")) == 2
     assert len(four.requests(f"v1/pipelines/{key_of(four, 'Closed')}/newsfeed")) == 2
     assert len(four.requests("v1/users/me")) == 1
-    assert all(len(four.requests(f"v1/pipelines/{key_of(four, name)}/boxes")) == 1 for name in ("Sales", REFUSED))
+    assert all(
+        len(four.requests(f"v1/pipelines/{key_of(four, name)}/boxes")) == 1
+        for name in ("Sales", REFUSED)
+    )
 
 
-@pytest.mark.parametrize(("kind", "details"), [("status", {"status": 401}), ("status", {"status": 404}), ("empty", {})])
+@pytest.mark.parametrize(
+    ("kind", "details"), [("status", {"status": 401}), ("status", {"status": 404}), ("empty", {})]
+)
 def test_a_pipeline_that_answers_when_it_is_asked_again_is_delivered(
     streak: Sandbox, read: Read, kind: str, details: dict[str, Any]
 ) -> None:
     streak.fault(f"v1/pipelines/{key_of(streak)}/boxes", kind, times=1, **details)
-    streak.fault(f"v1/pipelines/{key_of(streak)}/newsfeed", kind if details else "reset", times=1, **details)
+    streak.fault(
+        f"v1/pipelines/{key_of(streak)}/newsfeed", kind if details else "reset", times=1, **details
+    )
 
     reading = read("boxes", "box_comments", "newsfeed")
 
     assert reading.ok
     assert set(reading.keys("boxes")) == set(streak.account.boxes)
-    assert len(reading.keys("box_comments", "boxKey", "key")) == len(list(streak.account.all("comments")))
+    assert len(reading.keys("box_comments", "boxKey", "key")) == len(
+        list(streak.account.all("comments"))
+    )
 
 
-def test_a_pipeline_that_is_deleted_while_it_is_read_is_not_called_refused(streak: Sandbox, read: Read) -> None:
+def test_a_pipeline_that_is_deleted_while_it_is_read_is_not_called_refused(
+    streak: Sandbox, read: Read
+) -> None:
     deleted = key_of(streak)
-    streak.on("v2/pipelines", lambda sandbox: sandbox.account.delete_pipeline(deleted), before_answer=False)
+    streak.on(
+        "v2/pipelines",
+        lambda sandbox: sandbox.account.delete_pipeline(deleted),
+        before_answer=False,
+    )
 
     reading = read("boxes", "box_comments", "newsfeed")
 
     assert reading.ok, reading.errors
     assert set(reading.keys("boxes")) == set(streak.account.boxes)
-    assert len(reading.keys("box_comments", "boxKey", "key")) == len(list(streak.account.all("comments")))
+    assert len(reading.keys("box_comments", "boxKey", "key")) == len(
+        list(streak.account.all("comments"))
+    )
 
 
 def test_two_refused_pipelines_are_both_named(streak: Sandbox, read: Read) -> None:
@@ -584,7 +745,9 @@ def test_two_refused_pipelines_are_both_named(streak: Sandbox, read: Read) -> No
     assert len(streak.requests("v1/users/me")) == 1
 
 
-def test_a_key_that_may_read_no_pipeline_at_all_delivers_nothing_and_is_not_green(streak: Sandbox, read: Read) -> None:
+def test_a_key_that_may_read_no_pipeline_at_all_delivers_nothing_and_is_not_green(
+    streak: Sandbox, read: Read
+) -> None:
     streak.moods.refused_pipelines = set(streak.account.pipelines)
 
     reading = read("pipelines", "boxes")
@@ -593,7 +756,9 @@ def test_a_key_that_may_read_no_pipeline_at_all_delivers_nothing_and_is_not_gree
     assert reading.error_of("boxes").failure_type.value == "config_error"
 
 
-def test_whether_the_key_still_works_is_asked_again_after_a_minute(streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whether_the_key_still_works_is_asked_again_after_a_minute(
+    streak: Sandbox, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(account, "KEY_PROVED_FOR", -1.0)
     streak.moods.refused_pipelines = {key_of(streak)}
 
@@ -606,9 +771,15 @@ def test_whether_the_key_still_works_is_asked_again_after_a_minute(streak: Sandb
 
 
 @pytest.mark.parametrize("by", ["name", "key"])
-def test_the_setting_pipelines_narrows_every_stream_and_asks_nothing_about_the_others(streak: Sandbox, read: Read, by: str) -> None:
+def test_the_setting_pipelines_narrows_every_stream_and_asks_nothing_about_the_others(
+    streak: Sandbox, read: Read, by: str
+) -> None:
     wanted = streak.account.pipeline_named(REFUSED)
-    others = [key for key in [*streak.account.pipelines, *box_keys_outside(streak)] if key != wanted["key"]]
+    others = [
+        key
+        for key in [*streak.account.pipelines, *box_keys_outside(streak)]
+        if key != wanted["key"]
+    ]
 
     reading = read(*PIPELINE_STREAMS, *BOX_STREAMS, "newsfeed", pipelines=[f"  {wanted[by]} "])
 
@@ -632,10 +803,14 @@ def test_an_unknown_pipeline_fails_check_with_the_list_of_those_that_exist(
 
     assert status == "FAILED"
     assert unknown in sentence
-    assert all(f'"{pipeline["name"]}"' in sentence for pipeline in streak.account.pipelines.values())
+    assert all(
+        f'"{pipeline["name"]}"' in sentence for pipeline in streak.account.pipelines.values()
+    )
 
 
-def test_an_unknown_pipeline_fails_every_stream_of_boxes_before_a_box_is_asked_for(streak: Sandbox, read: Read) -> None:
+def test_an_unknown_pipeline_fails_every_stream_of_boxes_before_a_box_is_asked_for(
+    streak: Sandbox, read: Read
+) -> None:
     reading = read("pipelines", "boxes", "box_comments", "teams", pipelines=["Slaes"])
 
     for stream in ("pipelines", "boxes", "box_comments"):
@@ -646,7 +821,9 @@ def test_an_unknown_pipeline_fails_every_stream_of_boxes_before_a_box_is_asked_f
     assert not streak.requests("v1/pipelines/*")
 
 
-def test_without_v2_pipelines_those_of_v1_are_read(streak: Sandbox, read: Read, check: Callable[..., tuple[str, str]]) -> None:
+def test_without_v2_pipelines_those_of_v1_are_read(
+    streak: Sandbox, read: Read, check: Callable[..., tuple[str, str]]
+) -> None:
     usual = read(*PIPELINE_STREAMS, "boxes")
     streak.moods.v2_pipelines_missing = True
 
@@ -665,7 +842,9 @@ def test_without_v2_pipelines_those_of_v1_are_read(streak: Sandbox, read: Read, 
 
 
 @pytest.mark.parametrize("streak", [{"account": "empty"}], indirect=True)
-def test_an_account_with_nothing_at_all_is_read_green_and_empty(streak: Sandbox, read: Read, check: Callable[..., tuple[str, str]]) -> None:
+def test_an_account_with_nothing_at_all_is_read_green_and_empty(
+    streak: Sandbox, read: Read, check: Callable[..., tuple[str, str]]
+) -> None:
     reading = read()
 
     assert set(reading.statuses.values()) == {"COMPLETE"}
@@ -683,27 +862,43 @@ def retry_after(kind: str) -> str | int | None:
     return {"seconds": 40, "date": at.strftime("%a, %d %b %Y %H:%M:%S GMT"), "nothing": None}[kind]
 
 
-@pytest.mark.parametrize(("kind", "between"), [("seconds", (39.5, 41.0)), ("date", (20.0, 41.0)), ("nothing", (0.5, 3.0))])
+@pytest.mark.parametrize(
+    ("kind", "between"),
+    [("seconds", (39.5, 41.0)), ("date", (20.0, 41.0)), ("nothing", (0.5, 3.0))],
+)
 def test_a_429_is_waited_out_as_long_as_it_says_and_nothing_is_lost(
     streak: Sandbox, read: Read, pauses: FastForward, kind: str, between: tuple[float, float]
 ) -> None:
-    streak.fault("v2/boxes/*/comments", "status", after=20, times=1, status=429, retry_after=retry_after(kind))
+    streak.fault(
+        "v2/boxes/*/comments",
+        "status",
+        after=20,
+        times=1,
+        status=429,
+        retry_after=retry_after(kind),
+    )
 
     reading = read("box_comments")
 
     assert reading.ok
-    assert len(reading.keys("box_comments", "boxKey", "key")) == len(list(streak.account.all("comments")))
+    assert len(reading.keys("box_comments", "boxKey", "key")) == len(
+        list(streak.account.all("comments"))
+    )
     assert between[0] <= pauses.waited <= between[1]
     assert len(streak.requests("v2/boxes/*/comments")) == len(boxes_with(streak)) + 1
 
 
-def test_a_box_list_that_meets_the_limit_is_read_whole_all_the_same(streak: Sandbox, read: Read) -> None:
+def test_a_box_list_that_meets_the_limit_is_read_whole_all_the_same(
+    streak: Sandbox, read: Read
+) -> None:
     streak.fault("v1/pipelines/*/boxes", "status", times=5, status=429, retry_after=30)
 
     assert set(read("boxes").keys("boxes")) == set(streak.account.boxes)
 
 
-def test_check_waits_out_a_429(streak: Sandbox, check: Callable[..., tuple[str, str]], pauses: FastForward) -> None:
+def test_check_waits_out_a_429(
+    streak: Sandbox, check: Callable[..., tuple[str, str]], pauses: FastForward
+) -> None:
     streak.fault("v1/users/me", "status", times=2, status=429, retry_after=2)
 
     assert check() == ("SUCCEEDED", "")
@@ -721,7 +916,20 @@ def test_a_limit_that_never_lifts_is_given_up_with_a_sentence(streak: Sandbox, r
 
 # --- Keys that are none, and other hosts ------------------------------------------------------------------------------
 
-NO_KEYS = ["../../evil", "a/b", "%2e%2e", "..", "x?limit=1", "x#y", "x y", "ключ", "x\n", "http://127.0.0.1:9/", "{key}", "%(key)s"]
+NO_KEYS = [
+    "../../evil",
+    "a/b",
+    "%2e%2e",
+    "..",
+    "x?limit=1",
+    "x#y",
+    "x y",
+    "ключ",
+    "x\n",
+    "http://127.0.0.1:9/",
+    "{key}",
+    "%(key)s",
+]
 
 
 def forged() -> Account:
@@ -736,7 +944,9 @@ def forged() -> Account:
 
 
 @pytest.mark.parametrize("streak", [{"account": forged()}], indirect=True)
-def test_nothing_that_streak_sends_as_a_key_leads_a_request_elsewhere(streak: Sandbox, read: Read) -> None:
+def test_nothing_that_streak_sends_as_a_key_leads_a_request_elsewhere(
+    streak: Sandbox, read: Read
+) -> None:
     reading = read("boxes", "box_comments", "box_files", "newsfeed", "users")
 
     sales = streak.account.pipeline_named("Sales")["key"]
@@ -750,10 +960,20 @@ def test_nothing_that_streak_sends_as_a_key_leads_a_request_elsewhere(streak: Sa
 
 
 @pytest.mark.parametrize("status", [301, 307])
-@pytest.mark.parametrize("path", ["v2/users/me/teams", "v1/pipelines/*/boxes", "v2/boxes/*/comments"])
-def test_no_redirect_is_followed_so_that_no_other_host_sees_a_request(streak: Sandbox, read: Read, path: str, status: int) -> None:
+@pytest.mark.parametrize(
+    "path", ["v2/users/me/teams", "v1/pipelines/*/boxes", "v2/boxes/*/comments"]
+)
+def test_no_redirect_is_followed_so_that_no_other_host_sees_a_request(
+    streak: Sandbox, read: Read, path: str, status: int
+) -> None:
     with Sandbox(account="empty") as other:
-        streak.fault(path, "status", times=3, status=status, headers={"Location": f"{other.url}{path.replace('*', 'x')}"})
+        streak.fault(
+            path,
+            "status",
+            times=3,
+            status=status,
+            headers={"Location": f"{other.url}{path.replace('*', 'x')}"},
+        )
         read("teams", "boxes", "box_comments")
 
         assert not other.log
@@ -762,7 +982,9 @@ def test_no_redirect_is_followed_so_that_no_other_host_sees_a_request(streak: Sa
 # --- What is nobody's business in a log -------------------------------------------------------------------------------
 
 
-def test_no_box_person_or_address_is_named_in_any_log_line_or_error_however_much_goes_wrong(streak: Sandbox, read: Read) -> None:
+def test_no_box_person_or_address_is_named_in_any_log_line_or_error_however_much_goes_wrong(
+    streak: Sandbox, read: Read
+) -> None:
     boxes = boxes_with(streak)
     streak.moods.failing_boxes, streak.moods.gone_boxes = set(boxes[:3]), set(boxes[3:5])
     streak.moods.refused_pipelines = {key_of(streak, "Sales")}
@@ -771,11 +993,28 @@ def test_no_box_person_or_address_is_named_in_any_log_line_or_error_however_much
 
     reading = read()
 
-    said = "\n".join([*reading.logs, *(f"{error.message}{error.internal_message}{error.stack_trace}" for error in reading.errors)])
+    said = "\n".join(
+        [
+            *reading.logs,
+            *(
+                f"{error.message}{error.internal_message}{error.stack_trace}"
+                for error in reading.errors
+            ),
+        ]
+    )
     private = {
         *(box[name] for box in streak.account.boxes.values() for name in ("key", "name")),
-        *(user[name] for user in streak.account.users.values() for name in ("key", "email", "displayName")),
-        *(address for rows in streak.account.contacts.values() for row in rows for address in row.get("emailAddresses") or ()),
+        *(
+            user[name]
+            for user in streak.account.users.values()
+            for name in ("key", "email", "displayName")
+        ),
+        *(
+            address
+            for rows in streak.account.contacts.values()
+            for row in rows
+            for address in row.get("emailAddresses") or ()
+        ),
     }
     assert len(private) > 300
     assert not [text for text in private if text and len(text) > 3 and text in said]
@@ -796,4 +1035,8 @@ def test_no_error_message_holds_a_stack_trace(streak: Sandbox, read: Read) -> No
     errors = [error for error in read().errors if error.stream_descriptor]
 
     assert len(errors) > 10
-    assert not [error for error in errors if error.stack_trace or "Traceback" in f"{error.message}{error.internal_message}"]
+    assert not [
+        error
+        for error in errors
+        if error.stack_trace or "Traceback" in f"{error.message}{error.internal_message}"
+    ]

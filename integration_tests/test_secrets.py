@@ -50,7 +50,9 @@ def streak() -> Iterator[Sandbox]:
     with Sandbox(boxes=60, key=KEY) as sandbox:
         boxes = [box["key"] for box in sandbox.account.boxes.values() if box.get("commentCount")]
         sandbox.moods.failing_boxes, sandbox.moods.gone_boxes = set(boxes[:1]), set(boxes[1:2])
-        sandbox.fault("v2/teams/*/contacts", "status", times=None, status=422, body={"error": "odd"})
+        sandbox.fault(
+            "v2/teams/*/contacts", "status", times=None, status=422, body={"error": "odd"}
+        )
         yield sandbox
 
 
@@ -58,19 +60,33 @@ def streak() -> Iterator[Sandbox]:
 def printed(streak: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Everything that each of the RUNS printed, on stdout and stderr."""
     place = tmp_path_factory.mktemp("secrets")
-    (place / "catalog.json").write_text(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of())))
+    (place / "catalog.json").write_text(
+        json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of()))
+    )
     with ThreadPoolExecutor(3) as pool:
-        return dict(zip(RUNS, pool.map(lambda run: typed(place, streak, run), RUNS.values()), strict=True))
+        return dict(
+            zip(RUNS, pool.map(lambda run: typed(place, streak, run), RUNS.values()), strict=True)
+        )
 
 
 def typed(place: Path, streak: Sandbox, run: tuple[str, str, str, str | None]) -> str:
     command, level, key, address = run
     config = place / f"{key == KEY}.json"
     config.write_text(json.dumps({"api_key": key, "requests_per_second": 20}))
-    options = {"spec": [], "read": ["--config", str(config), "--catalog", str(place / "catalog.json")]}
+    options = {
+        "spec": [],
+        "read": ["--config", str(config), "--catalog", str(place / "catalog.json")],
+    }
     arguments, environment = LEVELS[level]
     ran = subprocess.run(
-        [sys.executable, "-c", HURRIED, command, *arguments, *options.get(command, ["--config", str(config)])],
+        [
+            sys.executable,
+            "-c",
+            HURRIED,
+            command,
+            *arguments,
+            *options.get(command, ["--config", str(config)]),
+        ],
         env={**os.environ, **environment, "STREAK_API_URL": address or streak.url},
         capture_output=True,
         timeout=120,
@@ -81,7 +97,10 @@ def typed(place: Path, streak: Sandbox, run: tuple[str, str, str, str | None]) -
 
 def forms_of(key: str) -> set[str]:
     """The key as it is, as an address and as a header would carry it; base64 without the end, which depends on what follows."""
-    encoded = {base64.b64encode(text.encode()).decode().rstrip("=")[:-1] for text in (key, f"{key}:", f":{key}", f"{key}:{key}")}
+    encoded = {
+        base64.b64encode(text.encode()).decode().rstrip("=")[:-1]
+        for text in (key, f"{key}:", f":{key}", f"{key}:{key}")
+    }
     return {
         key,
         quote(key),
@@ -106,7 +125,9 @@ def log_lines(printed: str) -> str:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_key_is_in_no_form_in_anything_that_is_printed(printed: dict[str, str], name: str) -> None:
+def test_the_key_is_in_no_form_in_anything_that_is_printed(
+    printed: dict[str, str], name: str
+) -> None:
     assert '"type"' in printed[name], "nothing was printed at all"
     for form in forms_of(KEY) | forms_of(WRONG):
         assert form not in printed[name]
@@ -118,9 +139,20 @@ def test_no_header_with_credentials_is_printed(printed: dict[str, str], name: st
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_every_line_is_a_message_of_the_protocol_at_every_log_level(printed: dict[str, str], name: str) -> None:
+def test_every_line_is_a_message_of_the_protocol_at_every_log_level(
+    printed: dict[str, str], name: str
+) -> None:
     for line in printed[name].splitlines():  # DEBUG is the framework's own
-        assert json.loads(line)["type"] in ("LOG", "TRACE", "STATE", "RECORD", "SPEC", "CATALOG", "CONNECTION_STATUS", "DEBUG")
+        assert json.loads(line)["type"] in (
+            "LOG",
+            "TRACE",
+            "STATE",
+            "RECORD",
+            "SPEC",
+            "CATALOG",
+            "CONNECTION_STATUS",
+            "DEBUG",
+        )
 
 
 @pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run[0] == "read"])
@@ -129,10 +161,16 @@ def test_no_address_of_a_person_is_in_a_log_line(printed: dict[str, str], name: 
 
 
 @pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run[0] == "read"])
-def test_no_box_or_person_is_named_in_a_log_line(printed: dict[str, str], streak: Sandbox, name: str) -> None:
+def test_no_box_or_person_is_named_in_a_log_line(
+    printed: dict[str, str], streak: Sandbox, name: str
+) -> None:
     private = {
         *(box[column] for box in streak.account.boxes.values() for column in ("key", "name")),
-        *(user[column] for user in streak.account.users.values() for column in ("key", "displayName")),
+        *(
+            user[column]
+            for user in streak.account.users.values()
+            for column in ("key", "displayName")
+        ),
         *(row["key"] for rows in streak.account.contacts.values() for row in rows),
     }
     said = log_lines(printed[name])

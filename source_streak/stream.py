@@ -51,9 +51,9 @@ from source_streak.incremental.state import StreamState
 from source_streak.reading.entities import EntityReading
 from source_streak.reading.fetching import Doubts, fetch
 from source_streak.reading.heartbeat import Item, Limited, Signal
+from source_streak.reading.mode import Mode
 from source_streak.reading.parents import ENTITIES, Parent, parents_of, rows_of
 from source_streak.reading.plan import Plan
-from source_streak.reading.mode import Mode
 from source_streak.reading.reading import EventReading, Reading
 from source_streak.records.shape import Shape
 

@@ -8,13 +8,16 @@ reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from source_streak.api.client import json_of, text_of
 from source_streak.api.errors import Level
-from source_streak.api.paging import Numbered, Row
+from source_streak.api.paging import Numbered, Params, Row, Tokened
+from source_streak.api.transport import Response
 from source_streak.incremental import fingerprint
 from source_streak.reading.parents import Parent
+from source_streak.records.changes import change, timeline_of
 from source_streak.records.fields import (
     definitions_of,
     field_keys,
@@ -24,12 +27,14 @@ from source_streak.records.fields import (
     named,
     options_of,
     stage_name,
+    team_definitions,
     unset_fields,
 )
 from source_streak.records.shape import iso_time, listing, mapping, objects, whole_number
 from source_streak.stream import StreakStream
 
 EVENTS_KEPT = 50  # of a pipeline
+SETTINGS = (("CONTACT", "contactSettings"), ("ORGANIZATION", "organizationSettings"))
 
 
 class Teams(StreakStream):
@@ -66,13 +71,32 @@ class TeamFields(StreakStream):
             ("CONTACT", "contactSettings"),
             ("ORGANIZATION", "organizationSettings"),
         ):
-            for position, field in enumerate(settings(parent.row, name).values()):
+            for position, field in enumerate(team_definitions(parent.row, name).values()):
                 yield {
                     **field,
                     "appliesTo": kind,
                     "position": position,
                     "options": options_of(field),
                 }
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {"teamName": parent.row.get("name")}
+
+
+class TeamFieldOptions(StreakStream):
+    """https://streak.readme.io/reference/get-my-teams - what people's DROPDOWN and TAG fields
+    offer.
+    """
+
+    parent = Level.TEAM
+    primary_key = ["teamKey", "appliesTo", "fieldKey", "key"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        for kind, name in SETTINGS:
+            for key, field in team_definitions(parent.row, name).items():
+                of_field = {"appliesTo": kind, "fieldKey": key, "fieldName": name_of(field, key)}
+                for position, option in enumerate(options_of(field)):
+                    yield {**of_field, **option, "position": position}
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"teamName": parent.row.get("name")}
@@ -108,7 +132,9 @@ class Contacts(StreakStream):
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {
-            "customFields": named(settings(parent.source, "contactSettings"), row.get("fields"))
+            "customFields": named(
+                team_definitions(parent.source, "contactSettings"), row.get("fields")
+            )
         }
 
 
@@ -131,9 +157,90 @@ class Organizations(StreakStream):
     def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {
             "customFields": named(
-                settings(parent.source, "organizationSettings"), row.get("fields")
+                team_definitions(parent.source, "organizationSettings"), row.get("fields")
             )
         }
+
+
+class ContactFieldValues(StreakStream):
+    """https://streak.readme.io/reference/list-contacts - the contacts' custom fields, in typed
+    columns.
+    """
+
+    parent = Level.CONTACT
+    primary_key = ["contactKey", "fieldKey"]
+    incremental = True
+    tells_deletions = True
+    settings = "contactSettings"  # of the team: where the fields are defined
+
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_in_team(source, self.settings)
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_fields(row, names)
+
+    def keys_in(self, row: Row) -> Iterable[str]:
+        return field_keys(row.get("fields"))
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return field_values(
+            team_definitions(parent.source, self.settings), parent.row.get("fields")
+        )
+
+    def unset_rows(self, parent: Parent) -> Iterable[Row]:
+        return unset_fields(
+            team_definitions(parent.source, self.settings), parent.row.get("fields")
+        )
+
+    def misshapen(self, parent: Parent) -> Iterable[str]:
+        return misshapen(team_definitions(parent.source, self.settings), parent.row.get("fields"))
+
+
+class OrganizationFieldValues(ContactFieldValues):
+    """https://streak.readme.io/reference/list-organizations - the same of the organizations."""
+
+    parent = Level.ORGANIZATION
+    primary_key = ["organizationKey", "fieldKey"]
+    settings = "organizationSettings"
+
+
+class ContactLinks(StreakStream):
+    """https://streak.readme.io/reference/list-contacts - contactLinks.
+
+    Contacts linked with each other.
+    """
+
+    parent = Level.CONTACT
+    primary_key = ["contactKey", "linkedContactKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return links(parent, "contactLinks", "linkedContactKey")
+
+
+class ContactOrganizations(StreakStream):
+    """https://streak.readme.io/reference/list-contacts - orgLinks.
+
+    The organizations of a contact.
+    """
+
+    parent = Level.CONTACT
+    primary_key = ["contactKey", "organizationKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return links(parent, "orgLinks", "organizationKey")
+
+
+class OrganizationLinks(StreakStream):
+    """https://streak.readme.io/reference/list-organizations - orgLinks.
+
+    Organizations linked with each other.
+    """
+
+    parent = Level.ORGANIZATION
+    primary_key = ["organizationKey", "linkedOrganizationKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return links(parent, "orgLinks", "linkedOrganizationKey")
 
 
 class Pipelines(StreakStream):
@@ -437,6 +544,77 @@ class BoxFiles(StreakStream):
     key_names = ("key", "fileKey")
 
 
+class BoxChanges(StreakStream):
+    """https://streak.readme.io/reference/get-timeline - every move and edit of a box.
+
+    A log: it tells no deletions.
+    """
+
+    endpoint = "v2/boxes/{boxKey}/timeline"
+    parent = Level.BOX
+    pager = Tokened(
+        filters="[NEWSFEED_BOX_CREATION_MOVE,NEWSFEED_BOX_EDIT]", direction="Ascending", limit=100
+    )
+    primary_key = ["boxKey", "key"]
+    incremental = True
+    reads_since = True
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Params:
+        params = super().request_params(stream_state, stream_slice, next_page_token)
+        since = (stream_slice or {}).get("since")
+        return (
+            {**params, "startTimestamp": since}
+            if since and "nextPageToken" not in params
+            else params
+        )
+
+    def parse_response(self, response: Response, **_: Any) -> Iterable[Mapping[str, Any]]:
+        return list(map(change, timeline_of(json_of(response))))
+
+    def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
+        token = mapping(json_of(response)).get("nextPage")
+        return {"cursor": token if isinstance(token, str) else None}
+
+
+class BoxDocuments(StreakStream):
+    """https://streak.readme.io/reference/get-a-box-as-markdown - a box as one text.
+
+    Its layout is no contract.
+    """
+
+    endpoint = "v1/boxes/{boxKey}/md"
+    parent = Level.BOX
+    primary_key = "boxKey"
+    incremental = True
+    tells_deletions = True
+
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_in(source)
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return [
+            fingerprint.visible_activity(row, source_key),
+            row.get("name"),
+            row.get("notes"),
+            row.get("fields"),
+            names,
+        ]
+
+    def parse_response(self, response: Response, **_: Any) -> Iterable[Mapping[str, Any]]:
+        return [{"document": text_of(response)}]
+
+    def next_page_token(self, response: Response) -> None:
+        """A text has one page."""
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {"name": parent.row.get("name")}
+
+
 class Snippets(StreakStream):
     """https://streak.readme.io/reference/list-snippets - of the key's user.
 
@@ -493,15 +671,12 @@ def links(parent: Parent, name: str, column: str) -> list[Row]:
     ]
 
 
-def settings(team: Row, name: str) -> dict[str, Row]:
-    """A team's definitions of its contacts' or organizations' custom fields, by key."""
-    return definitions_of(mapping(team.get(name)).get("fields"))
-
-
 STREAMS = (
-    Teams, TeamMembers, TeamFields, Users, Contacts, Organizations,
+    Teams, TeamMembers, TeamFields, TeamFieldOptions, Users,
+    Contacts, ContactFieldValues, ContactLinks, ContactOrganizations,
+    Organizations, OrganizationFieldValues, OrganizationLinks,
     Pipelines, PipelineStages, PipelineFields, PipelineFieldOptions, PipelineMembers,
     Boxes, BoxFieldValues, BoxStageHistory, BoxContacts, BoxOrganizations, BoxUsers, BoxLinks,
-    BoxComments, BoxMeetings, BoxTasks, BoxThreads, BoxFiles,
+    BoxComments, BoxMeetings, BoxTasks, BoxThreads, BoxFiles, BoxChanges, BoxDocuments,
     Snippets, Newsfeed,
 )  # fmt: skip

@@ -21,7 +21,10 @@ class Destination:
     """
 
     def __init__(self) -> None:
-        self.keys = {stream.name: [path[0] for path in stream.source_defined_primary_key] for stream in discovered().streams}
+        self.keys = {
+            stream.name: [path[0] for path in stream.source_defined_primary_key]
+            for stream in discovered().streams
+        }
         self.tables: dict[str, dict[tuple[Any, ...], Record]] = defaultdict(dict)
 
     def take(self, stream: str, records: Iterable[Record]) -> None:
@@ -34,7 +37,11 @@ class Destination:
 
     def rows(self, stream: str) -> dict[tuple[Any, ...], Record]:
         """What the table holds, by primary key, less the cursor."""
-        return {key: without_cursor(record) for key, record in self.tables[stream].items() if not record.get(DELETED_AT)}
+        return {
+            key: without_cursor(record)
+            for key, record in self.tables[stream].items()
+            if not record.get(DELETED_AT)
+        }
 
 
 def cursor_of(record: Record) -> str:
@@ -49,4 +56,6 @@ def without_cursor(record: Record) -> Record:
 
 def discovered() -> AirbyteCatalog:
     """What discover finds without asking: no tables of pipelines."""
-    return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False})
+    return SourceStreak().discover(
+        logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False}
+    )

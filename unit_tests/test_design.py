@@ -37,7 +37,18 @@ FROM_TOP_TO_BOTTOM = (
     ),
     *("memory", "ledger", "faces", "paging", "columns", "fields", "records", "errors"),
 )
-KNOW_NO_FRAMEWORK = ("memory", "ledger", "faces", "paging", "errors", "columns", "fields", "records", "progress", "config")
+KNOW_NO_FRAMEWORK = (
+    "memory",
+    "ledger",
+    "faces",
+    "paging",
+    "errors",
+    "columns",
+    "fields",
+    "records",
+    "progress",
+    "config",
+)
 MODULES = sorted(path.stem for path in CODE.glob("*.py"))
 STREAM_CLASSES = [
     cls
@@ -64,7 +75,9 @@ def ours(module: str) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_down_only(module: str) -> None:
-    assert module in FROM_TOP_TO_BOTTOM, f"{module}.py is new: give it its place in FROM_TOP_TO_BOTTOM"
+    assert module in FROM_TOP_TO_BOTTOM, (
+        f"{module}.py is new: give it its place in FROM_TOP_TO_BOTTOM"
+    )
     below = FROM_TOP_TO_BOTTOM[FROM_TOP_TO_BOTTOM.index(module) + 1 :]
 
     assert ours(module) <= set(below)
@@ -99,7 +112,9 @@ def test_no_stream_is_named_where_streams_are_read() -> None:
 
     for module in MODULES:
         if module != "streams":
-            assert not names & {part for name in imports(module) for part in name.split(".")}, f"{module}.py names a stream"
+            assert not names & {part for name in imports(module) for part in name.split(".")}, (
+                f"{module}.py names a stream"
+            )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -108,6 +123,11 @@ def test_every_module_says_what_it_is(module: str) -> None:
 
 
 def test_every_stream_has_its_schema_and_every_schema_its_stream() -> None:
-    names = {"".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).lstrip("_") for cls in STREAM_CLASSES}
+    names = {
+        "".join(
+            f"_{letter.lower()}" if letter.isupper() else letter for letter in cls.__name__
+        ).lstrip("_")
+        for cls in STREAM_CLASSES
+    }
 
     assert {path.stem for path in (CODE / "schemas").glob("*.json")} == names | {"pipeline_table"}

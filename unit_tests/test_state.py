@@ -39,7 +39,9 @@ def sync(memory: Memory, scope: str, boxes: list[tuple[str, Any]] = BOXES) -> li
     return due
 
 
-def later(state: State, now: int = NOW + 1_000, recheck_days: int = 0, start: int | None = None) -> Memory:
+def later(
+    state: State, now: int = NOW + 1_000, recheck_days: int = 0, start: int | None = None
+) -> Memory:
     """The next sync, with a state that has been on disk meanwhile."""
     return Memory(json.loads(json.dumps(state)), now, recheck_days, start)
 
@@ -50,7 +52,11 @@ def later(state: State, now: int = NOW + 1_000, recheck_days: int = 0, start: in
 def test_what_was_delivered_is_remembered() -> None:
     memory = later(first_sync().state())
 
-    assert [sync(memory, "sales"), sync(memory, "hiring"), sync(memory, "new")] == [[], [], ["one", "two", "three"]]
+    assert [sync(memory, "sales"), sync(memory, "hiring"), sync(memory, "new")] == [
+        [],
+        [],
+        ["one", "two", "three"],
+    ]
     assert memory.marks == {"team": NOW - 5, "other": NOW - 7}
     assert not memory.complaint
 
@@ -63,7 +69,10 @@ def test_the_state_says_what_it_holds_in_words() -> None:
     assert state["summary"] == "6 boxes in 2 pipelines delivered as they are"
     assert state["readAt"] == iso_time(NOW) == memory.read_at
     assert state["startDate"] == "2024-01-01T00:00:00.000Z"
-    assert {scope: entry["settled"] for scope, entry in state["ledgers"].items()} == {"sales": 3, "hiring": 3}
+    assert {scope: entry["settled"] for scope, entry in state["ledgers"].items()} == {
+        "sales": 3,
+        "hiring": 3,
+    }
 
 
 def test_a_state_handed_out_is_not_changed_by_what_is_settled_later() -> None:
@@ -121,11 +130,17 @@ def test_a_state_stays_below_1_mb_also_when_it_keeps_large_pipelines_that_are_no
 
 
 SCOPES = ("sales", "hiring")
-MOVES = st.lists(st.tuples(st.sampled_from(["one", "two", "three"]), st.none() | st.sampled_from(SCOPES)), max_size=3)
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["one", "two", "three"]), st.none() | st.sampled_from(SCOPES)),
+    max_size=3,
+)
 
 
 @EXAMPLES
-@example([([("one", "sales")], {"sales", "hiring"}), ([("one", "hiring")], {"hiring"})], [("one", "sales")])
+@example(
+    [([("one", "sales")], {"sales", "hiring"}), ([("one", "hiring")], {"hiring"})],
+    [("one", "sales")],
+)
 @given(st.lists(st.tuples(MOVES, st.sets(st.sampled_from(SCOPES))), max_size=6), MOVES)
 def test_a_box_that_moves_between_pipelines_is_delivered_though_not_all_of_them_are_listed_each_time(
     rounds: list[tuple[list, set[str]]], last: list
@@ -141,7 +156,11 @@ def test_a_box_that_moves_between_pipelines_is_delivered_though_not_all_of_them_
                 account[key] = scope
         memory = later(state, NOW + number)
         for scope in sorted(listed):
-            memory.compare(scope, [(key, "a face") for key, where in account.items() if where == scope], of=len(account))
+            memory.compare(
+                scope,
+                [(key, "a face") for key, where in account.items() if where == scope],
+                of=len(account),
+            )
         for key, scope in account.items():
             if scope in listed and memory.differs(scope, key):
                 delivered[key] = scope
@@ -151,7 +170,9 @@ def test_a_box_that_moves_between_pipelines_is_delivered_though_not_all_of_them_
     assert {key: scope for key, scope in delivered.items() if key in account} == account
 
 
-def test_a_box_delivered_from_another_pipeline_is_not_claimed_by_one_that_was_not_listed_even_after_a_kill() -> None:
+def test_a_box_delivered_from_another_pipeline_is_not_claimed_by_one_that_was_not_listed_even_after_a_kill() -> (
+    None
+):
     """Its row was handed on after the last state that was written; then it moved back, and looks as it did."""
     first = later(first_sync().state())
     sync(first, "sales", BOXES)
@@ -171,7 +192,9 @@ def test_a_box_delivered_from_another_pipeline_is_not_claimed_by_one_that_was_no
 
 @EXAMPLES
 @given(st.lists(st.integers(1, 4_102_444_800_000), min_size=1, max_size=8))
-def test_the_time_of_reading_grows_from_sync_to_sync_whatever_the_clock_does(clock: list[int]) -> None:
+def test_the_time_of_reading_grows_from_sync_to_sync_whatever_the_clock_does(
+    clock: list[int],
+) -> None:
     state: State = {}
     times = []
     for now in clock:
@@ -220,9 +243,19 @@ def test_with_0_recheck_days_nothing_is_read_again() -> None:
 
 @pytest.mark.parametrize(
     ("then", "now", "kept"),
-    [(None, None, True), (None, 500, True), (500, 900, True), (500, 500, True), (500, 499, False), (500, None, False), (500, 0, False)],
+    [
+        (None, None, True),
+        (None, 500, True),
+        (500, 900, True),
+        (500, 500, True),
+        (500, 499, False),
+        (500, None, False),
+        (500, 0, False),
+    ],
 )
-def test_marks_hold_unless_the_start_date_has_moved_back(then: int | None, now: int | None, kept: bool) -> None:
+def test_marks_hold_unless_the_start_date_has_moved_back(
+    then: int | None, now: int | None, kept: bool
+) -> None:
     days = 86_400_000
     memory = later(first_sync(start=then and then * days).state(), start=now and now * days)
 
@@ -232,14 +265,26 @@ def test_marks_hold_unless_the_start_date_has_moved_back(then: int | None, now: 
 
 # Any state at all
 
-SMALL = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=4)
+SMALL = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=4)
+)
 JSON = st.recursive(
-    SMALL, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=6
+    SMALL,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
 )
 TIMES = st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 SCOPED = st.sampled_from(["sales", "hiring", "gone", ""])
 PRINTS = JSON | st.just("eJxjYGBgAAAABAAB")
-ENTRIES = st.fixed_dictionaries({}, optional={"settled": JSON, "bits": JSON | st.integers(0, 32), "prints": PRINTS})
+ENTRIES = st.fixed_dictionaries(
+    {}, optional={"settled": JSON, "bits": JSON | st.integers(0, 32), "prints": PRINTS}
+)
 STATES = st.fixed_dictionaries(
     {},
     optional={
@@ -256,7 +301,9 @@ STATES = st.fixed_dictionaries(
 
 @settings(EXAMPLES, max_examples=600)
 @given(STATES | st.dictionaries(st.text(max_size=5), JSON, max_size=3))
-def test_with_any_state_at_all_everything_is_read_that_it_does_not_know_and_written_anew(state: State) -> None:
+def test_with_any_state_at_all_everything_is_read_that_it_does_not_know_and_written_anew(
+    state: State,
+) -> None:
     memory = Memory(state, NOW, 30, start=1_704_067_200_000)
     due = [sync(memory, scope) for scope in ("sales", "hiring")]
 
@@ -270,7 +317,9 @@ def test_with_any_state_at_all_everything_is_read_that_it_does_not_know_and_writ
 
 @EXAMPLES
 @given(st.data())
-def test_one_thing_in_a_state_damaged_costs_what_it_covered_and_nothing_else(data: st.DataObject) -> None:
+def test_one_thing_in_a_state_damaged_costs_what_it_covered_and_nothing_else(
+    data: st.DataObject,
+) -> None:
     state = json.loads(json.dumps(first_sync(start=1_704_067_200_000).state()))
     what = data.draw(st.sampled_from(["prints", "bits", "entry"]))
     wrong = data.draw(JSON)
@@ -294,7 +343,15 @@ def test_one_thing_in_a_state_damaged_costs_what_it_covered_and_nothing_else(dat
         pytest.param({"ledgers": []}, id="ledgers no object"),
         pytest.param({"ledgers": {"sales": "eJw=", "hiring": None}}, id="entries no objects"),
         pytest.param({"ledgers": {"sales": {}, "hiring": {}}}, id="empty entries"),
-        pytest.param({"ledgers": {"sales": {"bits": 32, "prints": "eJw"}, "hiring": {"bits": 32, "prints": ""}}}, id="cut off"),
+        pytest.param(
+            {
+                "ledgers": {
+                    "sales": {"bits": 32, "prints": "eJw"},
+                    "hiring": {"bits": 32, "prints": ""},
+                }
+            },
+            id="cut off",
+        ),
         pytest.param({"marks": 5}, id="marks no object"),
         pytest.param({"marks": {"team": "yesterday"}}, id="a mark no number"),
         pytest.param({"marks": {"team": True}}, id="a mark a truth"),
@@ -305,7 +362,9 @@ def test_one_thing_in_a_state_damaged_costs_what_it_covered_and_nothing_else(dat
 )
 def test_what_is_damaged_is_complained_of_and_in_doubt(damage: State) -> None:
     known = first_sync(start=1_704_067_200_000).state()
-    memory = later(known | damage, start=1_600_000_000_000 if "startDate" in damage else 1_704_067_200_000)
+    memory = later(
+        known | damage, start=1_600_000_000_000 if "startDate" in damage else 1_704_067_200_000
+    )
     due = [sync(memory, scope) for scope in ("sales", "hiring")]
 
     if not damage.keys() & {"marks", "startDate"}:
@@ -331,7 +390,13 @@ def test_a_first_sync_is_one_without_any_state() -> None:
     cut_off.compare("sales", BOXES, of=3)
 
     assert Memory({}, NOW, 0).first
-    for state in (first_sync().state(), cut_off.state(), {"version": 2}, {"version": VERSION, "ledgers": 5}, {"foreign": 1}):
+    for state in (
+        first_sync().state(),
+        cut_off.state(),
+        {"version": 2},
+        {"version": VERSION, "ledgers": 5},
+        {"foreign": 1},
+    ):
         assert not later(state).first
 
 
@@ -342,7 +407,9 @@ key_sets = st.sets(st.text("ABCabc019_-", min_size=1, max_size=12), max_size=20)
 
 @EXAMPLES
 @given(st.lists(key_sets, min_size=1, max_size=5))
-def test_for_any_lists_the_keys_that_are_missing_are_those_delivered_before_and_not_there(lists: list[set[str]]) -> None:
+def test_for_any_lists_the_keys_that_are_missing_are_those_delivered_before_and_not_there(
+    lists: list[set[str]],
+) -> None:
     memory = Memory({}, NOW, 30)
     delivered: set[str] = set()
     for present in lists:
@@ -363,7 +430,9 @@ def test_what_is_buried_is_not_missing_any_more(delivered: set[str], buried: set
     assert later(memory.state()).deliver("sales", set()) == delivered - buried
 
 
-def test_keys_are_in_the_state_before_the_stream_has_ended_and_those_of_other_pipelines_stay() -> None:
+def test_keys_are_in_the_state_before_the_stream_has_ended_and_those_of_other_pipelines_stay() -> (
+    None
+):
     memory = Memory({}, NOW, 30)
     memory.deliver("sales", {"a"})
     memory.deliver("hiring", {"b"})

@@ -26,9 +26,9 @@ from source_streak.reading.deletions import Deletions
 from source_streak.reading.facts import Facts
 from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
 from source_streak.reading.heartbeat import Item, Record
+from source_streak.reading.mode import Mode
 from source_streak.reading.parents import Parent, rows_of
 from source_streak.reading.plan import Plan
-from source_streak.reading.mode import Mode
 from source_streak.reading.reading import Reading
 
 MOST_EMPTY = (
