@@ -160,6 +160,8 @@ class Ledger:
         `most` entries. `keep`: keys that are not listed, but whose entries stay; of one that
         shares its bucket with a listed box nothing can be kept.
         """
+        if self._now:  # in this sync, so that what was delivered since is known
+            self._known, self._forgotten = Entries(self.bits, *self._entries()), set()
         hashed = array("Q", sorted([_hash(key) << HASH_BITS | print_ for key, print_ in present]))
         now = Entries.from_hashed(hashed, bits_for(len(hashed), total, most))
         same = now.bits == self._known.bits or not self._known.buckets
