@@ -146,7 +146,8 @@ class StreamState:
         """A pipeline (or team) that is gone. Its keys in `delivered` stay, to be told deleted."""
         for known in (self._ledger_texts, self._ledgers):
             known.pop(scope, None)
-        self._stale.discard(scope)
+        for scopes in (self._stale, self._keeping):
+            scopes.discard(scope)
         self.unlisted.forget_scope(scope)
         self.events.forget_scope(scope)
         for what in [what for what in self._suspected if what.endswith(f":{scope}")]:
