@@ -24,6 +24,9 @@ from typing import Any
 
 import orjson
 from destination import DELETED_AT, Destination, Record
+from kill_points import kill_points
+from replay import Run, report
+from replay.command import forms_of
 from runs import configured, failure, only
 from streak_sandbox import Sandbox
 
@@ -85,7 +88,7 @@ class Tally:
         for what, counts in (("request met", self.faults), ("round with", self.moods), ("change while reading", self.changes)):
             yield from (f"| {what}: {name.replace('_', ' ')} | {count:,} |" for name, count in sorted(counts.items()))
         yield f"| rows compared with the account | {self.rows:,} |"
-        for kind in ("lost", "stale", "wrongly deleted", "left behind", "not ended well"):
+        for kind in ("lost", "stale", "wrongly deleted", "left behind", "not ended well", "against a rule"):
             yield f"| **{kind}** | **{sum(problem.startswith(kind) for problem in self.problems)}** |"
 
 
@@ -195,7 +198,10 @@ class Series:
         """One attempt, into the destination. Returns its status and the sentences of its failures."""
         self.tally.syncs += 1
         self.streak.clear_log()
+        before = list(self.states.values())
         code, lines = self._run("read", kill)
+        for broken in replayed(code, lines, self.catalog, before, self.streak.key):
+            self._problem("against a rule", "of the platform", broken)
         messages = [orjson.loads(line) for line in lines]
         covered = self.random.random() < 0.5  # what a destination had not committed is gone with the sync that was killed
         last = {name_of(message): place for place, message in enumerate(messages) if message["type"] == "STATE"}
@@ -300,6 +306,12 @@ class Series:
         self.tally.problems.append(f"{kind}: {stream}: {what} (seed {self.seed}, round {self.tally.rounds})")
 
 
+def replayed(code: int, lines: list[bytes], catalog: Message, state: list[Message], key: str) -> list[str]:
+    """What a sync broke of the platform's rules (tools/replay)."""
+    run = Run("read", b"".join(lines), code=code, catalog=catalog, state=state, secrets=forms_of(key))
+    return [str(broken) for broken in report(run)]
+
+
 def name_of(message: Message) -> str:
     """The stream that a RECORD or STATE is of."""
     if message["type"] == "RECORD":
@@ -320,6 +332,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Prints the table of docs/reliability.md.")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1, help="of the first series; each further one has one more")
+    parser.add_argument("--kill-points", type=int, default=20, help="at which a first sync is killed, then resumed")
     options = parser.parse_args()
     logging.disable()
     tally, began = Tally(), time.monotonic()
@@ -329,6 +342,8 @@ def main() -> None:
             series(seed, min(ROUNDS_A_SERIES, options.rounds - tally.rounds), tally)
             print(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far", file=sys.stderr, flush=True)
             seed += 1
+        with tempfile.TemporaryDirectory(prefix="streak-kills-") as folder:
+            tally.problems += [f"lost: {words}" for words in kill_points(Path(folder), options.kill_points)]
     except KeyboardInterrupt:
         print("Stopped: this is what was done until then.", file=sys.stderr)
     print("\n".join(tally.table()))
