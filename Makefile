@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := pip install --quiet --disable-pip-version-check
-IMAGE := airbyte/source-streak:dev
+IMAGE := source-streak:dev
 export PYTHONPATH := $(CURDIR)/sandbox:$(CURDIR)/tools
 .DEFAULT_GOAL := help
 
@@ -102,13 +102,34 @@ bench: .venv/ready ## the figures of docs/performance.md
 chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
 	$(BIN)/python tools/chaos.py
 
-image: ## the connector's Docker image, airbyte/source-streak:dev
+docs: .venv/ready .venv-docs/ready ## the documentation site, in site/; a broken link or a page in no menu fails
+	$(BIN)/python tools/stream_facts.py >.venv-docs/streams.json
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+docs-serve: docs ## the same on http://127.0.0.1:8000, built anew when a page changes
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs serve
+
+.venv-docs/ready: tools/docs.txt tools/mermaid.py
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/$(PIP) --no-deps --require-hashes --requirement tools/docs.txt
+	$(PYTHON) tools/mermaid.py .venv-docs/mermaid.min.js
+	@touch $@
+
+dist: .venv-dist/ready ## wheel and sdist in dist/, as they are published; twine check
+	.venv-dist/bin/python tools/dist.py
+
+.venv-dist/ready: tools/dist.txt
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/$(PIP) --no-deps --require-hashes --requirement tools/dist.txt
+	@touch $@
+
+image: ## the connector's Docker image, source-streak:dev
 	docker build $${BASE_IMAGE:+--build-arg BASE_IMAGE="$$BASE_IMAGE"} --tag $(IMAGE) .
 
 lock: ## poetry.lock anew, after a change of the dependencies
 	tools/lock.sh
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache streak.duckdb
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache dist site streak.duckdb
 
-.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos docs docs-serve dist image lock clean

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,9 +32,11 @@ from airbyte_cdk.models import (
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
 from destination import Record, discovered
+from quick import QuickClock
 from streak_sandbox import Sandbox
 
-from source_streak import SourceStreak, budget, client
+from source_streak import SourceStreak
+from source_streak.api.clock import Clock
 
 Read = Callable[..., "Reading"]
 
@@ -99,17 +99,10 @@ def read(streak: Sandbox) -> Iterator[Read]:
         yield read_from_streak
 
 
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pace between requests, and little patience with those that fail. `read` has it already."""
-    hurry(monkeypatch)
-
-
 @contextmanager
 def reading(streak: Sandbox) -> Iterator[Read]:
     """The same for a fixture of a whole module."""
     with pytest.MonkeyPatch.context() as patch:
-        hurry(patch)
         patch.setenv("STREAK_API_URL", streak.url)
 
         def read_from_streak(
@@ -118,40 +111,19 @@ def reading(streak: Sandbox) -> Iterator[Read]:
             incremental: bool = False,
             state: list[AirbyteStateMessage] | None = None,
             catalog: AirbyteCatalog | None = None,
+            clock: Clock | None = None,
             **settings: Any,
         ) -> Reading:
             """`catalog`: what discover found when the connection was set up; without it there are no tables of pipelines."""
             config = {"api_key": streak.key, **settings}
             configured = catalog_of(*names, incremental=incremental, found=catalog)
             anything = ExpectedOutcome.ALLOW_ANY
-            output = entrypoint_wrapper.read(SourceStreak(), config, configured, state, debug=debug, expected_outcome=anything)
+            output = entrypoint_wrapper.read(
+                SourceStreak(clock or QuickClock()), config, configured, state, debug=debug, expected_outcome=anything
+            )
             return Reading(output, secrets_of(config["api_key"]))
 
         yield read_from_streak
-
-
-def hurry(patch: pytest.MonkeyPatch) -> None:
-    """Whatever makes a test wait, out of the way: it is no test of pace or of patience."""
-    patch.setattr(budget, "WIDER", 0.0)
-    patch.setattr(client, "LONGEST_WAIT", 0.05)
-    patch.setattr(client, "PATIENCE", 1.0)
-
-
-class Waits:
-    """Takes the place of the module `time` in client.py: each thread has its own clock, which goes on when it sleeps."""
-
-    def __init__(self) -> None:
-        self._mine = threading.local()
-        self.longest = 0.0  # that any thread has slept since `begin`
-        self.on_sleep: Callable[[float], None] = lambda slept: None
-
-    def monotonic(self) -> float:
-        return time.monotonic() + float(getattr(self._mine, "slept", 0.0))
-
-    def sleep(self, seconds: float) -> None:
-        self._mine.slept = getattr(self._mine, "slept", 0.0) + seconds
-        self.longest = max(self.longest, self._mine.slept)
-        self.on_sleep(self._mine.slept)
 
 
 Discover = Callable[..., AirbyteCatalog]
@@ -162,7 +134,7 @@ def discover(streak: Sandbox, read: Read) -> Discover:
     """Discovers as the running Streak is now, with a table for each pipeline."""
 
     def discover_streak(**settings: Any) -> AirbyteCatalog:
-        return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": streak.key, **settings})
+        return SourceStreak(QuickClock()).discover(logging.getLogger("airbyte"), {"api_key": streak.key, **settings})
 
     return discover_streak
 

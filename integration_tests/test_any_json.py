@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 import pytest
 from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, DestinationSyncMode, SyncMode
-from conftest import discovered, hurry
+from conftest import hurry
+from destination import discovered
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
@@ -25,7 +26,7 @@ from streak_sandbox.moods import Moods
 from test_incremental import states_of
 
 from source_streak import SourceStreak, client
-from source_streak.base import Failure
+from source_streak.stream import Failure
 
 EXAMPLES = settings(
     derandomize=True, deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -21,8 +21,8 @@ from conftest import catalog_of
 from streak_sandbox import Sandbox
 
 from source_streak import SourceStreak
-from source_streak.base import Failure
-from source_streak.source import Entrypoint
+from source_streak.stream import Failure
+from source_streak.command import Entrypoint
 from source_streak.streams import STREAMS
 
 MODULE = (sys.executable, "-m", "source_streak")

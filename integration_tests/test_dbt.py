@@ -14,7 +14,7 @@ import pytest
 import yaml
 from runs import COMMAND, sandbox
 
-from source_streak.columns import SQL
+from source_streak.records.columns import SQL
 
 PROJECT = Path(__file__).parents[1] / "examples" / "dbt"
 GENERATOR = PROJECT / "generate.py"

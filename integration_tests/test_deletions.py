@@ -17,7 +17,8 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
-from conftest import DELETED_AT, Destination, Read, Reading, secrets_of
+from conftest import Read, Reading, secrets_of
+from destination import DELETED_AT, Destination
 from streak_sandbox import Sandbox
 
 from source_streak import SourceStreak, account, base, client

@@ -19,8 +19,8 @@ from conftest import Read, catalog_of
 from streak_sandbox import Account, Sandbox
 
 from source_streak import SourceStreak, base, budget, client
-from source_streak.account import Parent
-from source_streak.base import StreakStream
+from source_streak.reading.parents import Parent
+from source_streak.stream import StreakStream
 
 MOST = 300.0  # seconds
 STEP = 10.0

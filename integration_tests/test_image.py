@@ -26,7 +26,7 @@ from streak_sandbox import Sandbox
 pytestmark = pytest.mark.image
 
 TOP = Path(__file__).parents[1]
-IMAGE = "airbyte/source-streak:dev"
+IMAGE = "source-streak:dev"
 PROTOCOL = {"SPEC", "CONNECTION_STATUS", "CATALOG", "RECORD", "STATE", "LOG", "TRACE", "CONTROL"}
 FAR = 300.0  # seconds after which a container is stuck
 MEMORY = "512m"
@@ -165,7 +165,7 @@ def test_the_labels_say_what_it_is_in_the_version_of_pyproject_toml(engine: Engi
     labels = engine.inspect(".Config.Labels")
 
     version = re.search(r'^version = "(.+)"$', (TOP / "pyproject.toml").read_text(), re.MULTILINE)[1]
-    assert labels["io.airbyte.name"] == "airbyte/source-streak"
+    assert labels["io.airbyte.name"] == "ghcr.io/OWNER/source-streak"
     assert labels["io.airbyte.version"] == version
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
-from conftest import Destination, Record, catalog_of, reading, without_cursor
+from conftest import catalog_of, reading
+from destination import Destination, Record, without_cursor
 from streak_sandbox import Sandbox
 
 LAUNCH = """

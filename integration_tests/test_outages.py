@@ -36,7 +36,7 @@ from test_secrets import HURRIED, KEY, forms_of
 
 from source_streak import SourceStreak, account, client
 from source_streak.config import Config
-from source_streak.errors import Unanswered
+from source_streak.api.errors import Unanswered
 
 COMMENTS = "v2/boxes/*/comments"
 PATIENCE = client.PATIENCE  # as in use: the fixture `read` has less

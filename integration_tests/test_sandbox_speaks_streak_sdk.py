@@ -208,6 +208,23 @@ def test_tasks(ask: Asked) -> None:
             ask(streak_crm.Task, ask.client.tasks.get_task, task.key)
 
 
+def test_the_agenda(ask: Asked) -> None:
+    """The only list of tasks that goes across boxes."""
+    page = ask(streak_crm.TaskListResponse, ask.client.tasks.get_assigned_tasks, limit=5)
+    mine = [task.assigned_to[0].user_key for task in page.results]
+
+    assert mine == [ask.streak.account.my_key] * 5
+
+
+def test_documents(ask: Asked) -> None:
+    """Text, which the SDK hands on as it came; it has no type to hold it against."""
+    for box in list(ask.streak.account.boxes)[:5]:
+        text = ask.client.boxes.get_box_markdown(box)
+        assert text.startswith(f"# {ask.streak.account.boxes[box]['name']}")
+        with pytest.raises(api_error.ApiError, match="at least"):
+            ask.client.boxes.get_box_markdown(box, max_tokens=1)
+
+
 def test_contacts(ask: Asked) -> None:
     for team in ask.streak.account.teams:
         page = ask(streak_crm.ContactPage, ask.client.contacts.list_contacts, team, limit=5, after=0)

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DELETED_AT, Read, Reading, Record, discovered, reading
+from conftest import Read, Reading, reading
+from destination import DELETED_AT, Record, discovered
 from jsonschema import Draft7Validator, FormatChecker
 from streak_sandbox import Sandbox
 
 import source_streak
 from source_streak import SourceStreak
-from source_streak.columns import schema_of
-from source_streak.records import OTHER, OTHER_IN_TABLES, SECRETS
+from source_streak.records.columns import schema_of
+from source_streak.records.shape import OTHER, OTHER_IN_TABLES, SECRETS
 from source_streak.streams import STREAMS
 from source_streak.tables import fixed_columns
 

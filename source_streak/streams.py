@@ -1,20 +1,34 @@
-"""What is true of each stream: a docstring that starts with Streak's own page of it, and a few facts.
+"""What is true of each stream.
 
-To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`.  base.py reads it.
+A docstring that starts with Streak's own page of it, and a few facts.
+
+To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`.  reading/
+reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from source_streak.account import Level, Parent
-from source_streak.base import StreakStream
-from source_streak.fields import definitions_of, field_values, fits, name_of, named, options_of, stage_name
-from source_streak.paging import Cursored, Numbered, Params, Row
-from source_streak.records import from_json, iso_time, listing, mapping, objects, whole_number
+from source_streak.api.errors import Level
+from source_streak.api.paging import Numbered, Row
+from source_streak.incremental import fingerprint
+from source_streak.reading.parents import Parent
+from source_streak.records.fields import (
+    definitions_of,
+    field_keys,
+    field_values,
+    misshapen,
+    name_of,
+    named,
+    options_of,
+    stage_name,
+    unset_fields,
+)
+from source_streak.records.shape import iso_time, listing, mapping, objects, whole_number
+from source_streak.stream import StreakStream
 
-MARGIN = 600_000  # milliseconds before the last read, for clocks that differ
 EVENTS_KEPT = 50  # of a pipeline
 
 
@@ -34,27 +48,41 @@ class TeamMembers(StreakStream):
     def rows(self, parent: Parent) -> Iterable[Row]:
         return objects(parent.row.get("members"))
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"teamName": parent.row.get("name")}
 
 
 class TeamFields(StreakStream):
-    """https://streak.readme.io/reference/get-my-teams - settings: the custom fields of contacts and of organizations."""
+    """https://streak.readme.io/reference/get-my-teams - settings.
+
+    The custom fields of contacts and of organizations.
+    """
 
     parent = Level.TEAM
     primary_key = ["teamKey", "appliesTo", "key"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        for kind, name in (("CONTACT", "contactSettings"), ("ORGANIZATION", "organizationSettings")):
-            for position, field in enumerate(settings(parent, name).values()):
-                yield {**field, "appliesTo": kind, "position": position, "options": options_of(field)}
+        for kind, name in (
+            ("CONTACT", "contactSettings"),
+            ("ORGANIZATION", "organizationSettings"),
+        ):
+            for position, field in enumerate(settings(parent.row, name).values()):
+                yield {
+                    **field,
+                    "appliesTo": kind,
+                    "position": position,
+                    "options": options_of(field),
+                }
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"teamName": parent.row.get("name")}
 
 
 class Users(StreakStream):
-    """https://streak.readme.io/reference/get-users-of-a-team - archived ones and agents too; a user of two teams comes once."""
+    """https://streak.readme.io/reference/get-users-of-a-team - archived ones and agents too.
+
+    A user of two teams comes once.
+    """
 
     endpoint = "v2/teams/{teamKey}/users"
     parent = Level.TEAM
@@ -63,49 +91,65 @@ class Users(StreakStream):
 
 
 class Contacts(StreakStream):
-    """https://streak.readme.io/reference/list-contacts - of each team, with their custom fields named."""
+    """https://streak.readme.io/reference/list-contacts - of each team, with their custom fields
+    named.
+    """
 
-    endpoint = "v2/teams/{teamKey}/contacts"
-    parent = Level.TEAM
-    pager = Cursored(limit=1000)
+    parent = Level.CONTACT
     primary_key = "key"
-    remembers = True
+    incremental = True
+    tells_deletions = True
 
-    def query(self, keys: Mapping[str, Any]) -> Params:
-        mark = self.memory.marks.get(keys["teamKey"])
-        since = self.account.config.start if mark is None else mark - MARGIN
-        return {} if since is None else {"after": since // 1000}
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_in_team(source, "contactSettings")
 
-    def finished(self, parent: Parent) -> None:
-        self.memory.mark(parent.row["key"], self.memory.clock)
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_record(row, names)
 
-    def added(self, row: Row, parent: Parent) -> Row:
-        return {"customFields": named(settings(parent, "contactSettings"), row.get("fields"))}
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {
+            "customFields": named(settings(parent.source, "contactSettings"), row.get("fields"))
+        }
 
 
 class Organizations(StreakStream):
-    """https://streak.readme.io/reference/list-organizations - of each team, with their custom fields named."""
+    """https://streak.readme.io/reference/list-organizations - of each team, with their custom
+    fields named.
+    """
 
-    endpoint = "v2/teams/{teamKey}/organizations"
-    parent = Level.TEAM
-    pager = Cursored(limit=1000)
+    parent = Level.ORGANIZATION
     primary_key = "key"
-    remembers = True
-    compares_rows = True
+    incremental = True
+    tells_deletions = True
 
-    def added(self, row: Row, parent: Parent) -> Row:
-        return {"customFields": named(settings(parent, "organizationSettings"), row.get("fields"))}
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_in_team(source, "organizationSettings")
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_record(row, names)
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {
+            "customFields": named(
+                settings(parent.source, "organizationSettings"), row.get("fields")
+            )
+        }
 
 
 class Pipelines(StreakStream):
-    """https://streak.readme.io/reference/list-all-pipelines - with their stages, fields and members."""
+    """https://streak.readme.io/reference/list-all-pipelines - with their stages, fields and
+    members.
+    """
 
     parent = Level.PIPELINE
     primary_key = "key"
 
 
 class PipelineStages(StreakStream):
-    """https://streak.readme.io/reference/list-stages - an object keyed by stage; the order is the pipeline's stageOrder."""
+    """https://streak.readme.io/reference/list-stages - an object keyed by stage.
+
+    The order is the pipeline's stageOrder.
+    """
 
     parent = Level.PIPELINE
     primary_key = ["pipelineKey", "key"]
@@ -113,14 +157,20 @@ class PipelineStages(StreakStream):
     def rows(self, parent: Parent) -> Iterable[Row]:
         order = listing(parent.row.get("stageOrder"))
         for key, stage in mapping(parent.row.get("stages")).items():
-            yield {**mapping(stage), "key": key, "position": order.index(key) if key in order else None}
+            yield {
+                **mapping(stage),
+                "key": key,
+                "position": order.index(key) if key in order else None,
+            }
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"pipelineName": parent.row.get("name")}
 
 
 class PipelineFields(StreakStream):
-    """https://streak.readme.io/reference/list-fields - the custom fields of each pipeline, with their options."""
+    """https://streak.readme.io/reference/list-fields - the custom fields of each pipeline, with
+    their options.
+    """
 
     parent = Level.PIPELINE
     primary_key = ["pipelineKey", "key"]
@@ -129,12 +179,14 @@ class PipelineFields(StreakStream):
         for position, definition in enumerate(objects(parent.row.get("fields"))):
             yield {**definition, "position": position, "options": options_of(definition)}
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"pipelineName": parent.row.get("name")}
 
 
 class PipelineFieldOptions(StreakStream):
-    """https://streak.readme.io/reference/list-fields - what the DROPDOWN and TAG fields of each pipeline offer."""
+    """https://streak.readme.io/reference/list-fields - what the DROPDOWN and TAG fields of each
+    pipeline offer.
+    """
 
     parent = Level.PIPELINE
     primary_key = ["pipelineKey", "fieldKey", "key"]
@@ -142,14 +194,22 @@ class PipelineFieldOptions(StreakStream):
     def rows(self, parent: Parent) -> Iterable[Row]:
         for key, field in definitions_of(parent.row.get("fields")).items():
             for position, option in enumerate(options_of(field)):
-                yield {"fieldKey": key, "fieldName": name_of(field, key), **option, "position": position}
+                yield {
+                    "fieldKey": key,
+                    "fieldName": name_of(field, key),
+                    **option,
+                    "position": position,
+                }
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"pipelineName": parent.row.get("name")}
 
 
 class PipelineMembers(StreakStream):
-    """https://streak.readme.io/reference/list-all-pipelines - aclEntries: who may see what. Older ones have no userKey."""
+    """https://streak.readme.io/reference/list-all-pipelines - aclEntries.
+
+    Who may see what. Older ones have no userKey.
+    """
 
     parent = Level.PIPELINE
     primary_key = ["pipelineKey", "userKey"]
@@ -158,56 +218,95 @@ class PipelineMembers(StreakStream):
         for entry in objects(parent.row.get("aclEntries")):
             yield {**entry, "userKey": entry.get("userKey") or entry.get("email")}
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"pipelineName": parent.row.get("name")}
 
 
 class Boxes(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - of every pipeline, with the names of pipeline and stage."""
+    """https://streak.readme.io/reference/list-boxes - of every pipeline, with the names of pipeline
+    and stage.
+    """
 
     parent = Level.BOX
     primary_key = "key"
-    remembers = True
-    buries = True
+    incremental = True
+    tells_deletions = True
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_in(source)
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_record(row, names)
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {
             "key": row["key"],
-            "pipelineName": parent.pipeline.get("name"),
-            "stageName": stage_name(parent.pipeline, row.get("stageKey")),
+            "pipelineName": parent.source.get("name"),
+            "stageName": stage_name(parent.source, row.get("stageKey")),
         }
 
 
 class BoxFieldValues(StreakStream):
-    """https://streak.readme.io/reference/get-a-field-value-for-a-box - the boxes' custom fields, in typed columns."""
+    """https://streak.readme.io/reference/get-a-field-value-for-a-box - the boxes' custom fields, in
+    typed columns.
+    """
 
     parent = Level.BOX
     primary_key = ["boxKey", "pipelineKey", "fieldKey"]
-    remembers = True
+    incremental = True
+    tells_deletions = True
+
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.field_names_in(source)
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_fields(row, names)
+
+    def keys_in(self, row: Row) -> Iterable[str]:
+        return field_keys(row.get("fields"))
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        definitions = definitions_of(parent.pipeline.get("fields"))
-        return field_values(definitions, parent.row.get("fields"), with_unset=self.replaces)
+        return field_values(definitions_of(parent.source.get("fields")), parent.row.get("fields"))
 
-    def added(self, row: Row, parent: Parent) -> Row:
-        if row["rawValue"] and not fits(row["fieldType"], from_json(row["rawValue"])):
-            self.misshapen[row["fieldType"]] += 1
-        return {}
+    def unset_rows(self, parent: Parent) -> Iterable[Row]:
+        return unset_fields(definitions_of(parent.source.get("fields")), parent.row.get("fields"))
+
+    def misshapen(self, parent: Parent) -> Iterable[str]:
+        return misshapen(definitions_of(parent.source.get("fields")), parent.row.get("fields"))
 
 
 class BoxStageHistory(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - stageHistoryEntries: the last entry to each stage."""
+    """https://streak.readme.io/reference/list-boxes - stageHistoryEntries.
+
+    The last entry to each stage.
+    """
 
     parent = Level.BOX
     primary_key = ["boxKey", "pipelineKey", "stageKey"]
-    remembers = True
+    incremental = True
+    tells_deletions = True
+
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.stage_names_in(source)
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_history(row, names)
+
+    def keys_in(self, row: Row) -> Iterable[str]:
+        return [
+            str(entry["stageKey"])
+            for entry in objects(row.get("stageHistoryEntries"))
+            if entry.get("stageKey")
+        ]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         entries = objects(parent.row.get("stageHistoryEntries"))
-        return sorted(entries, key=lambda entry: str(entry.get("lastEntryToStageTs") or ""), reverse=True)
+        return sorted(
+            entries, key=lambda entry: str(entry.get("lastEntryToStageTs") or ""), reverse=True
+        )
 
-    def added(self, row: Row, parent: Parent) -> Row:
-        return {"stageName": stage_name(parent.pipeline, row.get("stageKey"))}
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {"stageName": stage_name(parent.source, row.get("stageKey"))}
 
 
 class BoxContacts(StreakStream):
@@ -221,7 +320,10 @@ class BoxContacts(StreakStream):
 
 
 class BoxOrganizations(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - organizations: which companies a box is about."""
+    """https://streak.readme.io/reference/list-boxes - organizations.
+
+    Which companies a box is about.
+    """
 
     parent = Level.BOX
     primary_key = ["boxKey", "organizationKey"]
@@ -231,24 +333,38 @@ class BoxOrganizations(StreakStream):
 
 
 class BoxUsers(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - sharing entries: who made a box, is assigned to it, follows it."""
+    """https://streak.readme.io/reference/list-boxes - sharing entries.
+
+    Who made a box, is assigned to it, follows it.
+    """
 
     parent = Level.BOX
     primary_key = ["boxKey", "userKey", "role"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         box = parent.row
-        yield {"userKey": box.get("creatorKey"), **mapping(box.get("creatorSharingEntry")), "role": "creator"}
+        yield {
+            "userKey": box.get("creatorKey"),
+            **mapping(box.get("creatorSharingEntry")),
+            "role": "creator",
+        }
         for entry in objects(box.get("assignedToSharingEntries")):
             yield {**entry, "role": "assignee"}
-        known = {str(entry["userKey"]): entry for entry in objects(box.get("followerSharingEntries")) if entry.get("userKey")}
+        known = {
+            str(entry["userKey"]): entry
+            for entry in objects(box.get("followerSharingEntries"))
+            if entry.get("userKey")
+        }
         keys = [key for key in listing(box.get("followerKeys")) if isinstance(key, str)]
         for key in {**known, **dict.fromkeys(keys)}:
             yield {"userKey": key, **known.get(key, {}), "role": "follower"}
 
 
 class BoxLinks(StreakStream):
-    """https://streak.readme.io/reference/edit-a-box - linkedBoxKeys: boxes linked with each other."""
+    """https://streak.readme.io/reference/edit-a-box - linkedBoxKeys.
+
+    Boxes linked with each other.
+    """
 
     parent = Level.BOX
     primary_key = ["boxKey", "linkedBoxKey"]
@@ -264,7 +380,8 @@ class BoxComments(StreakStream):
     parent = Level.BOX
     counters = ("commentCount",)
     primary_key = ["boxKey", "key"]
-    remembers = True
+    incremental = True
+    tells_deletions = True
     key_names = ("key", "commentKey")
 
 
@@ -276,7 +393,8 @@ class BoxMeetings(StreakStream):
     pager = Numbered(limit=100)
     counters = ("callLogCount", "meetingNotesCount")
     primary_key = ["boxKey", "key"]
-    remembers = True
+    incremental = True
+    tells_deletions = True
 
 
 class BoxTasks(StreakStream):
@@ -287,73 +405,76 @@ class BoxTasks(StreakStream):
     pager = Numbered(limit=1000)
     counters = ("taskTotal",)
     primary_key = ["boxKey", "key"]
-    remembers = True
+    incremental = True
+    tells_deletions = True
 
 
 class BoxThreads(StreakStream):
-    """https://streak.readme.io/reference/list-threads - mail threads of each box, without the messages' text."""
+    """https://streak.readme.io/reference/list-threads - mail threads of each box, without the
+    messages' text.
+    """
 
     endpoint = "v1/boxes/{boxKey}/threads"
     parent = Level.BOX
     counters = ("gmailThreadCount",)
     primary_key = ["boxKey", "key"]
-    remembers = True
+    incremental = True
+    tells_deletions = True
     key_names = ("key", "gmailThreadKey")
 
 
 class BoxFiles(StreakStream):
-    """https://streak.readme.io/reference/list-files - what is known of each box's files, without their contents."""
+    """https://streak.readme.io/reference/list-files - what is known of each box's files, without
+    their contents.
+    """
 
     endpoint = "v1/boxes/{boxKey}/files"
     parent = Level.BOX
     counters = ("fileCount",)
     primary_key = ["boxKey", "key"]
-    remembers = True
+    incremental = True
+    tells_deletions = True
     key_names = ("key", "fileKey")
 
 
 class Snippets(StreakStream):
-    """https://streak.readme.io/reference/list-snippets - of the key's user; snippetText is an object or a text."""
+    """https://streak.readme.io/reference/list-snippets - of the key's user.
+
+    SnippetText is an object or a text.
+    """
 
     endpoint = "v1/snippets"
     primary_key = "key"
     key_names = ("key", "snippetKey")
 
-    def added(self, row: Row, parent: Parent) -> Row:
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
         text = row.get("snippetText")
         return {"snippetText": text.get("value") if isinstance(text, dict) else text}
 
 
 class Newsfeed(StreakStream):
-    """https://streak.readme.io/reference/newsfeed - the last 50 events of each pipeline: Streak keeps no more at hand."""
+    """https://streak.readme.io/reference/newsfeed - the last 50 events of each pipeline.
+
+    Streak keeps no more at hand.
+    """
 
     endpoint = "v1/pipelines/{pipelineKey}/newsfeed"
     parent = Level.PIPELINE
     primary_key = "key"
     key_names = ("key", "newsfeedItemKey")
-    remembers = True
-    newest = 0  # of the events last seen
+    incremental = True
 
-    def wanted(self, rows: Iterable[Row], parent: Parent) -> Iterable[Row]:
-        events, mark = list(rows), self.memory.marks.get(parent.row["key"])
-        self.newest = max(times_of(events), default=0)
-        if mark is not None and (lost := gap(events, mark)):
-            self.logger.warning(lost, parent.name)
-        return [event for event in events if max(times_of([event]), default=mark or 0) >= (mark or 0)]
+    def newest(self, rows: list[Row]) -> int | None:
+        return max(times_of(rows), default=None)
 
-    def finished(self, parent: Parent) -> None:
-        self.memory.mark(parent.row["key"], self.newest)
-
-
-def gap(events: list[Row], mark: int) -> str:
-    """The warning about events that Streak no longer hands out: as many as it keeps, and all newer than those known."""
-    oldest = min(times_of(events), default=0)
-    if len(events) < EVENTS_KEPT or oldest <= mark:
-        return ""
-    return (
-        f'newsfeed: what happened in the pipeline "%s" between {iso_time(mark)} and {iso_time(oldest)} is lost: '
-        f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have them all."
-    )
+    def gap(self, rows: list[Row], fresh: list[Row], newest: int | None) -> str:
+        oldest = min(times_of(rows), default=0)
+        if len(rows) < EVENTS_KEPT or len(fresh) < len(rows) or newest is None or oldest <= newest:
+            return ""
+        return (
+            f'newsfeed: what happened in the pipeline "%s" between {iso_time(newest)} and {iso_time(oldest)} is lost: '
+            f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have them all."
+        )
 
 
 def times_of(events: list[Row]) -> list[int]:
@@ -361,16 +482,20 @@ def times_of(events: list[Row]) -> list[int]:
     return [time for event in events if (time := whole_number(event.get("timestamp"))) is not None]
 
 
-def links(parent: Parent, of: str, column: str) -> list[Row]:
+def links(parent: Parent, name: str, column: str) -> list[Row]:
     """The contacts or organizations of a box, their key under the name of what it is a key of."""
     return [
-        {**{name: value for name, value in link.items() if name != "key"}, column: link.get("key")} for link in objects(parent.row.get(of))
+        {
+            **{inner: value for inner, value in link.items() if inner != "key"},
+            column: link.get("key"),
+        }
+        for link in objects(parent.row.get(name))
     ]
 
 
-def settings(team: Parent, name: str) -> dict[str, Row]:
+def settings(team: Row, name: str) -> dict[str, Row]:
     """A team's definitions of its contacts' or organizations' custom fields, by key."""
-    return definitions_of(mapping(team.row.get(name)).get("fields"))
+    return definitions_of(mapping(team.get(name)).get("fields"))
 
 
 STREAMS = (

@@ -1,6 +1,6 @@
 """`make acceptance`: airbyte-cdk's standard suite against the sandbox; with an image's name, its tests of that image.
 
-    python tools/acceptance.py [airbyte/source-streak:dev]
+    python tools/acceptance.py [source-streak:dev]
 
 The suite takes the connector's name from its folder, so it gets one of that name, with links to everything here.
 """

@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 import orjson
+from progress import Progress
 from runs import COMMAND, RECORD, Message, Sandbox, configured, failure, finished, only, sandbox, stream_status
 from streak_sandbox.account import Account
 from streak_sandbox.seed import default_account
@@ -36,6 +37,7 @@ BOXES_A_PAGE, DIRECTORY_PAGE = 500, 1000
 STREAM = len(b'{"type":"RECORD","record":{"stream":"')  # where its name stands in the line of a record
 PACE = 10 / 1.02  # requests a second, set to 10: budget.py
 SCALE = Path(__file__).parents[1] / "docs" / "scale.svg"
+LIVE = Progress("Starting a sandbox")
 
 
 @dataclass
@@ -78,12 +80,13 @@ def main() -> None:
     parser.add_argument("--only", metavar="WHAT", help="start, requests, pace, speed, memory, scale or plot")
     options = parser.parse_args()
     sizes = Sizes.quick() if options.quick else Sizes()
-    print("| what | measured | to hold |\n|---|---|---|", flush=True)
-    for measure in (start, requests, pace, speed, memory, scale, plot):
-        if options.only not in (None, measure.__name__):
-            continue
-        for row in measure(sizes):
-            print(f"| {' | '.join(row)} |", flush=True)
+    chosen = [measure for measure in MEASURES if options.only in (None, measure.__name__)]
+    with LIVE:
+        LIVE.say("| what | measured | to hold |\n|---|---|---|", sys.stdout)
+        for measure in chosen:
+            LIVE.update(measuring=measure.__name__)
+            for row in measure(sizes):
+                LIVE.say(f"| {' | '.join(row)} |", sys.stdout)
 
 
 def start(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
@@ -224,13 +227,19 @@ def measured(command: list[str], streak: Sandbox) -> Run:
     """Run it to its end; a failure ends the benchmark with the connector's own sentence."""
     did, began = Run(), time.monotonic()
     process = subprocess.Popen(command, env=streak.environment, stdout=subprocess.PIPE)
+    LIVE.update(stream="starting the connector", rows=0, done=None, total=None)
     for line in process.stdout:
         if line.startswith(RECORD):
             did.records += 1
+            if not did.records % 500:
+                LIVE.update(rows=did.records)
             did.counts[line[STREAM : line.index(b'"', STREAM)].decode()] += 1
         else:
-            note(did, orjson.loads(line))
+            message = orjson.loads(line)
+            note(did, message)
+            LIVE.follow(message)
             did.peak = max(did.peak, high_water(process.pid))
+    LIVE.update(stream="Starting a sandbox", rows=None, done=None, total=None)
     if process.wait():
         sys.exit(f"{' '.join(command)} ended with status {process.returncode}.")
     did.seconds = time.monotonic() - began
@@ -249,7 +258,7 @@ def high_water(pid: int) -> int:
 def note(did: Run, message: Message) -> None:
     """Keep what a message says of the streams' times; show what it says of failures."""
     if sentence := failure(message):
-        print(sentence, file=sys.stderr)
+        LIVE.say(sentence)
     if message["type"] == "STATE":
         did.states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
     if said := stream_status(message):
@@ -326,6 +335,9 @@ def busiest_second(times: Iterable[float]) -> int:
             window.popleft()
         most = max(most, len(window))
     return most
+
+
+MEASURES = (start, requests, pace, speed, memory, scale, plot)
 
 
 if __name__ == "__main__":

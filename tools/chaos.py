@@ -25,6 +25,7 @@ from typing import Any
 import orjson
 from destination import DELETED_AT, Destination, Record
 from kill_points import kill_points
+from progress import Progress
 from replay import Run, report
 from replay.command import forms_of
 from runs import configured, failure, only
@@ -95,8 +96,8 @@ class Tally:
 class Series:
     """One connection: its account, its destination and its state."""
 
-    def __init__(self, seed: int, streak: Sandbox, folder: Path, tally: Tally) -> None:
-        self.seed, self.streak, self.folder, self.tally = seed, streak, folder, tally
+    def __init__(self, seed: int, streak: Sandbox, folder: Path, tally: Tally, live: Progress) -> None:
+        self.seed, self.streak, self.folder, self.tally, self.live = seed, streak, folder, tally, live
         self.random = Random(seed)  # noqa: S311 # to be repeated
         self.destination = Destination()
         self.states: dict[str, Message] = {}
@@ -212,6 +213,7 @@ class Series:
                 self._take(name_of(message), message["record"]["data"])
         self.tally.requests += len(self.streak.log)
         self.tally.faults.update(entry.fault if entry.fault != "status" else str(entry.status) for entry in self.streak.log if entry.fault)
+        self.live.update(syncs=self.tally.syncs, kills=self.tally.kills, requests=self.tally.requests)
         return code, [sentence for message in messages if (sentence := failure(message))]
 
     def _take(self, stream: str, record: Record) -> None:
@@ -319,12 +321,13 @@ def name_of(message: Message) -> str:
     return str(message["state"]["stream"]["stream_descriptor"]["name"])
 
 
-def series(seed: int, rounds: int, tally: Tally) -> None:
+def series(seed: int, rounds: int, tally: Tally, live: Progress) -> None:
     """So many rounds of one connection."""
     with Sandbox(boxes=BOXES, seed=seed) as streak, tempfile.TemporaryDirectory(prefix="streak-chaos-") as folder:
-        one = Series(seed, streak, Path(folder), tally)
+        one = Series(seed, streak, Path(folder), tally, live)
         for _ in range(rounds):
             one.round()
+            live.update(done=tally.rounds, rounds=tally.rounds, problems=len(tally.problems))
 
 
 def main() -> None:
@@ -338,10 +341,11 @@ def main() -> None:
     tally, began = Tally(), time.monotonic()
     seed = options.seed
     try:
-        while tally.rounds < options.rounds:
-            series(seed, min(ROUNDS_A_SERIES, options.rounds - tally.rounds), tally)
-            print(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far", file=sys.stderr, flush=True)
-            seed += 1
+        with Progress("Chaos", total=options.rounds) as live:
+            while tally.rounds < options.rounds:
+                series(seed, min(ROUNDS_A_SERIES, options.rounds - tally.rounds), tally, live)
+                live.say(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far")
+                seed += 1
         with tempfile.TemporaryDirectory(prefix="streak-kills-") as folder:
             tally.problems += [f"lost: {words}" for words in kill_points(Path(folder), options.kill_points)]
     except KeyboardInterrupt:

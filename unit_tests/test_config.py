@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_streak.config import DEFAULT_RATE, STREAK, Config
-from source_streak.errors import StreakError
+from source_streak.api.errors import StreakError
 
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 

@@ -13,7 +13,7 @@ import pytest
 
 import source_streak.base
 import source_streak.streams
-from source_streak.base import StreakStream
+from source_streak.stream import StreakStream
 from source_streak.streams import STREAMS
 
 CODE = Path(source_streak.base.__file__).parent

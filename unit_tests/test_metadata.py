@@ -62,7 +62,7 @@ def test_airbyte_s_model_accepts_it():
 
 
 def test_the_framework_s_own_reader_accepts_it():
-    assert MetadataFile.from_file(TOP / "metadata.yaml").data.dockerRepository == "airbyte/source-streak"
+    assert MetadataFile.from_file(TOP / "metadata.yaml").data.dockerRepository == "ghcr.io/OWNER/source-streak"
 
 
 def test_the_host_that_it_allows_is_the_one_that_is_asked():

@@ -131,6 +131,31 @@ def field(key: str, name: str, kind: str = "TEXT_INPUT", options: tuple[str, ...
     return row | properties
 
 
+def options_of(field_row: Row) -> tuple[list[Row], str]:
+    """The options of a DROPDOWN or TAG field as they stand in it, and the property that holds a label."""
+    if field_row["type"] == "TAG":
+        return field_row["tagSettings"]["tags"], "tag"
+    return field_row["dropdownSettings"]["items"], "name"
+
+
+def add_option(field_row: Row, label: str) -> Row:
+    rows, name = options_of(field_row)
+    rows.append({"key": str(max((int(row["key"]) for row in rows), default=9000) + 1), name: label})
+    return rows[-1]
+
+
+def rename_option(field_row: Row, option_key: str, label: str) -> Row:
+    rows, name = options_of(field_row)
+    row = next(row for row in rows if row["key"] == option_key)
+    row[name] = label
+    return row
+
+
+def delete_option(field_row: Row, option_key: str) -> None:
+    rows, _ = options_of(field_row)
+    rows.remove(next(row for row in rows if row["key"] == option_key))
+
+
 def pipeline(number: int, name: str, creator: Row, team_key: str | None, created: int) -> Row:
     """3.1, as v2 has it"""
     return {

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from . import seed as seeds
 from .account import Account
-from .api import ROUTES, Call, Refusal, Route
+from .api import ROUTES, Call, Refusal, Route, Text
 from .moods import FAULT_KINDS, Fault, Match, Moods
 
 DEFAULT_KEY = "strk_sandbox0000000000000000000000"
@@ -182,12 +182,15 @@ class Sandbox:
         after: int = 0,
         before_answer: bool = True,
         where: dict[str, str] | None = None,
+        times: int | None = 1,
     ) -> None:
-        """Runs action(streak) once, when the (after + 1)th matching request is there: before it is answered, or after.
+        """Runs action(streak) when the (after + 1)th matching request is there: before it is answered, or after.
+
+        Once, or at so many requests from there on (None: at all).
 
         In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
         """
-        self._triggers.append(Trigger(Match(pattern, after, 1, where or {}), action, before_answer))
+        self._triggers.append(Trigger(Match(pattern, after, times, where or {}), action, before_answer))
 
     # --- the way of a request ---------------------------------------------------------------------------------------
 
@@ -243,7 +246,10 @@ class Sandbox:
 
     def _right_answer(self, request: web.Request, entry: Entry) -> web.Response:
         try:
-            return _json(200, self._content(request, entry))
+            content = self._content(request, entry)
+            if isinstance(content, Text):
+                return web.Response(text=content.content, content_type=content.kind)
+            return _json(200, content)
         except Refusal as refusal:
             if refusal.status == 500:
                 return web.Response(status=500, text=SERVER_ERROR_PAGE, content_type="text/html")
