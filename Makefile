@@ -50,13 +50,14 @@ lint: .venv/ready ## ruff: style and format
 types: .venv/ready ## mypy, strict
 	$(BIN)/mypy
 
-.venv-clients/ready: examples/requirements.txt
+.venv-clients/ready: examples/requirements.txt integration_tests/postgres.txt
 	$(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/$(PIP) --no-compile --no-deps --requirement examples/requirements.txt
+	.venv-clients/bin/$(PIP) --no-deps --require-hashes --requirement integration_tests/postgres.txt
 	@touch $@
 
-test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
-	$(BIN)/python -m pytest -m clients integration_tests/test_clients.py
+test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox, also into PostgreSQL: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
+	$(BIN)/python -m pytest -m clients integration_tests/test_clients.py integration_tests/test_postgres.py
 
 .venv-dbt/ready: examples/dbt/requirements.txt
 	$(PYTHON) -m venv .venv-dbt

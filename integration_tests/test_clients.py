@@ -188,13 +188,18 @@ class Story:
         return self.hand.streams
 
     def expected(self, moment: int) -> Rows:
-        """What tables have to hold: of incremental streams the newest row of each key, of the others the last read's rows."""
-        tables: Rows = {}
-        for name, stream in self.streams.items():
-            reads = [wrote[name] for wrote in self.wrote[: moment + 1]]
-            rows = [row for read in reads for row in read] if incremental(stream) else reads[-1]
-            tables[name] = list({key_of(stream, row): row for row in rows}.values())
-        return tables
+        """What tables have to hold after that read."""
+        return merged(self.streams, self.wrote[: moment + 1])
+
+
+def merged(streams: dict[str, Message], wrote: list[Rows]) -> Rows:
+    """Of incremental streams the newest row of each key, of the others the last read's rows."""
+    tables: Rows = {}
+    for name, stream in streams.items():
+        reads = [rows[name] for rows in wrote]
+        rows = [row for read in reads for row in read] if incremental(stream) else reads[-1]
+        tables[name] = list({key_of(stream, row): row for row in rows}.values())
+    return tables
 
 
 @pytest.fixture(scope="module")

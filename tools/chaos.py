@@ -24,7 +24,10 @@ from typing import Any
 
 import orjson
 from destination import DELETED_AT, Destination, Record
+from kill_points import kill_points
 from progress import Progress
+from replay import Run, report
+from replay.command import forms_of
 from runs import configured, failure, only
 from streak_sandbox import Sandbox
 
@@ -41,48 +44,14 @@ from source_streak.run import run
 run(sys.argv[1:])
 """
 TABLES = "boxes_"
-OF_BOXES = (
-    "box_field_values",
-    "box_stage_history",
-    "box_comments",
-    "box_meetings",
-    "box_tasks",
-    "box_threads",
-    "box_files",
-)
+OF_BOXES = ("box_field_values", "box_stage_history", "box_comments", "box_meetings", "box_tasks", "box_threads", "box_files")
 STREAMS = ("boxes", *OF_BOXES, "contacts", "organizations")
 ROUNDS_A_SERIES = 10  # with one account, one destination and one state
 BOXES = 70
-CHILDREN = (
-    "v2/boxes/*/comments",
-    "v2/boxes/*/meetings",
-    "v2/boxes/*/tasks",
-    "v1/boxes/*/threads",
-    "v1/boxes/*/files",
-)
-PATTERNS = (
-    "*",
-    "v1/pipelines/*/boxes",
-    "v2/pipelines",
-    "v2/users/me/teams",
-    "v2/teams/*",
-    "v1/boxes/*",
-    *CHILDREN,
-)
+CHILDREN = ("v2/boxes/*/comments", "v2/boxes/*/meetings", "v2/boxes/*/tasks", "v1/boxes/*/threads", "v1/boxes/*/files")
+PATTERNS = ("*", "v1/pipelines/*/boxes", "v2/pipelines", "v2/users/me/teams", "v2/teams/*", "v1/boxes/*", *CHILDREN)
 PASSING: tuple[tuple[str, dict[str, Any]], ...] = (
-    *(
-        (kind, {})
-        for kind in (
-            "html",
-            "not_json",
-            "wrong_shape",
-            "half_json",
-            "half_body",
-            "reset",
-            "reset_in_body",
-            "hang",
-        )
-    ),
+    *((kind, {}) for kind in ("html", "not_json", "wrong_shape", "half_json", "half_body", "reset", "reset_in_body", "hang")),
     ("slow", {"seconds": 0.3}),
     *(("status", {"status": status}) for status in (429, 500, 502, 503, 504, 408)),
     ("status", {"status": 429, "retry_after": 1}),
@@ -115,63 +84,29 @@ class Tally:
     def table(self) -> Iterator[str]:
         """In Markdown."""
         yield "| what | how often |\n|---|---|"
-        for name, count in (
-            ("rounds", self.rounds),
-            ("syncs", self.syncs),
-            ("of them killed", self.kills),
-            ("requests", self.requests),
-        ):
+        for name, count in (("rounds", self.rounds), ("syncs", self.syncs), ("of them killed", self.kills), ("requests", self.requests)):
             yield f"| {name} | {count:,} |"
-        for what, counts in (
-            ("request met", self.faults),
-            ("round with", self.moods),
-            ("change while reading", self.changes),
-        ):
-            yield from (
-                f"| {what}: {name.replace('_', ' ')} | {count:,} |"
-                for name, count in sorted(counts.items())
-            )
+        for what, counts in (("request met", self.faults), ("round with", self.moods), ("change while reading", self.changes)):
+            yield from (f"| {what}: {name.replace('_', ' ')} | {count:,} |" for name, count in sorted(counts.items()))
         yield f"| rows compared with the account | {self.rows:,} |"
-        for kind in ("lost", "stale", "wrongly deleted", "left behind", "not ended well"):
+        for kind in ("lost", "stale", "wrongly deleted", "left behind", "not ended well", "against a rule"):
             yield f"| **{kind}** | **{sum(problem.startswith(kind) for problem in self.problems)}** |"
 
 
 class Series:
     """One connection: its account, its destination and its state."""
 
-    def __init__(
-        self, seed: int, streak: Sandbox, folder: Path, tally: Tally, live: Progress
-    ) -> None:
-        self.seed, self.streak, self.folder, self.tally, self.live = (
-            seed,
-            streak,
-            folder,
-            tally,
-            live,
-        )
+    def __init__(self, seed: int, streak: Sandbox, folder: Path, tally: Tally, live: Progress) -> None:
+        self.seed, self.streak, self.folder, self.tally, self.live = seed, streak, folder, tally, live
         self.random = Random(seed)  # noqa: S311 # to be repeated
         self.destination = Destination()
         self.states: dict[str, Message] = {}
         self.whole = configured(only("CATALOG", self._run("discover")[1]))
-        self.catalog = {
-            "streams": [
-                one
-                for one in self.whole["streams"]
-                if one["stream"]["name"].startswith((*STREAMS, TABLES))
-            ]
-        }
+        self.catalog = {"streams": [one for one in self.whole["streams"] if one["stream"]["name"].startswith((*STREAMS, TABLES))]}
         for one in self.catalog["streams"]:
-            one["sync_mode"] = (
-                "incremental"
-                if "incremental" in one["stream"]["supported_sync_modes"]
-                else "full_refresh"
-            )
-        self.catalog["streams"] = [
-            one for one in self.catalog["streams"] if one["sync_mode"] == "incremental"
-        ]
-        self.tables = {
-            one["stream"]["name"]: one["stream"]["json_schema"] for one in self.catalog["streams"]
-        }
+            one["sync_mode"] = "incremental" if "incremental" in one["stream"]["supported_sync_modes"] else "full_refresh"
+        self.catalog["streams"] = [one for one in self.catalog["streams"] if one["sync_mode"] == "incremental"]
+        self.tables = {one["stream"]["name"]: one["stream"]["json_schema"] for one in self.catalog["streams"]}
 
     def round(self) -> None:
         """Chaos, then a calm sync, then the comparison."""
@@ -195,21 +130,13 @@ class Series:
             self.tally.moods[name] += 1
         for _ in range(random.randint(2, 10)):
             kind, details = random.choice(PASSING)
-            streak.fault(
-                random.choice(PATTERNS),
-                kind,
-                times=random.randint(1, 4),
-                after=random.choice((0, 0, 1, 2, 5, 20)),
-                **details,
-            )
+            streak.fault(random.choice(PATTERNS), kind, times=random.randint(1, 4), after=random.choice((0, 0, 1, 2, 5, 20)), **details)
         if random.random() < 0.2:
             kind, details = random.choice(LASTING)
             streak.fault(random.choice(CHILDREN), kind, times=None, **details)
         if random.random() < 0.2:
             kind, details = random.choice(LASTING)
-            streak.fault(
-                "v1/boxes/" + random.choice(list(streak.account.boxes)), kind, times=None, **details
-            )
+            streak.fault("v1/boxes/" + random.choice(list(streak.account.boxes)), kind, times=None, **details)
         for _ in range(random.randint(0, 8)):
             streak.on("*", lambda _: self._change(), after=random.randrange(25))
 
@@ -223,22 +150,9 @@ class Series:
                 ("v2_limit_cap", random.randint(1, 20)),
                 ("box_list_shape", random.choice(("envelope", "array"))),
             ),
-            *(
-                ("flag_absent", True),
-                ("box_count_absent", True),
-                ("counters_absent", True),
-                ("pages_disordered", True),
-            ),
-            *(
-                ("page_ignored", random.choice(("whole", "first"))),
-                ("v2_pipelines_missing", True),
-                ("forget_page_cursor", True),
-            ),
-            *(
-                ("rate_limit_per_second", random.randint(15, 60)),
-                ("empty_pipelines", some_pipeline),
-                ("refused_pipelines", some_pipeline),
-            ),
+            *(("flag_absent", True), ("box_count_absent", True), ("counters_absent", True), ("pages_disordered", True)),
+            *(("page_ignored", random.choice(("whole", "first"))), ("v2_pipelines_missing", True), ("forget_page_cursor", True)),
+            *(("rate_limit_per_second", random.randint(15, 60)), ("empty_pipelines", some_pipeline), ("refused_pipelines", some_pipeline)),
             *(("gone_boxes", some_boxes), ("failing_boxes", some_boxes), ("hidden_is_404", True)),
         ]
 
@@ -246,16 +160,9 @@ class Series:
         """One thing that somebody does in Streak meanwhile."""
         account, random = self.streak.account, self.random
         with account.lock:
-            box, pipeline = (
-                random.choice(list(account.boxes)),
-                random.choice(list(account.pipelines)),
-            )
-            contact = random.choice(
-                [row["key"] for rows in account.contacts.values() for row in rows]
-            )
-            organization = random.choice(
-                [row["key"] for rows in account.organizations.values() for row in rows]
-            )
+            box, pipeline = random.choice(list(account.boxes)), random.choice(list(account.pipelines))
+            contact = random.choice([row["key"] for rows in account.contacts.values() for row in rows])
+            organization = random.choice([row["key"] for rows in account.organizations.values() for row in rows])
             stages = account.pipelines[pipeline]["stageOrder"]
             at_home = account.pipelines[account.boxes[box]["pipelineKey"]]["stageOrder"]
             word = f"word {random.randrange(10**6)}"
@@ -263,37 +170,18 @@ class Series:
                 [
                     ("add box", lambda: account.add_box(pipeline, word) if stages else None),
                     ("edit box", lambda: account.edit_box(box, name=word)),
-                    (
-                        "change stage",
-                        lambda: account.edit_box(box, stageKey=random.choice(at_home)),
-                    ),
-                    (
-                        "set field",
-                        lambda: account.edit_box(box, fields={"1001": random.choice((word, None))}),
-                    ),
+                    ("change stage", lambda: account.edit_box(box, stageKey=random.choice(at_home))),
+                    ("set field", lambda: account.edit_box(box, fields={"1001": random.choice((word, None))})),
                     ("move box", lambda: account.move_box(box, pipeline) if stages else None),
                     ("delete box", lambda: account.delete_box(box)),
                     ("add comment", lambda: account.add_comment(box, word)),
                     ("add task", lambda: account.add_task(box, word)),
                     ("add file", lambda: account.add_file(box, word)),
                     ("add thread", lambda: account.add_thread(box, word)),
-                    (
-                        "rename stage",
-                        lambda: (
-                            account.rename_stage(pipeline, random.choice(stages), word)
-                            if stages
-                            else None
-                        ),
-                    ),
+                    ("rename stage", lambda: account.rename_stage(pipeline, random.choice(stages), word) if stages else None),
                     ("edit contact", lambda: account.edit_contact(contact, title=word)),
-                    (
-                        "add contact",
-                        lambda: account.add_contact(next(iter(account.contacts)), title=word),
-                    ),
-                    (
-                        "edit organization",
-                        lambda: account.edit_organization(organization, name=word),
-                    ),
+                    ("add contact", lambda: account.add_contact(next(iter(account.contacts)), title=word)),
+                    ("edit organization", lambda: account.edit_organization(organization, name=word)),
                 ]
             )
             act()
@@ -311,64 +199,36 @@ class Series:
         """One attempt, into the destination. Returns its status and the sentences of its failures."""
         self.tally.syncs += 1
         self.streak.clear_log()
+        before = list(self.states.values())
         code, lines = self._run("read", kill)
+        for broken in replayed(code, lines, self.catalog, before, self.streak.key):
+            self._problem("against a rule", "of the platform", broken)
         messages = [orjson.loads(line) for line in lines]
-        covered = (
-            self.random.random() < 0.5
-        )  # what a destination had not committed is gone with the sync that was killed
-        last = {
-            name_of(message): place
-            for place, message in enumerate(messages)
-            if message["type"] == "STATE"
-        }
+        covered = self.random.random() < 0.5  # what a destination had not committed is gone with the sync that was killed
+        last = {name_of(message): place for place, message in enumerate(messages) if message["type"] == "STATE"}
         for place, message in enumerate(messages):
             if message["type"] == "STATE":
                 self.states[name_of(message)] = message["state"]
-            elif message["type"] == "RECORD" and not (
-                code < 0 and covered and place > last.get(name_of(message), -1)
-            ):
+            elif message["type"] == "RECORD" and not (code < 0 and covered and place > last.get(name_of(message), -1)):
                 self._take(name_of(message), message["record"]["data"])
         self.tally.requests += len(self.streak.log)
-        self.tally.faults.update(
-            entry.fault if entry.fault != "status" else str(entry.status)
-            for entry in self.streak.log
-            if entry.fault
-        )
-        self.live.update(
-            syncs=self.tally.syncs, kills=self.tally.kills, requests=self.tally.requests
-        )
+        self.tally.faults.update(entry.fault if entry.fault != "status" else str(entry.status) for entry in self.streak.log if entry.fault)
+        self.live.update(syncs=self.tally.syncs, kills=self.tally.kills, requests=self.tally.requests)
         return code, [sentence for message in messages if (sentence := failure(message))]
 
     def _take(self, stream: str, record: Record) -> None:
-        if (
-            record.get(DELETED_AT)
-            and stream == "boxes"
-            and record["key"] in self.streak.account.boxes
-        ):
+        if record.get(DELETED_AT) and stream == "boxes" and record["key"] in self.streak.account.boxes:
             self._problem("wrongly deleted", stream, record["key"])
         self.destination.take(stream, [record])
 
     def _run(self, command: str, kill: bool = False) -> tuple[int, list[bytes]]:
-        arguments = [
-            command,
-            "--config",
-            self._file("config", {"api_key": self.streak.key, "requests_per_second": 20}),
-        ]
+        arguments = [command, "--config", self._file("config", {"api_key": self.streak.key, "requests_per_second": 20})]
         if command == "read":
             arguments += ["--catalog", self._file("catalog", self.catalog)]
-            arguments += (
-                ["--state", self._file("state", list(self.states.values()))] if self.states else []
-            )
-        environment = {
-            "STREAK_API_URL": self.streak.url,
-            "PATH": "",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+            arguments += ["--state", self._file("state", list(self.states.values()))] if self.states else []
+        environment = {"STREAK_API_URL": self.streak.url, "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
         with subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
+            [sys.executable, "-c", LAUNCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         ) as process:
             at_line = None
             if kill and self.random.random() < 0.5:
@@ -401,9 +261,7 @@ class Series:
         """The destination with a whole read made now, and its keys with the account itself."""
         fresh = Destination()
         catalog, states = self.catalog, self.states
-        self.catalog = {
-            "streams": [{**one, "sync_mode": "full_refresh"} for one in catalog["streams"]]
-        }
+        self.catalog = {"streams": [{**one, "sync_mode": "full_refresh"} for one in catalog["streams"]]}
         self.states = {}
         code, lines = self._run("read")
         self.catalog, self.states = catalog, states
@@ -416,26 +274,18 @@ class Series:
             self._compare_stream(stream, self.destination.rows(stream), fresh.rows(stream))
         self._compare_keys()
 
-    def _compare_stream(
-        self, stream: str, kept: dict[tuple[Any, ...], Record], right: dict[tuple[Any, ...], Record]
-    ) -> None:
+    def _compare_stream(self, stream: str, kept: dict[tuple[Any, ...], Record], right: dict[tuple[Any, ...], Record]) -> None:
         boxes = self.streak.account.boxes
         self.tally.rows += len(right)
         for key, row in right.items():
             if key not in kept:
                 self._problem("lost", stream, key)
                 continue
-            different = {
-                name
-                for name in kept[key].keys() | row.keys()
-                if kept[key].get(name) != row.get(name)
-            } - UNSEEN.get(stream, set())
+            different = {name for name in kept[key].keys() | row.keys() if kept[key].get(name) != row.get(name)} - UNSEEN.get(stream, set())
             if different:
                 self._problem("stale", stream, f"{key} {different}")
         for key in kept.keys() - right.keys():
-            if stream in OF_BOXES and (
-                key[0] not in boxes or kept[key].get("pipelineKey") != boxes[key[0]]["pipelineKey"]
-            ):
+            if stream in OF_BOXES and (key[0] not in boxes or kept[key].get("pipelineKey") != boxes[key[0]]["pipelineKey"]):
                 continue  # of a box that is deleted or has moved: docs/incremental.md
             if stream == "box_field_values" and kept[key].get("rawValue") is None:
                 continue  # a field that is not set
@@ -455,9 +305,13 @@ class Series:
                 self._problem("lost", f"box_{kind}", key)
 
     def _problem(self, kind: str, stream: str, what: object) -> None:
-        self.tally.problems.append(
-            f"{kind}: {stream}: {what} (seed {self.seed}, round {self.tally.rounds})"
-        )
+        self.tally.problems.append(f"{kind}: {stream}: {what} (seed {self.seed}, round {self.tally.rounds})")
+
+
+def replayed(code: int, lines: list[bytes], catalog: Message, state: list[Message], key: str) -> list[str]:
+    """What a sync broke of the platform's rules (tools/replay)."""
+    run = Run("read", b"".join(lines), code=code, catalog=catalog, state=state, secrets=forms_of(key))
+    return [str(broken) for broken in report(run)]
 
 
 def name_of(message: Message) -> str:
@@ -469,10 +323,7 @@ def name_of(message: Message) -> str:
 
 def series(seed: int, rounds: int, tally: Tally, live: Progress) -> None:
     """So many rounds of one connection."""
-    with (
-        Sandbox(boxes=BOXES, seed=seed) as streak,
-        tempfile.TemporaryDirectory(prefix="streak-chaos-") as folder,
-    ):
+    with Sandbox(boxes=BOXES, seed=seed) as streak, tempfile.TemporaryDirectory(prefix="streak-chaos-") as folder:
         one = Series(seed, streak, Path(folder), tally, live)
         for _ in range(rounds):
             one.round()
@@ -483,9 +334,8 @@ def main() -> None:
     """Prints the table of docs/reliability.md; status 1 if anything was lost."""
     parser = argparse.ArgumentParser(description="Prints the table of docs/reliability.md.")
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument(
-        "--seed", type=int, default=1, help="of the first series; each further one has one more"
-    )
+    parser.add_argument("--seed", type=int, default=1, help="of the first series; each further one has one more")
+    parser.add_argument("--kill-points", type=int, default=20, help="at which a first sync is killed, then resumed")
     options = parser.parse_args()
     logging.disable()
     tally, began = Tally(), time.monotonic()
@@ -494,10 +344,10 @@ def main() -> None:
         with Progress("Chaos", total=options.rounds) as live:
             while tally.rounds < options.rounds:
                 series(seed, min(ROUNDS_A_SERIES, options.rounds - tally.rounds), tally, live)
-                live.say(
-                    f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far"
-                )
+                live.say(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far")
                 seed += 1
+        with tempfile.TemporaryDirectory(prefix="streak-kills-") as folder:
+            tally.problems += [f"lost: {words}" for words in kill_points(Path(folder), options.kill_points)]
     except KeyboardInterrupt:
         print("Stopped: this is what was done until then.", file=sys.stderr)
     print("\n".join(tally.table()))
