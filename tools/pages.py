@@ -211,7 +211,7 @@ def settings() -> str:
     spec = json.loads((TOP / "source_streak/spec.json").read_text())["connectionSpecification"]
     parts = []
     for name, field in spec["properties"].items():
-        facts = [f"`{name}`", field["type"], "required" if name in spec["required"] else "optional"]
+        facts = [f"`{name}`", kind(field), "required" if name in spec["required"] else "optional"]
         facts += [f"default `{json.dumps(field['default'])}`"] if "default" in field else []
         facts += [f"{field['minimum']} to {field['maximum']:,}"] if "minimum" in field else []
         facts += ["secret"] if field.get("airbyte_secret") else []
@@ -224,7 +224,7 @@ def settings() -> str:
 def messages() -> str:
     """The troubleshooting tables of streak.md, one level up."""
     text = section((DOCS / "streak.md").read_text(), "### Troubleshooting")
-    text = text.split("</details>")[0]
+    text = "#### " + text.split("</details>")[0].partition("#### ")[2]
     return re.sub(r"^##(#+ )", r"\1", text, flags=re.MULTILINE)
 
 
