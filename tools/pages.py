@@ -25,6 +25,14 @@ MERMAID = TOP / ".venv-docs/mermaid.min.js"
 COPIES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 REFRESH = "Full refresh \\| Overwrite"  # in a table: the line is no border
 DEDUPED = "Incremental \\| Append + Deduped"
+# What people search for is on these pages first.
+BOOST = {
+    "incremental.md": 3,
+    "messages.md": 2,
+    "tables.md": 2,
+    "settings.md": 2,
+    "reliability.md": 0.5,
+}
 FENCE = re.compile(r"^ *(```+|~~~+)")
 ITEM = re.compile(r"^( *)([-*+]|\d+[.)])( +)")
 LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
@@ -64,6 +72,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     markdown = without_airbyte_tags(markdown)
     markdown = relinked(markdown, page.file.src_uri, files, str(config.repo_url))
     page.meta["mermaid"] = "```mermaid" in markdown
+    page.meta["search"] = {"boost": BOOST.get(page.file.src_uri, 1)}
     return indented(markdown)
 
 
