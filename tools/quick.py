@@ -14,26 +14,60 @@ from source_streak.api.clock import Clock
 
 
 class QuickClock(Clock):
-    """`hours`: how far ahead of the machine's the clock is."""
+    """`hours`: how far ahead of the machine's the clock is; `speed`: how much faster it goes."""
 
-    def __init__(self, hours: float = 0.0) -> None:
-        self.hours = hours
+    def __init__(self, hours: float = 0.0, speed: float = 1.0) -> None:
+        self.hours, self.speed = hours, speed
         self.longest = 0.0  # seconds that any thread has slept in all
+        self._began = time.monotonic()
         self._mine = threading.local()
 
     def monotonic(self) -> float:
-        return time.monotonic() + self._slept
+        return time.monotonic() + self._ahead
+
+    def real(self, seconds: float) -> float:
+        return seconds / self.speed
 
     def sleep(self, seconds: float) -> None:
         self._mine.slept = self._slept + seconds
         self.longest = max(self.longest, self._mine.slept)
 
     def now(self) -> int:
-        return time.time_ns() // 1_000_000 + round((self.hours * 3600 + self._slept) * 1000)
+        return time.time_ns() // 1_000_000 + round((self.hours * 3600 + self._ahead) * 1000)
+
+    @property
+    def _ahead(self) -> float:
+        return (time.monotonic() - self._began) * (self.speed - 1) + self._slept
 
     @property
     def _slept(self) -> float:
         return float(getattr(self._mine, "slept", 0.0))
+
+
+class HurryingClock(QuickClock):
+    """Seconds pass at each look of the thread that made it; its time is what a reading goes by."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self._step, self._reader = step, threading.get_ident()
+
+    def monotonic(self) -> float:
+        if threading.get_ident() == self._reader:
+            self.seconds += self._step
+            return self.seconds
+        return super().monotonic()
+
+
+class StoppedClock(QuickClock):
+    """Stands still at a time of day, in epoch milliseconds."""
+
+    def __init__(self, milliseconds: int) -> None:
+        super().__init__()
+        self._milliseconds = milliseconds
+
+    def now(self) -> int:
+        return self._milliseconds
 
 
 if __name__ == "__main__":
@@ -44,5 +78,7 @@ if __name__ == "__main__":
     from source_streak.run import run
 
     hours = float(os.environ.get("QUICK_HOURS", "0"))
-    command.SourceStreak = partial(SourceStreak, QuickClock(hours))  # type: ignore[assignment, misc]
+    speed = float(os.environ.get("QUICK_SPEED", "1"))
+    clock = QuickClock(hours, speed)
+    command.SourceStreak = partial(SourceStreak, clock)  # type: ignore[assignment, misc]
     run()

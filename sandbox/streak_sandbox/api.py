@@ -216,6 +216,13 @@ def boxes_of_pipeline(call: Call) -> Row | list[Row]:
     return envelope(call, rows, more)
 
 
+@get("v2/pipelines/{key}/boxes", query="limit page")
+def boxes_of_pipeline_v2(call: Call) -> Row:
+    """Undocumented, and seen in use (4.2)."""
+    pipeline = open_pipeline(call)["key"]
+    return v2_page(call, sorted_boxes(call.account, pipeline, None))
+
+
 @get("v1/boxes/{key}")
 def one_box(call: Call) -> Row:
     """One that was merged answers with the box that it went into."""

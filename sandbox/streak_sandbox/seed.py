@@ -161,6 +161,8 @@ def _directory_fields(date_name: str) -> list[Row]:
         objects.field("1002", "Groups", "TAG", ("VIP", "Presse")),
         objects.field("1003", date_name, "DATE"),
         objects.field("1004", "Remark", defaultValue="none yet", lastDefaultValueUpdatedTimestamp=TODAY - 250 * DAY, width=120),
+        objects.field("1005", "Newsletter", "CHECKBOX"),
+        objects.field("1006", "Discount"),
     ]
     return [{name: value for name, value in field.items() if name != "aiSettings"} for field in fields]
 
@@ -188,7 +190,7 @@ def _add_directory(account: Account) -> None:
         linkedinHandle="acme-example",
         instagramHandle="acme-example",
         lastEnrichmentTimestamp=TODAY - 20 * DAY,
-        fields={"1001": "9002", "1004": "Pays late"},
+        fields={"1001": "9002", "1003": "1262304000000", "1004": "Pays late", "1005": "false", "1006": "12.5"},
         creditRating="AA",
         **_saved(TODAY - 50 * DAY),
     )
@@ -210,7 +212,10 @@ def _add_directory(account: Account) -> None:
         instagramHandle="mia-example",
         lastEnrichmentTimestamp=TODAY - 20 * DAY,
         orgLinks=[{"key": acme["key"], "isMagicLinked": False, "creationTimestamp": TODAY - 40 * DAY}],
-        fields={"1001": "9002", "1002": "9001", "1003": "536457600000", "1099": "of a field that is gone"},
+        fields={
+            **{"1001": "9002", "1002": "9001", "1003": "536457600000", "1005": "true", "1006": "7"},
+            "1099": "of a field that is gone",
+        },
         nickname="Mimi",
         **_saved(TODAY - 50 * DAY),
     )

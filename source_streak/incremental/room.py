@@ -1,7 +1,8 @@
 """How much room each stream has in the state.
 
-The platform sends all states that changed in one request of at most 10 MB; above that the sync is green and the state lost.  So all
-states of a sync together stay below TOTAL: at most half of it for ledgers, the rest for the keys of what was delivered.
+The platform sends all states that changed in one request of at most 10 MB; above that the sync is
+green and the state lost.  So all states of a sync together stay below TOTAL: at most half of it for
+ledgers, the rest for the keys of what was delivered.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ SOME = 1_000  # bytes, where no keys are expected
 class Need:
     """What a stream would like to remember.
 
-    `rows`: keys of rows expected, 0 where the rows are the entities themselves, or nothing is remembered.
+    `rows`: keys of rows expected; 0 where the rows are the entities themselves, or no keys are
+    remembered.
     """
 
     stream: str
@@ -94,7 +96,8 @@ EVERYTHING = Share(int(TOTAL / 2 / ENTRY), TOTAL // 2)  # for a stream alone
 def divide(needs: Iterable[Need], total: int = TOTAL) -> dict[str, Share]:
     """The share of each stream.
 
-    Ledgers get half at most; where they are not exact in it, all have the same number of boxes to an entry. Keys get the rest.
+    Ledgers get half at most; where that is not enough for an entry each, all have the same number
+    of boxes to an entry. Keys get the rest.
     """
     needs = list(needs)
     fixed = sum(need.fixed_bytes for need in needs)

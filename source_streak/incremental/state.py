@@ -1,13 +1,15 @@
 """The state of one incremental stream, read and written.
 
-    {"version": 2, "readAt": "2026-11-21T18:00:00.000Z", "summary": "1,234 boxes in 3 pipelines delivered as they are",
+    {"version": 2, "readAt": "2026-11-21T18:00:00.000Z",
+     "summary": "1,234 boxes in 3 pipelines are up to date",
      "user": "<key of the API key's user>", "startDate": "2024-01-01T00:00:00.000Z",
      "ledgers": {"<pipeline or team key>": "<boxes delivered>.<bits>.<base64>"},
      "keys": {"<pipeline or team key>": "<base64>"}, "unlisted": {"<the same>": "<base64>"},
      "suspected": {"missing:<pipeline key>": {"since": 1795284000000, "value": 12}},
      "events": {"<pipeline key>": "<time>.<base64>"}}
 
-What cannot be read, whole or in part, is forgotten and said once: what is not remembered is read again.
+What cannot be read, whole or in part, is forgotten and said once: what is not remembered is read
+again.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class StreamState:
     """What one stream remembers.
 
     `now`: the time of this sync in epoch milliseconds. `start`: the setting start_date, the same.
-    `keeps_empty`: the stream's rows are the boxes (contacts, …) themselves, without keys of their own.
+    `keeps_empty`: the stream's rows are the boxes (contacts, …) themselves.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class StreamState:
 
     @property
     def read_at(self) -> str:
-        """The time of this sync, ISO; greater than in every sync before, whatever the clock says."""
+        """The time of this sync, ISO; later than that of every sync before, whatever the clock."""
         return str(iso_time(self._read_at))
 
     # What is to be read
@@ -141,7 +143,7 @@ class StreamState:
         self._stale.add(scope)
 
     def forget_scope(self, scope: str) -> None:
-        """A pipeline (or team) that is gone. The keys in `delivered` stay: they may still be told deleted."""
+        """A pipeline (or team) that is gone. Its keys in `delivered` stay, to be told deleted."""
         for known in (self._ledger_texts, self._ledgers):
             known.pop(scope, None)
         self._stale.discard(scope)
@@ -157,7 +159,10 @@ class StreamState:
     # What is suspected
 
     def seen_before(self, what: str, value: int | None = None, at_least_ms: int = HOUR_MS) -> bool:
-        """Whether the first sight of this, with the same value, was long enough ago; remembers it if it is the first."""
+        """Whether the first sight of this, with the same value, was long enough ago.
+
+        The first sight is remembered; another value starts anew.
+        """
         since, known = self._suspected.get(what, (self._now, value))
         if known != value or since > self._now:  # a time in the future counts as now
             since = self._now
@@ -182,7 +187,7 @@ class StreamState:
     # The state
 
     def as_dict(self) -> dict[str, Any]:
-        """For a STATE message, as of now; costs something only for what changed since it was asked for last."""
+        """For a STATE message, as of now. Only what changed since the last one takes time."""
         for scope in self._stale:
             ledger = self._ledgers[scope]
             self._ledger_texts.pop(scope, None)
@@ -263,7 +268,7 @@ class _Saved:
         return milliseconds_of(self._saved.get(name))
 
     def start_moved(self, start: int | None) -> tuple[bool, bool]:
-        """Whether the start date is another one than in the sync before, and whether it is a later one."""
+        """Whether the start date is another one than in the sync before; whether it is later."""
         then = self.time("startDate")
         if "startDate" in self._saved and then is None:
             self.complaints[DAMAGED] = None

@@ -48,7 +48,9 @@ class EntityReading(Reading):
         self, stream: Facts, account: Account, state: StreamState, mode: Mode, plan: Plan
     ) -> None:
         super().__init__(stream, account, state, mode)
-        self.noun = KINDS[stream.parent].noun
+        kind = KINDS[stream.parent]
+        self.noun, self.scopes = kind.noun, f"{kind.source.removesuffix('Key')}s"
+        state.things = (self.noun, self.scopes)
         self.plan = plan
         self.deletions = Deletions(stream, account, state, self.heart, mode)
         self._empty_twice = 0
@@ -60,7 +62,9 @@ class EntityReading(Reading):
 
     def steps(self) -> Iterator[Item]:
         account, level = self.account, self.stream.parent
+        self.ready = False
         missing = yield from self.heart.wait_for(partial(self.stream.prepare, account))
+        self.ready = missing is None
         lists = yield from self.heart.wait_for(self._good_lists)
         if missing and not self.deletions.take_leave(missing):
             raise missing
@@ -145,9 +149,9 @@ class EntityReading(Reading):
 
     def _to_read(self, parent: Parent) -> bool:
         scope = parent.keys[KINDS[self.stream.parent].source]
-        if self.whole:
-            return not self._too_old(parent.row, scope)
-        return self.state.differs(scope, parent.key)
+        if self._too_old(parent.row, scope):
+            return False
+        return self.whole or self.state.differs(scope, parent.key)
 
     def _pending(self, parents: Iterable[Parent]) -> Iterator[Parent | None]:
         """Those to be read; None now and then, for there may be very many others."""
@@ -210,7 +214,8 @@ class EntityReading(Reading):
         if not self.stream.endpoint:
             return (parent and Answer(parent, self._rows(parent)) for parent in pending)
         client = self.account.client
-        return rolling(client.pool, partial(self._fetch, doubts), pending, ahead=3 * client.threads)
+        work = partial(self._fetch, doubts)
+        return rolling(client.pool, work, pending, 3 * client.threads, self.account.clock)
 
     def _fetch(self, doubts: Doubts, parent: Parent) -> Answer:
         """Runs in a worker thread."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import wait
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
@@ -93,7 +92,7 @@ class Heartbeat:
         be interrupted.
         """
         future = self._account.background.submit(work)
-        while not wait([future], LOOK_EVERY).done:
+        while not self._clock.wait(future, LOOK_EVERY):
             listed = self._account.rows_listed()
             yield from self.beat(
                 f"Listing, {listed:,} rows so far" if listed else "Waiting for Streak"
