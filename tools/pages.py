@@ -25,6 +25,14 @@ MERMAID = TOP / ".venv-docs/mermaid.min.js"
 COPIES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 REFRESH = "Full refresh \\| Overwrite"  # in a table: the line is no border
 DEDUPED = "Incremental \\| Append + Deduped"
+# What people search for is on these pages first.
+BOOST = {
+    "incremental.md": 3,
+    "messages.md": 2,
+    "tables.md": 2,
+    "settings.md": 2,
+    "reliability.md": 0.5,
+}
 FENCE = re.compile(r"^ *(```+|~~~+)")
 ITEM = re.compile(r"^( *)([-*+]|\d+[.)])( +)")
 LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
@@ -64,6 +72,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     markdown = without_airbyte_tags(markdown)
     markdown = relinked(markdown, page.file.src_uri, files, str(config.repo_url))
     page.meta["mermaid"] = "```mermaid" in markdown
+    page.meta["search"] = {"boost": BOOST.get(page.file.src_uri, 1)}
     return indented(markdown)
 
 
@@ -211,7 +220,7 @@ def settings() -> str:
     spec = json.loads((TOP / "source_streak/spec.json").read_text())["connectionSpecification"]
     parts = []
     for name, field in spec["properties"].items():
-        facts = [f"`{name}`", field["type"], "required" if name in spec["required"] else "optional"]
+        facts = [f"`{name}`", kind(field), "required" if name in spec["required"] else "optional"]
         facts += [f"default `{json.dumps(field['default'])}`"] if "default" in field else []
         facts += [f"{field['minimum']} to {field['maximum']:,}"] if "minimum" in field else []
         facts += ["secret"] if field.get("airbyte_secret") else []
@@ -224,7 +233,7 @@ def settings() -> str:
 def messages() -> str:
     """The troubleshooting tables of streak.md, one level up."""
     text = section((DOCS / "streak.md").read_text(), "### Troubleshooting")
-    text = text.split("</details>")[0]
+    text = "#### " + text.split("</details>")[0].partition("#### ")[2]
     return re.sub(r"^##(#+ )", r"\1", text, flags=re.MULTILINE)
 
 
