@@ -4,7 +4,8 @@
         streak.moods.limit_cap = 37
         assert len(read("boxes").records["boxes"]) == 150
 
-`streak` is the sandbox's default account; `@pytest.mark.parametrize("streak", [{"boxes": 1000}], indirect=True)` another one.
+`streak` is the sandbox's default account; another one is
+`@pytest.mark.parametrize("streak", [{"boxes": 1000}], indirect=True)`.
 """
 
 from __future__ import annotations
@@ -45,8 +46,12 @@ class Reading:
     """What came of one read: what a destination gets of it, and what its user sees."""
 
     def __init__(
-        self, output: entrypoint_wrapper.EntrypointOutput, secrets: tuple[str, ...]
+        self,
+        output: entrypoint_wrapper.EntrypointOutput,
+        secrets: tuple[str, ...],
+        incremental: bool = False,
     ) -> None:
+        self.incremental = incremental
         self.messages: list[AirbyteMessage] = list(output.get_message_iterator())
         self.records: dict[str, list[Record]] = defaultdict(list)
         for message in output.records:
@@ -103,14 +108,20 @@ class Reading:
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A running Streak. A parameter is what Sandbox() takes; a test changes it through .moods, .account, .fault and .on."""
+    """A running Streak. A parameter is what Sandbox() takes.
+
+    A test changes it through .moods, .account, .fault and .on.
+    """
     with Sandbox(**getattr(request, "param", {})) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def read(streak: Sandbox) -> Iterator[Read]:
-    """Reads the streams named, all if none are, from the running Streak; what it says must never hold the key."""
+    """Reads the streams named, all if none are, from the running Streak.
+
+    What it says must never hold the key.
+    """
     with reading(streak) as read_from_streak:
         yield read_from_streak
 
@@ -130,7 +141,10 @@ def reading(streak: Sandbox) -> Iterator[Read]:
             clock: Clock | None = None,
             **settings: Any,
         ) -> Reading:
-            """`catalog`: what discover found when the connection was set up; without it there are no tables of pipelines."""
+            """`catalog`: what discover found when the connection was set up.
+
+            Without it there are no tables of pipelines.
+            """
             config = {"api_key": streak.key, **settings}
             configured = catalog_of(*names, incremental=incremental, found=catalog)
             anything = ExpectedOutcome.ALLOW_ANY
@@ -142,7 +156,7 @@ def reading(streak: Sandbox) -> Iterator[Read]:
                 debug=debug,
                 expected_outcome=anything,
             )
-            return Reading(output, secrets_of(config["api_key"]))
+            return Reading(output, secrets_of(config["api_key"]), incremental)
 
         yield read_from_streak
 
@@ -165,7 +179,10 @@ def discover(streak: Sandbox, read: Read) -> Discover:
 def catalog_of(
     *names: str, incremental: bool = False, found: AirbyteCatalog | None = None
 ) -> ConfiguredAirbyteCatalog:
-    """The streams named, all if none are, in full refresh; or incrementally, those that can be. `found`: by discover."""
+    """The streams named, all if none are, in full refresh; or incrementally, those that can be.
+
+    `found`: by discover.
+    """
     streams = {stream.name: stream for stream in (found or discovered()).streams}
     return ConfiguredAirbyteCatalog(
         [

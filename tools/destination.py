@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from airbyte_cdk.models import AirbyteCatalog
@@ -21,10 +22,7 @@ class Destination:
     """
 
     def __init__(self) -> None:
-        self.keys = {
-            stream.name: [path[0] for path in stream.source_defined_primary_key]
-            for stream in discovered().streams
-        }
+        self.keys = {stream.name: [path[0] for path in stream.source_defined_primary_key] for stream in discovered().streams}
         self.tables: dict[str, dict[tuple[Any, ...], Record]] = defaultdict(dict)
 
     def take(self, stream: str, records: Iterable[Record]) -> None:
@@ -37,11 +35,7 @@ class Destination:
 
     def rows(self, stream: str) -> dict[tuple[Any, ...], Record]:
         """What the table holds, by primary key, less the cursor."""
-        return {
-            key: without_cursor(record)
-            for key, record in self.tables[stream].items()
-            if not record.get(DELETED_AT)
-        }
+        return {key: without_cursor(record) for key, record in self.tables[stream].items() if not record.get(DELETED_AT)}
 
 
 def cursor_of(record: Record) -> str:
@@ -54,8 +48,7 @@ def without_cursor(record: Record) -> Record:
     return {name: value for name, value in record.items() if name not in (CURSOR, CURSOR_OF_TABLES)}
 
 
+@cache
 def discovered() -> AirbyteCatalog:
-    """What discover finds without asking: no tables of pipelines."""
-    return SourceStreak().discover(
-        logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False}
-    )
+    """What discover finds without asking: no tables of pipelines. Not to be changed."""
+    return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False})

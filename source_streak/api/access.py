@@ -48,6 +48,7 @@ class Access:
 
         Raises WrongKey too; a Refused with 401 or 403 has been asked twice, and the key works.
         """
+        self.check()
         try:
             return self.client.get(path, params, read, alone=alone, patience=patience)
         except Refused as refusal:

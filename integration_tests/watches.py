@@ -1,0 +1,45 @@
+"""Clocks that a test drives: time goes by when somebody sleeps, looks, or says so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from quick import QuickClock
+
+from source_streak.api.clock import Clock
+
+
+class OneClock(Clock):
+    """The same time for all threads. It goes by when one of them sleeps, and at each `go`."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._moving = threading.Lock()
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.go(seconds)
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000 + round(self.seconds * 1000)
+
+    def go(self, seconds: float) -> None:
+        """So much time goes by."""
+        with self._moving:
+            self.seconds += seconds
+
+
+class ListeningClock(QuickClock):
+    """`on_sleep` hears how long a thread has slept in all, each time that it sleeps."""
+
+    def __init__(self, on_sleep: Callable[[float], None], speed: float = 1.0) -> None:
+        super().__init__(speed=speed)
+        self._on_sleep = on_sleep
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self._on_sleep(self._slept)
