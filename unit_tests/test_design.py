@@ -17,7 +17,7 @@ from source_streak.streams import STREAMS
 
 CODE = Path(source_streak.streams.__file__).parent
 
-# Each room may import what stands below it, and nothing else of ours; inside a folder, anything of the folder.
+# Each room may import what stands below it, and anything inside its own folder.
 FROM_TOP_TO_BOTTOM = (
     "__main__",
     "run",  # the process
@@ -36,7 +36,7 @@ FROM_TOP_TO_BOTTOM = (
 )
 KNOW_NO_FRAMEWORK = ("reading", "incremental", "records", "api", "config")
 PURE = ("incremental", "records", "api.paging", "api.errors", "api.patience", "api.parsing")
-DO_SOMETHING = {"requests", "urllib3", "time", "threading", "socket", "os", "random", "logging"}
+DO_SOMETHING = {"requests", "urllib3", "time", "socket", "os", "random", "logging"}
 ON_THE_WIRE = {"api.client", "api.transport"}
 LONGEST = {"file": 400, "class": 250, "function": 40}
 
@@ -45,10 +45,20 @@ MODULES = {
     for path in sorted(CODE.rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+KINDS = (
+    "TeamStream",
+    "PipelineStream",
+    "ExactStream",
+    "People",
+    "FieldValues",
+)  # what streams share
 STREAM_CLASSES = [
     cls
     for _, cls in inspect.getmembers(source_streak.streams, inspect.isclass)
-    if not get_origin(cls) and issubclass(cls, StreakStream) and cls.__module__.endswith(".streams")
+    if not get_origin(cls)
+    and issubclass(cls, StreakStream)
+    and cls.__module__.endswith(".streams")
+    and cls.__name__ not in KINDS
 ]
 
 
@@ -118,7 +128,7 @@ def test_time_is_asked_of_the_clock_alone(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_no_file_class_or_function_is_too_long_to_see_whole(module: str) -> None:
     lines = MODULES[module].read_text().count("\n")
-    assert lines <= LONGEST["file"] or module == "streams", f"{module} has {lines} lines"
+    assert lines <= LONGEST["file"], f"{module} has {lines} lines"
     for node in ast.walk(TREES[module]):
         kind = (
             "class"
