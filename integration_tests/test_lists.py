@@ -18,7 +18,6 @@ from pytest_mock import MockerFixture
 from quick import HurryingClock
 from streak_sandbox import Account, Sandbox
 
-from source_streak.api import account as account_of_one_key
 from source_streak.api import listings
 
 BOX_LISTS = "v1/pipelines/*/boxes"
@@ -478,7 +477,7 @@ def lists(read: Read, streak: Sandbox, mocker: MockerFixture) -> Lists:
 @pytest.fixture
 def long_lists(mocker: MockerFixture) -> None:
     """As if so many pages were asked for that one more request does not matter."""
-    mocker.patch.object(account_of_one_key, "COUNT_AGAIN_AFTER", 0)
+    mocker.patch("source_streak.api.long_lists.COUNT_AGAIN_AFTER", 0)
 
 
 EMPTY_IN_EACH_SHAPE = pytest.mark.parametrize(

@@ -201,8 +201,7 @@ def read_list(
         cursor = params.get("cursor") or params.get("nextPageToken")
         if cursor in cursors or barren >= MOST_BARREN:
             return False  # a cursor that comes back would lead round in a circle
-        if cursor:
-            cursors.add(cursor)
+        cursors |= {cursor} - {None}
     return True
 
 
