@@ -19,6 +19,7 @@ from conftest import catalog_of
 from copies import Copies
 from streak_sandbox import Sandbox
 
+pytestmark = pytest.mark.xdist_group("secrets")  # `printed` is made once
 KEY = "strk_t3st/+=&key-0001"  # with letters that look otherwise in an address
 WRONG = "strk_wr0ng/+=&key-0002"
 LEVELS: dict[str, tuple[list[str], dict[str, str]]] = {
