@@ -1,4 +1,7 @@
-"""The API key is nowhere in what the commands print, at any log level and whatever fails; nor is anybody's name in a log."""
+"""The API key is nowhere in what the commands print, at any log level and whatever fails.
+
+Nor is anybody's name in a log.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,19 @@ import base64
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from conftest import catalog_of
+from copies import Copies
 from streak_sandbox import Sandbox
 
+pytestmark = pytest.mark.xdist_group("secrets")  # `printed` is made once
 KEY = "strk_t3st/+=&key-0001"  # with letters that look otherwise in an address
 WRONG = "strk_wr0ng/+=&key-0002"
-HURRIED = (
-    "from source_streak import budget, client; budget.WIDER = 0.0; client.LONGEST_WAIT = 0.01; "
-    "client.PATIENCE = client.SHORT_PATIENCE = 0.1; "
-    "from source_streak.run import run; run()"
-)
 LEVELS: dict[str, tuple[list[str], dict[str, str]]] = {
     "usual": ([], {}),
     "--debug": (["--debug"], {}),
@@ -63,40 +60,33 @@ def printed(streak: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     (place / "catalog.json").write_text(
         json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of()))
     )
-    with ThreadPoolExecutor(3) as pool:
-        return dict(
-            zip(RUNS, pool.map(lambda run: typed(place, streak, run), RUNS.values()), strict=True)
-        )
+    with Copies(place) as copies:
+        return {name: typed(copies, place, streak, run) for name, run in RUNS.items()}
 
 
-def typed(place: Path, streak: Sandbox, run: tuple[str, str, str, str | None]) -> str:
+def typed(
+    copies: Copies, place: Path, streak: Sandbox, run: tuple[str, str, str, str | None]
+) -> str:
     command, level, key, address = run
     config = place / f"{key == KEY}.json"
     config.write_text(json.dumps({"api_key": key, "requests_per_second": 20}))
-    options = {
-        "spec": [],
-        "read": ["--config", str(config), "--catalog", str(place / "catalog.json")],
-    }
+    catalog = str(place / "catalog.json")
+    options = {"spec": [], "read": ["--config", str(config), "--catalog", catalog]}
     arguments, environment = LEVELS[level]
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            HURRIED,
-            command,
-            *arguments,
-            *options.get(command, ["--config", str(config)]),
-        ],
-        env={**os.environ, **environment, "STREAK_API_URL": address or streak.url},
-        capture_output=True,
-        timeout=120,
-        check=False,
+    ran = copies.type(
+        command,
+        *arguments,
+        *options.get(command, ["--config", str(config)]),
+        environment={**os.environ, **environment, "STREAK_API_URL": address or streak.url},
     )
-    return ran.stdout.decode() + ran.stderr.decode()
+    return ran.out + ran.err
 
 
 def forms_of(key: str) -> set[str]:
-    """The key as it is, as an address and as a header would carry it; base64 without the end, which depends on what follows."""
+    """The key as it is, as an address and as a header would carry it.
+
+    Base64 without its end, which depends on what follows.
+    """
     encoded = {
         base64.b64encode(text.encode()).decode().rstrip("=")[:-1]
         for text in (key, f"{key}:", f":{key}", f"{key}:{key}")

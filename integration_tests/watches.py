@@ -36,10 +36,22 @@ class OneClock(Clock):
 class ListeningClock(QuickClock):
     """`on_sleep` hears how long a thread has slept in all, each time that it sleeps."""
 
-    def __init__(self, on_sleep: Callable[[float], None], speed: float = 1.0) -> None:
-        super().__init__(speed=speed)
-        self._on_sleep = on_sleep
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_sleep: Callable[[float], None] = lambda slept: None
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
-        self._on_sleep(self._slept)
+        self.on_sleep(self._slept)
+
+
+class WornClock(QuickClock):
+    """Whoever looks at it loses so many seconds: a piece of an answer takes two looks."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def monotonic(self) -> float:
+        self.sleep(self._seconds)
+        return super().monotonic()
