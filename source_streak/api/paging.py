@@ -199,9 +199,9 @@ def read_list(
         if params is None:
             return not page.more  # Streak says that there is more, but sends nothing new
         cursor = params.get("cursor") or params.get("nextPageToken")
-        if cursor in cursors or barren >= MOST_BARREN:
+        if (cursor and cursor in cursors) or barren >= MOST_BARREN:
             return False  # a cursor that comes back would lead round in a circle
-        cursors |= {cursor} - {None}
+        cursors.add(cursor or "")
     return True
 
 
