@@ -186,24 +186,20 @@ class Sandbox:
         after: int = 0,
         before_answer: bool = True,
         where: dict[str, str] | None = None,
-        times: int | None = 1,
     ) -> None:
-        """Runs action(streak) when the (after + 1)th matching request is there: before it is answered, or after.
-
-        Once, or at so many requests from there on (None: at all).
+        """Runs action(streak) once, when the (after + 1)th matching request is there: before it is answered, or after.
 
         In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
         """
-        self._triggers.append(
-            Trigger(Match(pattern, after, times, where or {}), action, before_answer)
-        )
+        self._triggers.append(Trigger(Match(pattern, after, 1, where or {}), action, before_answer))
 
     # --- the way of a request ---------------------------------------------------------------------------------------
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._answer])
         for route in ROUTES:
-            application.router.add_get(f"/api/{route.path}", _handler(route), allow_head=False)
+            add = application.router.add_route
+            add(route.method, f"/api/{route.path}", _handler(route))
         for path, reader, writer in (
             ("moods", self._tell_moods, self._set_moods),
             ("log", self._tell_log, None),
@@ -237,10 +233,11 @@ class Sandbox:
         entry.fault = fault.kind if fault else None
         await self._run(trigger for trigger in triggers if trigger.before_answer)
         await self._pause(self.moods.latency_ms / 1_000)
+        sent = await _sent(request)
         response = (
             await self._misbehave(fault, request, entry)
             if fault
-            else self._right_answer(request, entry)
+            else self._right_answer(request, entry, sent)
         )
         if response is None:
             return web.Response()  # for aiohttp's sake: it goes nowhere
@@ -263,9 +260,9 @@ class Sandbox:
             authorized=_credentials(request) == self.key,
         )
 
-    def _right_answer(self, request: web.Request, entry: Entry) -> web.Response:
+    def _right_answer(self, request: web.Request, entry: Entry, sent: Any = None) -> web.Response:
         try:
-            content = self._content(request, entry)
+            content = self._content(request, entry, sent)
             if isinstance(content, Text):
                 return web.Response(text=content.content, content_type=content.kind)
             return _json(200, content)
@@ -279,7 +276,7 @@ class Sandbox:
                 {"Retry-After": str(self.moods.retry_after)} if told else None,
             )
 
-    def _content(self, request: web.Request, entry: Entry) -> Any:
+    def _content(self, request: web.Request, entry: Entry, sent: Any) -> Any:
         self._limit_rate()
         if not request.headers.get("Authorization"):
             raise Refusal(401, "Authentication required")
@@ -295,7 +292,9 @@ class Sandbox:
         if len(request.query) != len(entry.query):
             raise Refusal(400, "a query parameter comes twice")
         route = request.match_info.handler.route  # type: ignore[attr-defined]
-        return route.answer(Call(self.account, self.moods, dict(request.match_info), entry.query))
+        return route.answer(
+            Call(self.account, self.moods, dict(request.match_info), entry.query, sent)
+        )
 
     def _limit_rate(self) -> None:
         """What was refused does not count: a client that waits as long as it is told to gets through."""
@@ -404,6 +403,16 @@ class Sandbox:
             return _json(200, method(*asked.get("args", []), **asked.get("kwargs", {})))
         except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
             return _json(400, {"error": f"{type(error).__name__}: {error}"})
+
+
+async def _sent(request: web.Request) -> Any:
+    """The JSON of a POST; None for anything else."""
+    if request.method != "POST":
+        return None
+    try:
+        return orjson.loads(await request.read())
+    except ValueError:
+        return None
 
 
 def _account(
