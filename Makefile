@@ -122,7 +122,7 @@ docs-serve: docs ## the same on http://127.0.0.1:8000, built anew when a page ch
 	@touch $@
 
 dist: .venv-dist/ready ## wheel and sdist in dist/, as they are published; twine check
-	.venv-dist/bin/python tools/dist.py
+	.venv-dist/bin/python tools/distributions.py
 
 .venv-dist/ready: tools/dist.txt
 	$(PYTHON) -m venv .venv-dist

@@ -42,8 +42,8 @@ METADATA: dict[str, Any] = yaml.safe_load((TOP / "metadata.yaml").read_text())["
 FACTS: dict[str, dict[str, Any]] = yaml.safe_load((TOP / "docs/streams.yml").read_text())
 TABLES = "boxes_<pipeline>"  # how the pages call the tables of pipelines
 DEDUPED, OVERWRITE = "Incremental - Append + Deduped", "Full Refresh - Overwrite"
-LINKING = sorted({*TOP.glob("*.md"), *TOP.glob(".github/**/*.md"), *TOP.glob("docs/**/*.md")})
-COPIES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}  # tools/pages.py
+LINKED = ("*.md", ".github/**/*.md", "docs/**/*.md", "examples/**/*.md", "dbt/*.md")
+LINKING = sorted({page for pattern in LINKED for page in TOP.glob(pattern)})
 SPOKEN = sorted((TOP / "source_streak").rglob("*.py"))
 # What needs nothing to be done, and says so by itself.
 GOOD = {
