@@ -122,7 +122,7 @@ class Deletions:
     # --- Before rows are read
 
     def prepare(self, lists: Iterable[Listing]) -> None:
-        """Take up what earlier syncs know of what is listed now. Before `remember` and `expects`."""
+        """Take up what earlier syncs know of these lists. Before `remember` and `expects`."""
         if not self.remembers:
             return
         good = {listing.key for listing in lists}
@@ -286,7 +286,8 @@ class Deletions:
         )
         if counts.unknown:
             log.warning(
-                "%s: %s in no list any more, but Streak gave no answer by key that can be believed, "
+                "%s: %s in no list any more, but Streak gave no answer by key that can be "
+                "believed, "
                 "or there were more than 1,000 to ask for in one sync. They stay as they are and "
                 "are asked for in the next sync.",
                 *(name, f"{counts.unknown:,}"),

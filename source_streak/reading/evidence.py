@@ -63,7 +63,11 @@ def shortfall(expected: int | None, there_are: int) -> int:
 
 
 def verdict(
-    answer: Mapping[str, Any] | Gone, column: str, scope: str, lists: Collection[str], left_out: Collection[str]
+    answer: Mapping[str, Any] | Gone,
+    column: str,
+    scope: str,
+    lists: Collection[str],
+    left_out: Collection[str],
 ) -> Verdict:
     """What an answer by key says of a row that was delivered from the list `scope`.
 
