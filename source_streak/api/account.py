@@ -95,7 +95,7 @@ class Account:
 
     def user(self) -> str:
         """The key of the API key's user."""
-        return str(key_of(self._once("user", lambda: self.access.me()), ("key", "userKey")))
+        return str(key_of(self._once("user", self.access.me), ("key", "userKey")))
 
     def teams(self) -> list[Row]:
         """https://streak.readme.io/reference/get-my-teams"""
@@ -212,7 +212,9 @@ class Account:
             said = f'{noun} of the {of_what} "{listing.name}"'
             if not listing.ended and listing.expected is None:
                 LOGGER.warning(
-                    "Streak says that the list of %s goes on, but sends nothing new.", said
+                    "Streak says that the list of %s goes on, but sends nothing new. "
+                    "What it sent is used.",
+                    said,
                 )
             if listing.without_key:
                 LOGGER.warning("%s %s left out, without a key.", f"{listing.without_key:,}", said)
@@ -260,8 +262,9 @@ class Account:
             }
 
     def _is_short(self, listing: Listing, count: int) -> bool:
-        """Whether fewer boxes than that were seen last in this list, and another number than in
-        earlier syncs.
+        """Whether fewer boxes than that were seen last in this list.
+
+        Not where as many were missing in earlier syncs.
         """
         missing = 0 if listing.problem else count - len(self.present(listing))
         return missing > 0 and missing != self._shortfalls.get(listing.key)
@@ -278,8 +281,8 @@ class Account:
                 listing.problem = errors.empty_list(listing.expected or 0)
             elif listing.shortfall != self._shortfalls.get(listing.key):
                 LOGGER.warning(
-                    'The pipeline "%s" has %s boxes by Streak\'s count, but its list holds only %s, also when read twice. '
-                    "These are delivered; the others cannot be seen.",
+                    'The pipeline "%s" has %s boxes by Streak\'s count, but its list holds only %s, '
+                    "also when read twice. These are delivered; the others cannot be seen.",
                     *(listing.name, f"{listing.expected:,}", f"{len(listing.keys):,}"),
                 )
 
