@@ -38,7 +38,7 @@ LOGIN_PAGE = "<!doctype html><html><head><title>Sign in</title></head><body>Plea
 class Entry:
     """One request in the log."""
 
-    time: float  # time.monotonic() at arrival
+    time: float  # Sandbox.monotonic() at arrival
     wall_time: float
     method: str
     path: str  # below /api/, such as "v1/pipelines/KEY/boxes"
@@ -78,6 +78,7 @@ class Sandbox:
         self.account = _account(account, boxes, seed, pipelines)
         self.log: list[Entry] = []
         self.errors: list[BaseException] = []  # what actions of on() raised
+        self.monotonic: Callable[[], float] = time.monotonic  # by which requests are counted
         self._port = port
         self._faults: list[Fault] = []
         self._triggers: list[Trigger] = []
@@ -251,7 +252,7 @@ class Sandbox:
 
     def _entry(self, request: web.Request) -> Entry:
         return Entry(
-            time=time.monotonic(),
+            time=self.monotonic(),
             wall_time=time.time(),
             method=request.method,
             path=request.path.removeprefix("/api/"),
@@ -300,7 +301,7 @@ class Sandbox:
         """What was refused does not count: a client that waits as long as it is told to gets through."""
         if self.moods.rate_limit_per_second is None:
             return
-        now = time.monotonic()
+        now = self.monotonic()
         while self._admitted and now - self._admitted[0] >= 1.0:
             self._admitted.popleft()
         if len(self._admitted) >= self.moods.rate_limit_per_second:
