@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from exact import (
@@ -24,7 +24,12 @@ from exact import (
 )
 from streak_sandbox import Sandbox
 
-pytestmark = pytest.mark.parametrize("streak", [SMALL], indirect=True)
+
+@pytest.fixture
+def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox(**getattr(request, "param", SMALL)) as sandbox:
+        yield sandbox
+
 
 
 # --- A comment, meeting, task, file deleted; a thread taken out ----------------------------------

@@ -98,7 +98,9 @@ class LongLists:
             said = f'{noun} of the {of_what} "{listing.name}"'
             if not listing.ended and listing.expected is None:
                 LOGGER.warning(
-                    "Streak says that the list of %s goes on, but sends nothing new.", said
+                    "Streak says that the list of %s goes on, but sends nothing new. "
+                    "What it sent is used.",
+                    said,
                 )
             if listing.without_key:
                 LOGGER.warning("%s %s left out, without a key.", f"{listing.without_key:,}", said)

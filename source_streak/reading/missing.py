@@ -19,7 +19,7 @@ from source_streak.api.listings import KINDS, Listing
 from source_streak.api.look_up import Control, Gone
 from source_streak.api.paging import Row
 from source_streak.reading.deletions import Deletions
-from source_streak.reading.evidence import Verdict, are_many, is_complete, verdict
+from source_streak.reading.evidence import Scopes, Verdict, are_many, is_complete, verdict
 from source_streak.reading.heartbeat import Heartbeat, Item, Record
 from source_streak.reading.parents import Parent
 
@@ -173,9 +173,10 @@ class Missing:
         # In another order in each sync, so that all are asked for in the end.
         order = sorted(due, key=lambda key: zlib.crc32(f"{self.account.started}{key}".encode()))
         answers = yield from self._look_up(self.level, order, self._controls(scope))
+        scopes = Scopes(deletions.source, self._good, self._left_out(), deletions.by_source)
         unknown = 0
         for key, answer in answers.items():
-            said = verdict(answer, deletions.source, scope, self._good, self._left_out())
+            said = verdict(answer, scope, scopes)
             if said is Verdict.DELETED:
                 where.deleted.add(key)
             elif said is Verdict.MOVED and isinstance(answer, dict):
