@@ -59,7 +59,12 @@ class Raw:
 
 def http(body: Any, status: str = "200 OK", *headers: str) -> bytes:
     content = json.dumps(body).encode()
-    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(content)}", *headers]
+    lines = [
+        f"HTTP/1.1 {status}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(content)}",
+        *headers,
+    ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
 
 
@@ -68,7 +73,10 @@ def raw(monkeypatch: pytest.MonkeyPatch) -> Iterator[Raw]:
     monkeypatch.setattr(client, "LONGEST_WAIT", 0.01)
     monkeypatch.setattr(budget, "WIDER", 0.0)
     with Raw() as server:
-        server.answers = {"v1/users/me": [http({"key": "agxUser"})], "v2/pipelines": [http({"results": [{"key": "agxPipe", "name": "A"}]})]}
+        server.answers = {
+            "v1/users/me": [http({"key": "agxUser"})],
+            "v2/pipelines": [http({"results": [{"key": "agxPipe", "name": "A"}]})],
+        }
         monkeypatch.setenv("STREAK_API_URL", server.url)
         yield server
 
@@ -81,12 +89,17 @@ def check(key: str = KEY) -> tuple[str, str]:
 # --- What passes --------------------------------------------------------------------------------------------------------
 
 ODD = {
-    "an informational answer before the proper one": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + http({"key": "agxOther"}),
+    "an informational answer before the proper one": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    + http({"key": "agxOther"}),
     "two lengths": http({"key": "agxUser"}, "200 OK", "Content-Length: 3"),
     "a redirect to no address": http({}, "302 Found", "Location: http://[bad"),
     "a redirect to letters that are none": http({}, "302 Found", "Location: /caf\xe9"),
-    "a limit until a year that is none": http({}, "429 Too Many", "Retry-After: Mon, 01 Jan 999999999999 00:00:00 GMT"),
-    "a limit until an hour that is none": http({}, "429 Too Many", "Retry-After: Mon, 01 Jan 2024 99999999999999999999:00:00 GMT"),
+    "a limit until a year that is none": http(
+        {}, "429 Too Many", "Retry-After: Mon, 01 Jan 999999999999 00:00:00 GMT"
+    ),
+    "a limit until an hour that is none": http(
+        {}, "429 Too Many", "Retry-After: Mon, 01 Jan 2024 99999999999999999999:00:00 GMT"
+    ),
     "a limit that is no number": http({}, "429 Too Many", "Retry-After: soon"),
     "a limit below nothing": http({}, "429 Too Many", "Retry-After: -5"),
     "a header without a colon": http({"key": "agxUser"}, "200 OK", "foo bar"),
@@ -120,7 +133,10 @@ def test_an_informational_answer_gives_no_request_the_answer_of_another(raw: Raw
     }
     line = client.Client(Config.of({"api_key": KEY}))
 
-    assert [line.ask(lambda path=path: line.get(path, {}), lambda body: body["key"]) for path in ("one", "two", "one")] == [
+    assert [
+        line.ask(lambda path=path: line.get(path, {}), lambda body: body["key"])
+        for path in ("one", "two", "one")
+    ] == [
         "one",
         "two",
         "one",
@@ -141,9 +157,13 @@ def test_check_does_not_wait_for_a_limit_longer_than_a_person_would(raw: Raw, se
     assert raw.asked["v1/users/me"] == 1
 
 
-def test_check_waits_fifteen_seconds_in_all_for_limits_that_come_again(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_waits_fifteen_seconds_in_all_for_limits_that_come_again(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits = Waits()
-    monkeypatch.setattr(client, "Budget", lambda rate: budget.Budget(rate, clock=waits.monotonic, sleep=waits.sleep))
+    monkeypatch.setattr(
+        client, "Budget", lambda rate: budget.Budget(rate, clock=waits.monotonic, sleep=waits.sleep)
+    )
     raw.answers["v1/users/me"] = [http({}, "429 Too Many", "Retry-After: 6")]
 
     status, sentence = check()
@@ -155,7 +175,9 @@ def test_check_waits_fifteen_seconds_in_all_for_limits_that_come_again(raw: Raw,
 
 def test_check_waits_for_a_short_limit(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = Waits()
-    monkeypatch.setattr(client, "Budget", lambda rate: budget.Budget(rate, clock=waits.monotonic, sleep=waits.sleep))
+    monkeypatch.setattr(
+        client, "Budget", lambda rate: budget.Budget(rate, clock=waits.monotonic, sleep=waits.sleep)
+    )
     raw.answers["v1/users/me"].insert(0, http({}, "429 Too Many", "Retry-After: 6"))
 
     assert check() == ("SUCCEEDED", "")
@@ -165,7 +187,9 @@ def test_check_waits_for_a_short_limit(raw: Raw, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "418 Teapot"])
-def test_what_streak_says_of_a_refusal_is_quoted_without_the_key_names_and_addresses(raw: Raw, status: str) -> None:
+def test_what_streak_says_of_a_refusal_is_quoted_without_the_key_names_and_addresses(
+    raw: Raw, status: str
+) -> None:
     said = f"bad credential >{KEY}< of 'Acme & Sons' shared with zoe@private.example by \"Zoe Private\""
     raw.answers["v1/users/me"] = [http({"error": said}, status)]
     raw.answers["v2/pipelines"] = [http({"error": said}, status)]
@@ -173,7 +197,11 @@ def test_what_streak_says_of_a_refusal_is_quoted_without_the_key_names_and_addre
     _, sentence = check()
 
     assert "bad credential" in sentence
-    assert not [form for form in (*forms_of(KEY), KEY[-6:], "Acme", "zoe", "Zoe", "private") if form in sentence]
+    assert not [
+        form
+        for form in (*forms_of(KEY), KEY[-6:], "Acme", "zoe", "Zoe", "private")
+        if form in sentence
+    ]
 
 
 def test_a_librarys_own_lines_are_not_printed(raw: Raw, tmp_path: Path) -> None:
@@ -182,16 +210,26 @@ def test_a_librarys_own_lines_are_not_printed(raw: Raw, tmp_path: Path) -> None:
         http({"key": "agxUser", "results": [{"key": "agxSnippet"}]}, "200 OK", "foo bar")
     ]
     (tmp_path / "config.json").write_text(json.dumps({"api_key": KEY}))
-    (tmp_path / "catalog.json").write_text(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of("snippets"))))
+    (tmp_path / "catalog.json").write_text(
+        json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of("snippets")))
+    )
 
     options = ["--debug", "--config", "config.json", "--catalog", "catalog.json"]
-    ran = subprocess.run([sys.executable, "-c", HURRIED, "read", *options], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", HURRIED, "read", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
     assert raw.asked["v1/snippets"] == 1
     assert b"Traceback" not in ran.stdout + ran.stderr
     assert b"snippets (url" not in ran.stdout
     assert b"v1/snippets" not in ran.stdout
-    assert not [sentence for line in ran.stdout.splitlines() if (sentence := failure(json.loads(line)))]
+    assert not [
+        sentence for line in ran.stdout.splitlines() if (sentence := failure(json.loads(line)))
+    ]
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------------
@@ -214,13 +252,18 @@ def odd_contacts(reading: Reading) -> list[Any]:
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
 def test_contacts_that_come_again_with_ever_new_cursors_end(streak: Sandbox, read: Read) -> None:
     rows = [{"key": f"agxContact{number}", "title": "T"} for number in range(3)]
-    answers_of(streak, contacts_of(streak), lambda number: {"results": rows, "cursor": f"next-{number}"})
+    answers_of(
+        streak, contacts_of(streak), lambda number: {"results": rows, "cursor": f"next-{number}"}
+    )
 
     reading = read("contacts")
 
     assert len(streak.requests(contacts_of(streak))) <= 5
     assert len(odd_contacts(reading)) == 3
-    assert any("1 list said to have more pages, on which Streak sends nothing new" in line for line in reading.logs)
+    assert any(
+        "1 list said to have more pages, on which Streak sends nothing new" in line
+        for line in reading.logs
+    )
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
@@ -243,7 +286,10 @@ def test_a_cursor_that_is_a_number_is_followed(streak: Sandbox, read: Read) -> N
     answers_of(
         streak,
         contacts_of(streak),
-        lambda number: {"results": [{"key": f"agxContact{number}"}], **({"cursor": number + 1} if number < 2 else {})},
+        lambda number: {
+            "results": [{"key": f"agxContact{number}"}],
+            **({"cursor": number + 1} if number < 2 else {}),
+        },
     )
 
     assert odd_contacts(read("contacts")) == ["agxContact0", "agxContact1", "agxContact2"]
@@ -251,7 +297,9 @@ def test_a_cursor_that_is_a_number_is_followed(streak: Sandbox, read: Read) -> N
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
 def test_a_pipeline_whose_key_has_its_other_name_is_read(streak: Sandbox, read: Read) -> None:
-    pipelines = [{**row, "key": None, "pipelineKey": row["key"]} for row in streak.account.pipelines.values()]
+    pipelines = [
+        {**row, "key": None, "pipelineKey": row["key"]} for row in streak.account.pipelines.values()
+    ]
     answers_of(streak, "v2/pipelines", lambda _: {"results": pipelines, "hasNextPage": False})
 
     reading = read("pipelines", "boxes")
@@ -262,25 +310,40 @@ def test_a_pipeline_whose_key_has_its_other_name_is_read(streak: Sandbox, read: 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
 def test_what_has_no_key_is_left_out_with_its_count(streak: Sandbox, read: Read) -> None:
-    nameless = {"name": "Nameless", "pipelineKey": None, "teamKey": next(iter(streak.account.teams))}
+    nameless = {
+        "name": "Nameless",
+        "pipelineKey": None,
+        "teamKey": next(iter(streak.account.teams)),
+    }
     pipelines = [*streak.account.pipelines.values(), nameless]
     answers_of(streak, "v2/pipelines", lambda _: {"results": pipelines, "hasNextPage": False})
     list_path = f"v1/pipelines/{next(iter(streak.account.pipelines))}/boxes"
-    boxes = [box for box in streak.account.boxes.values() if box["pipelineKey"] == next(iter(streak.account.pipelines))]
+    boxes = [
+        box
+        for box in streak.account.boxes.values()
+        if box["pipelineKey"] == next(iter(streak.account.pipelines))
+    ]
     answers_of(streak, list_path, lambda _: {"results": [*boxes, nameless], "hasNextPage": False})
 
     reading = read("boxes")
 
     assert set(reading.keys("boxes")) == set(streak.account.boxes)
-    assert any("1 of " in line and "in v2/pipelines left out, without a key." in line for line in reading.logs)
-    assert any(line.startswith("1 box") and "left out, without a key." in line for line in reading.logs)
+    assert any(
+        "1 of " in line and "in v2/pipelines left out, without a key." in line
+        for line in reading.logs
+    )
+    assert any(
+        line.startswith("1 box") and "left out, without a key." in line for line in reading.logs
+    )
 
 
 # --- Empty, although there is something -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-def test_v2_pipelines_without_a_pipeline_are_not_believed_while_v1_has_some(streak: Sandbox, read: Read) -> None:
+def test_v2_pipelines_without_a_pipeline_are_not_believed_while_v1_has_some(
+    streak: Sandbox, read: Read
+) -> None:
     streak.fault("v2/pipelines", "empty", times=None)
 
     reading = read("pipelines", "boxes")
@@ -289,7 +352,9 @@ def test_v2_pipelines_without_a_pipeline_are_not_believed_while_v1_has_some(stre
     assert set(reading.keys("boxes")) == set(streak.account.boxes)
 
 
-def test_counters_that_promise_what_is_never_there_cost_twenty_requests_and_no_more(streak: Sandbox, read: Read) -> None:
+def test_counters_that_promise_what_is_never_there_cost_twenty_requests_and_no_more(
+    streak: Sandbox, read: Read
+) -> None:
     streak.fault("v2/boxes/*/comments", "empty", times=None)
     counted = sum(box.get("commentCount") != 0 for box in streak.account.boxes.values())
 
@@ -297,4 +362,6 @@ def test_counters_that_promise_what_is_never_there_cost_twenty_requests_and_no_m
 
     assert reading.ok
     assert not reading.records["box_comments"]
-    assert counted + 20 <= len(streak.requests("v2/boxes/*/comments")) <= counted + 20 + 8, "the threads under way may pass it"
+    assert counted + 20 <= len(streak.requests("v2/boxes/*/comments")) <= counted + 20 + 8, (
+        "the threads under way may pass it"
+    )

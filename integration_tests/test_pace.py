@@ -28,7 +28,9 @@ def few(times: int = 1, **moods: Any) -> dict[str, Any]:
     return {"account": account, **moods}
 
 
-boxes_with_a_comment = functools.partial(pytest.mark.parametrize, "streak", indirect=True, ids=["25 boxes"])
+boxes_with_a_comment = functools.partial(
+    pytest.mark.parametrize, "streak", indirect=True, ids=["25 boxes"]
+)
 
 
 @pytest.fixture
@@ -52,7 +54,9 @@ def check(streak: Sandbox, paced: Read, tmp_path: Any) -> Callable[[int], str]:
 
 
 @boxes_with_a_comment([few()])
-def test_no_second_of_a_read_holds_more_requests_than_are_set_retries_of_all_kinds_included(streak: Sandbox, paced: Read) -> None:
+def test_no_second_of_a_read_holds_more_requests_than_are_set_retries_of_all_kinds_included(
+    streak: Sandbox, paced: Read
+) -> None:
     for place, kind in enumerate(("reset", "html", "half_body", "not_json", "half_json")):
         streak.fault(COMMENTS, kind, times=2, after=4 * place)
     streak.fault("v1/pipelines/*/boxes", "reset", times=2)
@@ -65,7 +69,17 @@ def test_no_second_of_a_read_holds_more_requests_than_are_set_retries_of_all_kin
 
 
 def test_all_streams_share_one_budget(streak: Sandbox, paced: Read) -> None:
-    streams = ("teams", "users", "contacts", "organizations", "pipelines", "boxes", "box_files", "snippets", "newsfeed")
+    streams = (
+        "teams",
+        "users",
+        "contacts",
+        "organizations",
+        "pipelines",
+        "boxes",
+        "box_files",
+        "snippets",
+        "newsfeed",
+    )
 
     reading = paced(*streams, requests_per_second=20)
 
@@ -74,7 +88,9 @@ def test_all_streams_share_one_budget(streak: Sandbox, paced: Read) -> None:
     assert streak.busiest_second() <= 20
 
 
-def test_the_budget_hears_of_every_request_when_it_is_on_the_wire(streak: Sandbox, paced: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_budget_hears_of_every_request_when_it_is_on_the_wire(
+    streak: Sandbox, paced: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also of those that fail: what counts is when they arrive."""
     heard: list[budget.Budget] = []
 
@@ -100,7 +116,9 @@ def test_forty_threads_that_fail_and_try_again_and_ask_about_the_key_stay_within
 ) -> None:
     """So slow are the answers that thirty requests are under way at a time."""
     clients: list[client.Client] = []
-    monkeypatch.setattr(client.Client, "_note", functools.partialmethod(noted, client.Client._note, clients))
+    monkeypatch.setattr(
+        client.Client, "_note", functools.partialmethod(noted, client.Client._note, clients)
+    )
     for place, kind in enumerate(("reset", "html", "half_body", "half_json")):
         streak.fault(COMMENTS, kind, times=3, after=15 * place)
     streak.fault(COMMENTS, "status", times=1, after=20, status=403)
@@ -114,7 +132,9 @@ def test_forty_threads_that_fail_and_try_again_and_ask_about_the_key_stay_within
     assert streak.busiest_second() <= 20
 
 
-def noted(self: client.Client, note: Callable[..., None], clients: list[client.Client], **outcome: bool) -> None:
+def noted(
+    self: client.Client, note: Callable[..., None], clients: list[client.Client], **outcome: bool
+) -> None:
     clients.append(self)
     note(self, **outcome)
 
@@ -137,7 +157,11 @@ def test_a_429_stops_every_thread_until_the_time_it_names(streak: Sandbox, paced
     refused = next(entry.time for entry in streak.log if entry.status == 429)
     under_way = 0.4  # seconds: whatever had been let go when the answer came has arrived by then
     assert reading.ok
-    assert not [entry.time - refused for entry in streak.log if refused + under_way < entry.time < refused + 1]
+    assert not [
+        entry.time - refused
+        for entry in streak.log
+        if refused + under_way < entry.time < refused + 1
+    ]
     assert len([entry for entry in streak.log if entry.time > refused + 1]) > 10
 
 
@@ -147,11 +171,20 @@ def test_a_429_stops_the_lists_of_other_pipelines_too(streak: Sandbox, paced: Re
     assert set(paced("boxes", requests_per_second=20).keys("boxes")) == set(streak.account.boxes)
 
     refused = next(entry.time for entry in streak.log if entry.status == 429)
-    assert not [entry.time - refused for entry in streak.log if refused + 0.4 < entry.time < refused + 1]
+    assert not [
+        entry.time - refused for entry in streak.log if refused + 0.4 < entry.time < refused + 1
+    ]
 
 
 @boxes_with_a_comment([few(rate_limit_per_second=12, retry_after=1)])
-def test_a_server_that_allows_less_than_is_set_still_gives_everything_and_is_not_stormed(streak: Sandbox, paced: Read) -> None:
-    assert len(paced("box_comments", requests_per_second=20).keys("box_comments", "boxKey", "key")) == 25
+def test_a_server_that_allows_less_than_is_set_still_gives_everything_and_is_not_stormed(
+    streak: Sandbox, paced: Read
+) -> None:
+    assert (
+        len(paced("box_comments", requests_per_second=20).keys("box_comments", "boxKey", "key"))
+        == 25
+    )
     limited = [entry for entry in streak.log if entry.status == 429]
-    assert 0 < len(limited) <= 16, "more than the threads that were under way when the limit was met"
+    assert 0 < len(limited) <= 16, (
+        "more than the threads that were under way when the limit was met"
+    )

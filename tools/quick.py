@@ -7,8 +7,11 @@ Each thread has a time of its own, which goes on when it sleeps.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from functools import partial
+from typing import NoReturn
 
 from source_streak.api.clock import Clock
 
@@ -70,15 +73,17 @@ class StoppedClock(QuickClock):
         return self._milliseconds
 
 
-if __name__ == "__main__":
-    import os
-    from functools import partial
-
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command with such a clock. QUICK_HOURS and QUICK_SPEED: of the environment."""
     from source_streak import SourceStreak, command
     from source_streak.run import run
 
-    hours = float(os.environ.get("QUICK_HOURS", "0"))
-    speed = float(os.environ.get("QUICK_SPEED", "1"))
-    clock = QuickClock(hours, speed)
-    command.SourceStreak = partial(SourceStreak, clock)  # type: ignore[assignment, misc]
-    run()
+    numbers = (float(os.environ.get(f"QUICK_{name}", default)) for name, default in DEFAULTS)
+    command.SourceStreak = partial(SourceStreak, QuickClock(*numbers))  # type: ignore[assignment, misc]
+    run(arguments)
+
+
+DEFAULTS = (("HOURS", "0"), ("SPEED", "1"))
+
+if __name__ == "__main__":
+    main()

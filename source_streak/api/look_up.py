@@ -27,8 +27,9 @@ PATHS = {
     **{level: kind.single for level, kind in KINDS.items()},
     Level.PIPELINE: "v1/pipelines/{key}",
     Level.TEAM: "v2/teams/{key}",
+    Level.ACCOUNT: "v1/users/{key}",
 }
-KEY_NAMES = ("key", "boxKey", "pipelineKey", "teamKey")
+KEY_NAMES = ("key", "boxKey", "pipelineKey", "teamKey", "userKey")
 
 
 class Gone(Enum):

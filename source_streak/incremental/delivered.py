@@ -43,7 +43,7 @@ class Delivered:
         return unpacked | self._texts.keys() - self._scopes.keys()
 
     def parents(self, scope: str) -> Set[str]:
-        """Those that anything is remembered of: a view, to be copied where it is changed meanwhile."""
+        """Those that anything is remembered of, as a view: copy it to change it meanwhile."""
         return self._scope(scope).keys()
 
     def rows(self, scope: str, parent: str) -> frozenset[str]:
@@ -154,6 +154,6 @@ FRAMING = len('"": "", ')  # what a scope takes in the state beside its key and 
 
 def _texts_in(line: bytes) -> list[str]:
     texts: Any = orjson.loads(line)
-    if not isinstance(texts, list) or not {str}.issuperset(map(type, texts)):
-        raise Unreadable("a list of texts was expected")
+    if not isinstance(texts, list) or not {str}.issuperset(map(type, texts)) or line[-1:] != b"\n":
+        raise Unreadable("a line with a list of texts was expected")
     return texts

@@ -58,10 +58,7 @@ class Events:
 
     def texts(self) -> dict[str, str]:
         """For the state, by pipeline."""
-        return {
-            scope: f"{'' if newest is None else newest}.{base64.b64encode(b''.join(hashes)).decode()}"
-            for scope, (newest, hashes) in self._seen.items()
-        }
+        return {scope: _written(newest, hashes) for scope, (newest, hashes) in self._seen.items()}
 
     def _hashes(self, scope: str) -> list[bytes]:
         return self._seen[scope][1] if scope in self._seen else []
@@ -69,6 +66,11 @@ class Events:
 
 def _hash(key: str) -> bytes:
     return blake2b(key.encode(), digest_size=HASH).digest()
+
+
+def _written(newest: int | None, hashes: list[bytes]) -> str:
+    packed = base64.b64encode(b"".join(hashes)).decode()
+    return f"{'' if newest is None else newest}.{packed}"
 
 
 def _read(text: str) -> tuple[int | None, list[bytes]]:

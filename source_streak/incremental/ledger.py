@@ -29,8 +29,8 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, compress
-from operator import eq, mul, ne, not_, sub
+from itertools import accumulate, compress, pairwise
+from operator import mul, ne, not_, sub
 from typing import NamedTuple
 
 from source_streak.incremental.packed import Unreadable, pack, unpack
@@ -66,22 +66,15 @@ class Entries(NamedTuple):
     @classmethod
     def from_hashed(cls, hashed: Sequence[int], bits: int) -> Entries:
         """From (hash << 32 | fingerprint) of each box, in ascending order."""
-        shift, last = 2 * HASH_BITS - bits, -1
-        buckets = array("I", [one >> shift for one in hashed])
-        prints = array("I", [one % FINGERPRINTS for one in hashed])
-        if not any(map(eq, buckets, buckets[1:])):  # none shared: fast
-            return cls(bits, buckets, prints, array("I", [1]) * len(buckets))
-        made = cls(bits, array("I"), array("I"), array("I"))
-        for bucket, print_ in zip(buckets, prints, strict=True):
-            if bucket == last:
-                made.prints[-1] = (made.prints[-1] + print_) % FINGERPRINTS
-                made.sizes[-1] += 1
-            else:
-                made.buckets.append(bucket)
-                made.prints.append(print_)
-                made.sizes.append(1)
-                last = bucket
-        return made
+        shift = 2 * HASH_BITS - bits
+        each = array("I", [one >> shift for one in hashed])
+        first = bytearray([True, *map(ne, each[1:], each)])  # of its bucket
+        starts = array("I", [*compress(range(len(each)), first), len(each)])
+        sums = array("Q", accumulate((one % FINGERPRINTS for one in hashed), initial=0))
+        sums = array("Q", [sums[start] for start in starts])
+        prints = array("I", [(end - start) % FINGERPRINTS for start, end in pairwise(sums)])
+        sizes = array("I", map(sub, starts[1:], starts))
+        return cls(bits, array("I", compress(each, first)), prints, sizes)
 
     def bucket(self, hash_: int) -> int:
         """Where a hash belongs."""
@@ -160,6 +153,8 @@ class Ledger:
         `most` entries. `keep`: keys that are not listed, but whose entries stay; of one that
         shares its bucket with a listed box nothing can be kept.
         """
+        if self._now:  # in this sync, so that what was delivered since is known
+            self._known, self._forgotten = Entries(self.bits, *self._entries()), set()
         hashed = array("Q", sorted([_hash(key) << HASH_BITS | print_ for key, print_ in present]))
         now = Entries.from_hashed(hashed, bits_for(len(hashed), total, most))
         same = now.bits == self._known.bits or not self._known.buckets

@@ -26,9 +26,10 @@ from source_streak.reading.deletions import Deletions
 from source_streak.reading.facts import Facts
 from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
 from source_streak.reading.heartbeat import Item, Record
+from source_streak.reading.missing import Missing
+from source_streak.reading.mode import Mode
 from source_streak.reading.parents import Parent, rows_of
 from source_streak.reading.plan import Plan
-from source_streak.reading.mode import Mode
 from source_streak.reading.reading import Reading
 
 MOST_EMPTY = (
@@ -52,7 +53,8 @@ class EntityReading(Reading):
         self.noun, self.scopes = kind.noun, f"{kind.source.removesuffix('Key')}s"
         state.things = (self.noun, self.scopes)
         self.plan = plan
-        self.deletions = Deletions(stream, account, state, self.heart, mode)
+        self.deletions = Deletions(stream, account, state, mode)
+        self.missing = Missing(self.deletions, account, self.heart)
         self._empty_twice = 0
         self._unlisted: frozenset[str] = (
             frozenset()
@@ -79,11 +81,11 @@ class EntityReading(Reading):
         again = [answer.parent for answer in set_aside]
         still = yield from self._read(again, Doubts(patience=0.0))
         self._judge_set_aside(len(again), still)
-        moved = yield from self.deletions.items()
+        moved = yield from self.missing.items()
         self._unlisted = frozenset(parent.key for parent in moved)
         yield from self._read(moved, Doubts(patience=0.0))
         if not self.whole:
-            self.deletions.say()
+            self.deletions.end(self.heart.records)
         if bad := self.stream.select_listings(account.bad_listings(level)):
             of_what = "pipeline" if KINDS[level].source == "pipelineKey" else "team"
             self.say_skipped(
@@ -110,7 +112,7 @@ class EntityReading(Reading):
         self.state.share = self.plan.share_of(self.stream, self.account)
         self.state.listing(listing.key for listing in lists)
         total = sum(len(listing.keys) for listing in self.stream.select_listings(self._all_good()))
-        self.deletions.follow_moves(lists)
+        self.deletions.prepare(lists)
         for listing in lists:
             keep = self.deletions.not_listed(listing)
             self.state.compare(listing.key, self._visible(listing), total, keep)
@@ -145,7 +147,7 @@ class EntityReading(Reading):
         start = self.account.config.start
         if start is None or max(stamps(row), default=start) >= start:
             return False
-        return self.whole or not self.state.knows(scope, row["key"])
+        return self.whole or not self.deletions.was_delivered(scope, row["key"])
 
     def _to_read(self, parent: Parent) -> bool:
         scope = parent.keys[KINDS[self.stream.parent].source]
@@ -222,10 +224,9 @@ class EntityReading(Reading):
         believed = not self.stream.expected(parent.row) or self._empty_twice >= MOST_EMPTY
         scope = parent.keys[KINDS[self.stream.parent].source]
         asked = parent
-        if self.stream.reads_since and not self.whole and self.state.knows(scope, parent.key):
-            asked = parent._replace(
-                keys={**parent.keys, "since": str(self.state.last_read - DAY_MS)}
-            )
+        last = self.state.last_read
+        if self.stream.reads_since and last and self.state.knows(scope, parent.key):
+            asked = parent._replace(keys={**parent.keys, "since": str(last - DAY_MS)})
         answer = fetch(
             self.stream, self.account.access, asked, replace(doubts, believe_empty=believed)
         )
@@ -275,7 +276,7 @@ class EntityReading(Reading):
 
     def _deliver(self, answer: Answer) -> Iterator[Record]:
         parent = answer.parent
-        if not self.deletions.remembers or not self.stream.row_keys:
+        if self.whole or not self.stream.row_keys:
             yield from self.records(parent, answer.rows)
             self._delivered(parent)
             return

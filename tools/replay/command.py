@@ -128,6 +128,13 @@ class Command:
         path.write_bytes(orjson.dumps(content))
         return str(path)
 
+    def executable(self) -> Path:
+        """A file that starts the same, for clients that want one."""
+        path = self.folder / "source-streak"
+        path.write_text(f"#!{sys.executable}\n{LAUNCH}")
+        path.chmod(0o755)
+        return path
+
     def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """A process whose stdout is a pipe."""
         environment = os.environ | {"STREAK_API_URL": self.url} | dict(self.environment)
