@@ -141,7 +141,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/api/"
+        return f"http://127.0.0.1:{self._port}/api/"  # ignore-https-check: this machine's own
 
     def requests(self, pattern: str = "*") -> list[Entry]:
         """The logged requests whose path matches an fnmatch pattern (its * goes across slashes)."""
