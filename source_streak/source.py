@@ -41,7 +41,7 @@ from source_streak.tables import PipelineTable, tables_of
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
-LINE = 300  # characters
+LINE = 160  # characters
 STATE_TYPES = {
     "stream": "STREAM",
     "global": "GLOBAL",
