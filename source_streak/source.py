@@ -256,7 +256,8 @@ class Missing(Stream):
     def read_records(self, *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
         raise Failure(
             StreakError(
-                f'This connector has no stream "{self.name}". Refresh the connection\'s schema (Schema > Refresh source schema, '
+                f'This connector has no stream "{self.name}". Refresh the connection\'s schema '
+                "(Schema > Refresh source schema, "
                 "or discover again), and leave this stream out.",
                 "config_error",
             )

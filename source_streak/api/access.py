@@ -102,6 +102,14 @@ class Access:
                     self._unanswered, self._unanswered_at = unanswered, self._clock.monotonic()
             raise self._unanswered
 
+    def require_an_answer(self, what: str) -> None:
+        """Raise StreakError if nothing at all is answered any more."""
+        if self.client.down:
+            try:
+                self.see_an_answer()
+            except Unanswered as unanswered:
+                raise errors.failure(unanswered, what) from unanswered
+
     def _ask_me(self) -> Row:
         return self.client.get("v1/users/me", {}, one_object)
 

@@ -17,7 +17,6 @@ from urllib.parse import quote, quote_plus
 
 import pendulum
 import urllib3
-from requests import Response
 
 from source_streak.api import errors, transport
 from source_streak.api.budget import Budget
@@ -30,14 +29,16 @@ from source_streak.api.errors import (
     Unanswered,
 )
 from source_streak.api.paging import Params, WrongShape
-from source_streak.api.parsing import parse_json, without_nul
+from source_streak.api.parsing import parse_json, takes_more_than, without_nul
 from source_streak.api.patience import PATIENCE, SHORT_PATIENCE, Because, GiveUp, Patience, Try
+from source_streak.api.transport import Response
 from source_streak.config import Config
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.client")
 
 SAY_EVERY = 30.0  # seconds
+MOST_PARSED = 2**30  # bytes that the values of one answer may take
 KEY = re.compile(r"[A-Za-z0-9_=-]+")
 STREAKS_OWN = f"Streak's status page, {errors.STATUS_PAGE}, may say more. "
 TEXT = ("text/markdown", "text/plain")
@@ -195,10 +196,12 @@ class Client:
 
 
 def json_of(response: Response) -> Any:
-    """The JSON of an answer, parsed once. Raises RetryableFailure for what is none."""
+    """The JSON of an answer, parsed once. Raises RetryableFailure for what is none; TooLarge."""
     body = response.raw
     if isinstance(body, transport.Body) and body.parsed:
         return body.parsed[0]
+    if takes_more_than(MOST_PARSED, response.content):
+        raise TooLarge(MOST_PARSED)
     content, nul_characters = without_nul(response.content)
     try:
         parsed = parse_json(content)
