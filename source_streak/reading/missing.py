@@ -166,9 +166,7 @@ class Missing:
 
     # --- Questions by key
 
-    def _ask(
-        self, scope: str, lost: set[str], where: Whereabouts
-    ) -> Generator[Item, None, None]:
+    def _ask(self, scope: str, lost: set[str], where: Whereabouts) -> Generator[Item, None, None]:
         deletions = self.deletions
         due = {key for key in lost if not deletions.is_unlisted(scope, key)}
         deletions.counts.unlisted += len(lost) - len(due)
