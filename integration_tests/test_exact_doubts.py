@@ -81,7 +81,11 @@ def test_refusals_of_everything_are_no_deletion(streak: Sandbox, status: int) ->
     """As of a proxy: no control is answered either."""
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(boxes_of(streak)[3])
-    for pattern in ("boxes/*", *(f"pipelines/{key}" for key in streak.account.pipelines), "users/???*"):
+    for pattern in (
+        "boxes/*",
+        *(f"pipelines/{key}" for key in streak.account.pipelines),
+        "users/???*",
+    ):
         streak.fault(f"v1/{pattern}", "status", status=status, times=None)
 
     second = connection.sync()
@@ -102,7 +106,9 @@ def test_the_last_box_of_an_account_is_told_around_an_answer_for_its_pipeline(
     second = connection.sync()
 
     assert told(second, "boxes") == [(last,)]
-    assert sum(path.startswith("v1/pipelines/") and path.count("/") == 2 for path in second.requests)
+    assert sum(
+        path.startswith("v1/pipelines/") and path.count("/") == 2 for path in second.requests
+    )
     assert exact(connection)
 
 
@@ -213,7 +219,9 @@ def end_early(streak: Sandbox) -> None:
     streak.moods.page_ignored = "first"
 
 
-@pytest.mark.parametrize("hide", [refuse, refuse_by_404, fail, empty, empty_without_count, end_early])
+@pytest.mark.parametrize(
+    "hide", [refuse, refuse_by_404, fail, empty, empty_without_count, end_early]
+)
 def test_a_list_that_is_refused_failed_empty_or_short_concludes_nothing(
     streak: Sandbox, hide: Any
 ) -> None:
@@ -399,7 +407,9 @@ def test_more_than_a_tenth_of_a_list_missing_at_once_is_done_an_hour_later(
     assert nothing_told(third), "ten seconds later"
     assert said(second, '60 boxes of "Sales" are missing at once')
     assert said(second, "boxes: 0 delivered, 0 deleted, 60 suspected, 0 unlisted.")
-    assert not [path for path in (*second.requests, *third.requests) if path.startswith("v1/boxes/")]
+    assert not [
+        path for path in (*second.requests, *third.requests) if path.startswith("v1/boxes/")
+    ]
     assert told(connection.sync(HOUR), "boxes") == sorted((key,) for key in gone)
     assert exact(connection)
 
@@ -467,7 +477,9 @@ def test_another_users_key_concludes_nothing_in_its_first_sync(streak: Sandbox) 
     second = connection.sync()
 
     assert nothing_told(second)
-    assert len(said(second, "the API key belongs to another user than in the last sync")) == len(OF_BOXES)
+    assert len(said(second, "the API key belongs to another user than in the last sync")) == len(
+        OF_BOXES
+    )
     assert told(connection.sync(), "boxes") == [(box,)]
     assert exact(connection)
 
@@ -481,9 +493,7 @@ def test_another_users_key_concludes_nothing_when_its_first_sync_is_tried_again(
     streak.account.delete_box(box)
     of_another_user(streak)
     killed = connection.read()
-    last = next(
-        place for place, message in enumerate(killed.messages) if message.state and place
-    )
+    last = next(place for place, message in enumerate(killed.messages) if message.state and place)
     connection.take(killed.until(last + 1))
 
     assert nothing_told(connection.sync(0.003))
@@ -504,7 +514,9 @@ def test_an_undeclared_column_concludes_nothing_and_is_said(streak: Sandbox) -> 
     second = connection.sync()
 
     assert nothing_told(second)
-    assert len(said(second, "the configured schema has no column _ab_cdc_deleted_at")) == len(OF_BOXES)
+    assert len(said(second, "the configured schema has no column _ab_cdc_deleted_at")) == len(
+        OF_BOXES
+    )
     assert all("_ab_cdc_deleted_at" not in row for rows in second.records.values() for row in rows)
 
 
@@ -584,7 +596,9 @@ def test_a_box_before_the_start_date_that_shares_an_entry_is_left_out_all_the_sa
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, *OF_BOXES, start_date="2026-06-01")
-    streak.account.edit_box(next(key for (key,) in connection.destination.rows("boxes")), name="New")
+    streak.account.edit_box(
+        next(key for (key,) in connection.destination.rows("boxes")), name="New"
+    )
 
     connection.sync()
 
