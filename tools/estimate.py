@@ -49,7 +49,7 @@ class Account:
 
     @property
     def texts(self) -> int:
-        """Requests for box_changes and box_documents: one each for every box, which has no counter."""
+        """Requests for box_changes and box_documents, which have no counter: two a box."""
         return 2 * self.boxes
 
 
