@@ -41,7 +41,7 @@ from source_streak.tables import PipelineTable, tables_of
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
-LINE = 300  # characters
+LINE = 160  # characters
 STATE_TYPES = {
     "stream": "STREAM",
     "global": "GLOBAL",
@@ -256,7 +256,8 @@ class Missing(Stream):
     def read_records(self, *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
         raise Failure(
             StreakError(
-                f'This connector has no stream "{self.name}". Refresh the connection\'s schema (Schema > Refresh source schema, '
+                f'This connector has no stream "{self.name}". Refresh the connection\'s schema '
+                "(Schema > Refresh source schema, "
                 "or discover again), and leave this stream out.",
                 "config_error",
             )

@@ -145,7 +145,7 @@ class StreakStream(HttpStream):
 
     @property
     def row_keys(self) -> bool:
-        """Whether rows have keys beside that of the box, contact or organization that they hang on."""
+        """Whether rows have keys beside the key of the box (contact, …) that they hang on."""
         return len(self.key_columns) > 1
 
     @property
@@ -223,9 +223,7 @@ class StreakStream(HttpStream):
         return [parent.row]
 
     def keys_in(self, row: Row) -> Iterable[str]:
-        """The keys of the rows that `rows` makes of a box, contact or organization, where they have
-        keys of their own.
-        """
+        """The keys of the rows that `rows` makes of a parent, where they have keys of their own."""
         return ()
 
     def unset_rows(self, parent: Parent) -> Iterable[Row]:
