@@ -1,0 +1,1 @@
+"""What a stream remembers from sync to sync. Pure: no framework, no input or output, no clock."""
