@@ -474,6 +474,7 @@ def test_an_answer_that_is_too_large_is_not_used_and_not_asked_for_again(
     assert f"more than {limit} of memory when it is unpacked" in refused.value.sentence
     assert isinstance(refused.value, Unanswered), "one box with such an answer is set aside"
     assert refused.value.failure == "system_error"
+    assert not held_by(refused.value), "kept as long as the refusal is"
 
 
 def test_a_large_answer_is_read_all_the_same() -> None:
@@ -483,17 +484,10 @@ def test_a_large_answer_is_read_all_the_same() -> None:
 
 
 def test_an_answer_that_was_used_makes_room_for_others() -> None:
-    """Four hundred megabytes, one after the other."""
+    """Three hundred megabytes, one after the other."""
     with line(bomb(100)) as one:
-        for _ in range(4):
+        for _ in range(3):
             assert deadline(one.ask) == []
-
-
-def test_a_kept_refusal_of_a_large_answer_keeps_nothing_of_it() -> None:
-    with line(bomb(300)) as one, pytest.raises(TooLarge) as refused:
-        one.ask()
-
-    assert not held_by(refused.value)
 
 
 def held_by(problem: BaseException) -> list[Any]:
