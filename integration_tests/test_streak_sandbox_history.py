@@ -271,6 +271,15 @@ def test_the_agenda_is_ones_own_open_and_due_tasks(small: Sandbox, box: str) -> 
     assert ask(small, "v2/tasks", colour="red").status_code == 400
 
 
+def test_the_second_list_of_boxes_has_pages_too(small: Sandbox, box: str) -> None:
+    path = f"v2/pipelines/{small.account.boxes[box]['pipelineKey']}/boxes"
+    first, last = (answer(small, path, limit=3, page=page) for page in (0, 1))
+
+    assert [row["name"] for row in last["results"]] == ["Sales 4", "Sales 5"]
+    assert (first["hasNextPage"], last["hasNextPage"]) == (True, False)
+    assert ask(small, path, offset=3).status_code == 400
+
+
 def test_one_snippet_comes_in_an_array() -> None:
     with Sandbox(boxes=30) as streak:
         first = streak.account.snippets[0]

@@ -56,7 +56,8 @@ class Config:
         sentences = []
         if self.start is not None and self.start > now:
             sentences.append(
-                "The start date lies in the future: every box of which nothing happens until then is left out."
+                "The start date lies in the future: every box of which nothing happens until "
+                "then is left out."
             )
         twice = sorted({name for name in self.pipelines if self.pipelines.count(name) > 1})
         if twice:
@@ -75,7 +76,8 @@ def _api_key(value: Any) -> str:
         )
     if not all("!" <= letter <= "~" for letter in key) or ":" in key:
         raise StreakError(
-            'The setting "API Key" holds characters that no key of Streak has (a space, a colon, a letter with an accent): '
+            'The setting "API Key" holds characters that no key of Streak has (a space, a '
+            "colon, a letter with an accent): "
             f"it was not copied whole or not alone. {NEW_KEY}, and paste it there.",
             "config_error",
         )
@@ -94,7 +96,8 @@ def _start(value: Any) -> int | None:
         moment = pendulum.datetime(moment.year, moment.month, moment.day)
     if not isinstance(moment, pendulum.DateTime):
         raise StreakError(
-            f'The setting "Start Date" is "{value}", which is no date. Write it like 2024-01-31 or 2024-01-31T09:00:00Z.',
+            f'The setting "Start Date" is "{value}", which is no date. Write it like '
+            "2024-01-31 or 2024-01-31T09:00:00Z.",
             "config_error",
         )
     return int(moment.timestamp() * 1000)
@@ -109,8 +112,10 @@ def _api_url(address: str | None) -> str:
         return STREAK
     if not _allowed(address):
         raise StreakError(
-            f'The environment variable STREAK_API_URL is "{CREDENTIALS.sub("//", address)}"; it has to begin with https:// '
-            "(http:// only for localhost or 127.0.0.1), and to hold no password.",  # ignore-https-check: says that it is not allowed
+            f'The environment variable STREAK_API_URL is "{CREDENTIALS.sub("//", address)}"; '
+            "it has to begin with https:// "
+            "(http:// only for localhost or 127.0.0.1), and to hold no "
+            "password.",  # ignore-https-check: says that it is not allowed
             "config_error",
         )
     return address.rstrip("/") + "/"

@@ -41,7 +41,7 @@ from source_streak.tables import PipelineTable, tables_of
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
-LINE = 300  # characters
+LINE = 160  # characters
 STATE_TYPES = {
     "stream": "STREAM",
     "global": "GLOBAL",
@@ -133,19 +133,19 @@ class SourceStreak(AbstractSource):
     def _say_what_it_found(self, account: Account) -> None:
         for sentence in account.config.without_effect(self._clock.now()):
             LOGGER.warning(sentence)
-        pipelines, teams = len(account.pipelines()), len(account.teams())
-        if not pipelines or not teams:
-            missing = " and ".join(
-                what for what, count in (("team", teams), ("pipeline", pipelines)) if not count
-            )
+        found = {"pipeline": len(account.pipelines())}
+        try:
+            found["team"] = len(account.teams())
+        except StreakError as error:  # other streams can be read all the same
+            LOGGER.warning(error.sentence)
+        if nothing := [what for what, count in found.items() if not count]:
             LOGGER.warning(
                 "The API key works, but its user sees no %s: there is nothing to read there. "
                 "Share them with this user in Streak, or use another user's key.",
-                missing,
+                " and no ".join(nothing),
             )
-        LOGGER.info(
-            "The API key works: its user sees %s teams, %s pipelines are read.", teams, pipelines
-        )
+        counts = [f"{count} {what}{'s' * (count != 1)}" for what, count in found.items()]
+        LOGGER.info("The API key works. It gives access to %s.", " and ".join(counts))
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """All streams, and a table for each pipeline.
@@ -256,7 +256,8 @@ class Missing(Stream):
     def read_records(self, *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
         raise Failure(
             StreakError(
-                f'This connector has no stream "{self.name}". Refresh the connection\'s schema (Schema > Refresh source schema, '
+                f'This connector has no stream "{self.name}". Refresh the connection\'s schema '
+                "(Schema > Refresh source schema, "
                 "or discover again), and leave this stream out.",
                 "config_error",
             )

@@ -26,7 +26,12 @@ def refused(**settings: object) -> str:
 def test_a_key_alone_is_enough() -> None:
     config = Config.of({"api_key": "abc"})
 
-    assert (config.api_key, config.pipelines, config.requests_per_second, config.api_url) == ("abc", (), 8, "https://api.streak.com/api/")
+    assert (config.api_key, config.pipelines, config.requests_per_second, config.api_url) == (
+        "abc",
+        (),
+        8,
+        "https://api.streak.com/api/",
+    )
 
 
 def test_the_default_rate_leaves_others_of_the_account_room() -> None:
@@ -42,7 +47,9 @@ def test_an_empty_key_is_refused_with_where_to_make_one(key: object) -> None:
     assert NEW_KEY in refused(api_key=key)
 
 
-@pytest.mark.parametrize("key", ["abc def", "schlüssel", "abc:", "abc\x00def", "abc\ndef", "ключ", "ab\u200bc", "a\x7f"])
+@pytest.mark.parametrize(
+    "key", ["abc def", "schlüssel", "abc:", "abc\x00def", "abc\ndef", "ключ", "ab\u200bc", "a\x7f"]
+)
 def test_a_key_with_characters_that_no_key_has_is_refused_without_being_quoted(key: str) -> None:
     sentence = refused(api_key=key)
 
@@ -51,7 +58,9 @@ def test_a_key_with_characters_that_no_key_has_is_refused_without_being_quoted(k
 
 
 def test_pipelines_are_taken_without_the_spaces_around_them_and_empty_ones_not_at_all() -> None:
-    assert Config.of({"api_key": "abc", "pipelines": ["  Sales ", "", "  ", "Hiring"]}).pipelines == ("Sales", "Hiring")
+    assert Config.of(
+        {"api_key": "abc", "pipelines": ["  Sales ", "", "  ", "Hiring"]}
+    ).pipelines == ("Sales", "Hiring")
 
 
 def test_the_address_is_streaks_own_whatever_the_settings_say() -> None:
@@ -59,9 +68,17 @@ def test_the_address_is_streaks_own_whatever_the_settings_say() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["http://127.0.0.1:8080/api/", "http://localhost:8080/api", "http://[::1]:8080/api", "https://gateway.example.com/api"]
+    "address",
+    [
+        "http://127.0.0.1:8080/api/",
+        "http://localhost:8080/api",
+        "http://[::1]:8080/api",
+        "https://gateway.example.com/api",
+    ],
 )
-def test_another_address_is_taken_from_the_environment(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_address_is_taken_from_the_environment(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
 
     assert Config.of({"api_key": "abc"}).api_url == address.rstrip("/") + "/"
@@ -84,7 +101,9 @@ def test_another_address_is_taken_from_the_environment(address: str, monkeypatch
         "nonsense",
     ],
 )
-def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
 
     assert "STREAK_API_URL" in refused(api_key="abc")

@@ -29,7 +29,9 @@ def out() -> io.StringIO:
     return io.StringIO()
 
 
-def test_without_a_terminal_a_plain_line_comes_every_half_minute(watch: Watch, out: io.StringIO) -> None:
+def test_without_a_terminal_a_plain_line_comes_every_half_minute(
+    watch: Watch, out: io.StringIO
+) -> None:
     with Progress("Reading", out=out, clock=watch) as progress:
         progress.update(stream="boxes")
         watch.now += 29

@@ -49,7 +49,7 @@ class Client:
     """Asks Streak with one key; shared by all streams and threads of a sync."""
 
     def __init__(self, config: Config, clock: Clock | None = None, hurried: bool = False) -> None:
-        """`hurried`: a person waits, so nothing is waited for that takes longer than 15 seconds."""
+        """`hurried`: a person waits, so nobody waits for longer than 15 seconds in all."""
         self._clock = clock or Clock()
         self.secrets = forms_of(config.api_key)
         self.url = config.api_url
@@ -61,6 +61,7 @@ class Client:
         self.nul_characters = 0  # that were taken out of texts and keys
         self._closed = False  # down, because of nothing but 429s
         self._hurried = hurried
+        self._failing = 0.0  # seconds, of all requests together
         self._answers = 0
         self._said = float("-inf")
         self._facts = threading.Lock()
@@ -90,8 +91,7 @@ class Client:
         (seconds of failing; 0: one try) is used up.  With `alone`, for a request that must not
         hold up its neighbours: also when this one alone goes on failing.
         """
-        limit = patience if patience is not None else SHORT_PATIENCE if self._hurried else PATIENCE
-        left = Patience(limit, self._hurried, alone)
+        left = Patience(self._limit(patience), self._hurried, alone)
         answered_before = self._answers
         while True:
             slot = self.budget.acquire(through_pause=self._hurried)
@@ -103,10 +103,12 @@ class Client:
             except RetryableFailure as problem:
                 failed = self._failed(problem, slot, self._answers - answered_before)
             else:
+                self._failing += left.failing
                 self._note(answered=True)
                 return result
             left, decision = left.after(failed, random.uniform(0.5, 1.0))  # noqa: S311 # no secret
             if isinstance(decision, GiveUp):
+                self._failing += left.failing
                 self._note(answered=False, closed=decision.because is Because.LIMITED_TOO_OFTEN)
                 raise _given_up(failed, left)
             self._say(failed)
@@ -117,13 +119,20 @@ class Client:
         self.pool.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
+    def _limit(self, patience: float | None) -> float:
+        """Seconds of failing. A person waits so long in all, whatever is asked."""
+        if patience is not None:
+            return patience
+        return max(0.0, SHORT_PATIENCE - self._failing) if self._hurried else PATIENCE
+
     def _try(self, slot: float, path: str, params: Params, read: Callable[[Response], T]) -> T:
         """One request. Raises as `get` does, and RetryableFailure."""
+        connect, silence = transport.TIMEOUT
         try:
             response = self._session.get(
                 self.url + path,
                 params=params,
-                timeout=transport.TIMEOUT,
+                timeout=(self._clock.real(connect), self._clock.real(silence)),
                 allow_redirects=False,  # a redirect would carry the key elsewhere
             )
         except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as problem:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import wait
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
@@ -65,9 +64,7 @@ class Heartbeat:
         return self._clock.monotonic() >= self._next_look
 
     def beat(self, waiting_for: str = "") -> Iterator[Item]:
-        """A log line about every half minute, state about every minute, and what Streak's limit
-        does.
-        """
+        """A log line every half minute, state every minute, and what Streak's limit does."""
         now = self._clock.monotonic()
         self._next_look = now + LOOK_EVERY
         if now - self._said >= SAY_EVERY:
@@ -89,11 +86,9 @@ class Heartbeat:
         return Signal.CHECKPOINT
 
     def wait_for(self, work: Callable[[], T]) -> Generator[Item, None, T]:
-        """Do blocking work off this thread, so that the heart goes on beating and the process can
-        be interrupted.
-        """
+        """Do blocking work off this thread, which goes on beating and can be interrupted."""
         future = self._account.background.submit(work)
-        while not wait([future], LOOK_EVERY).done:
+        while not self._clock.wait(future, LOOK_EVERY):
             listed = self._account.rows_listed()
             yield from self.beat(
                 f"Listing, {listed:,} rows so far" if listed else "Waiting for Streak"
@@ -115,7 +110,8 @@ class Heartbeat:
             if left is not None
             else ""
         )
-        return f"{self.done:,} of {self._total:,} {self._things} read, {self.records:,} records so far.{still}"
+        read = f"{self.done:,} of {self._total:,} {self._things} read"
+        return f"{read}, {self.records:,} records so far.{still}"
 
 
 def names(counts: Mapping[str, int]) -> str:
