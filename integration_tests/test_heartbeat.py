@@ -19,8 +19,8 @@ from conftest import Read, catalog_of
 from streak_sandbox import Account, Sandbox
 
 from source_streak import SourceStreak, base, budget, client
-from source_streak.account import Parent
-from source_streak.base import StreakStream
+from source_streak.reading.parents import Parent
+from source_streak.stream import StreakStream
 
 MOST = 300.0  # seconds
 STEP = 10.0
@@ -72,7 +72,9 @@ def clock(read: Read, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(base, "monotonic", clock)
     monkeypatch.setattr(base, "LOOK_UP", 0.001)
-    made = functools.partial(budget.Budget, clock=lambda: clock.now, sleep=clock.passes, wall_clock=clock.wall)
+    made = functools.partial(
+        budget.Budget, clock=lambda: clock.now, sleep=clock.passes, wall_clock=clock.wall
+    )
     monkeypatch.setattr(client, "Budget", made)
     return clock
 
@@ -84,7 +86,9 @@ Beats = Callable[..., list[float]]
 def beats(streak: Sandbox, clock: Clock) -> Beats:
     """The moments of RECORD and STATE in a read of these streams, from its begin to its end; the read has to be whole."""
 
-    def read_and_listen(*streams: str, incremental: bool, records: int | None = None, **settings: Any) -> list[float]:
+    def read_and_listen(
+        *streams: str, incremental: bool, records: int | None = None, **settings: Any
+    ) -> list[float]:
         moments, kinds, ended = [clock.now], [], []
         catalog = catalog_of(*streams, incremental=incremental)
         config = {"api_key": streak.key, "recheck_days": 0, **settings}
@@ -151,7 +155,9 @@ def test_streams_without_a_row_are_no_long_silence_together(
 ) -> None:
     """Each of them takes less than five minutes, all of them more."""
     known = StreakStream.begin
-    monkeypatch.setattr(StreakStream, "begin", lambda stream: (clock.passes(200.0), known(stream))[1])
+    monkeypatch.setattr(
+        StreakStream, "begin", lambda stream: (clock.passes(200.0), known(stream))[1]
+    )
 
     moments = beats(*CHILDREN, incremental=incremental, records=0)
 
@@ -160,7 +166,9 @@ def test_streams_without_a_row_are_no_long_silence_together(
 
 
 @pytest.fixture
-def slow_streak(streak: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def slow_streak(
+    streak: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[float], None]:
     """To be called with the seconds that each request takes from now on."""
     taken = [0.0]
     known = client.HttpClient.send_request
@@ -173,7 +181,9 @@ def slow_streak(streak: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch) 
     return lambda seconds: taken.__setitem__(0, seconds)
 
 
-@pytest.mark.parametrize("streak", [{"account": boxes_without_anything(100), "limit_cap": 2}], indirect=True)
+@pytest.mark.parametrize(
+    "streak", [{"account": boxes_without_anything(100), "limit_cap": 2}], indirect=True
+)
 @pytest.mark.parametrize("stream", ["boxes", "box_comments", "box_links"])
 @modes
 def test_a_listing_that_takes_more_than_an_hour_is_no_long_silence(
@@ -215,7 +225,9 @@ def test_a_pause_of_half_an_hour_that_streak_asks_for_is_no_long_silence(
 
 @pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True)
 @modes
-def test_boxes_that_are_asked_again_at_the_end_are_no_long_silence(streak: Sandbox, beats: Beats, clock: Clock, incremental: bool) -> None:
+def test_boxes_that_are_asked_again_at_the_end_are_no_long_silence(
+    streak: Sandbox, beats: Beats, clock: Clock, incremental: bool
+) -> None:
     """The second time, each waits for a pause of twenty minutes."""
     box = next(box["key"] for box in streak.account.boxes.values() if box.get("commentCount"))
     streak.fault(f"v2/boxes/{box}/comments", "status", times=1, status=403)
@@ -239,7 +251,9 @@ def test_boxes_that_may_have_been_deleted_are_asked_for_without_a_long_silence(
     moments, deleted = [clock.now], 0
 
     catalog = catalog_of("boxes", incremental=True)
-    for message in SourceStreak().read(logging.getLogger("airbyte"), {"api_key": streak.key}, catalog, first.last_states):
+    for message in SourceStreak().read(
+        logging.getLogger("airbyte"), {"api_key": streak.key}, catalog, first.last_states
+    ):
         if message.record or message.state:
             moments.append(clock.now)
             deleted += bool(message.record and message.record.data.get("_ab_cdc_deleted_at"))

@@ -8,7 +8,10 @@ __all__ = ["SourceStreak"]
 
 
 def __getattr__(name: str) -> Any:
-    """`source_streak.SourceStreak`, imported when asked for: run.py has something to do before the framework is loaded."""
+    """`source_streak.SourceStreak`, imported when asked for.
+
+    Run.py has something to do before the framework is loaded.
+    """
     if name == "SourceStreak":
         from source_streak.source import SourceStreak
 

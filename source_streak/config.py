@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pendulum
 
-from source_streak.errors import NEW_KEY, StreakError
+from source_streak.api.errors import NEW_KEY, StreakError
 
 STREAK = "https://api.streak.com/api/"
 CREDENTIALS = re.compile(r"//[^/]*@")
@@ -34,27 +34,50 @@ class Config:
     api_url: str = STREAK
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Config:
+    def from_settings(cls, settings: Mapping[str, Any]) -> Config:
         """Raises StreakError for what the spec's JSON schema cannot say."""
         return cls(
             api_key=_api_key(settings.get("api_key")),
-            pipelines=tuple(name.strip() for name in settings.get("pipelines") or () if name.strip()),
+            pipelines=tuple(
+                name.strip() for name in settings.get("pipelines") or () if name.strip()
+            ),
             requests_per_second=settings.get("requests_per_second") or DEFAULT_RATE,
             start=_start(settings.get("start_date")),
-            recheck_days=DEFAULT_RECHECK_DAYS if settings.get("recheck_days") is None else settings["recheck_days"],
+            recheck_days=DEFAULT_RECHECK_DAYS
+            if settings.get("recheck_days") is None
+            else settings["recheck_days"],
             pipeline_tables=settings.get("pipeline_tables") is not False,
             track_deletions=settings.get("track_deletions") is not False,
             api_url=_api_url(os.environ.get("STREAK_API_URL")),
         )
 
+    def without_effect(self, now: int) -> list[str]:
+        """A sentence for each setting that does nothing. `now`: epoch milliseconds."""
+        sentences = []
+        if self.start is not None and self.start > now:
+            sentences.append(
+                "The start date lies in the future: every box of which nothing happens until "
+                "then is left out."
+            )
+        twice = sorted({name for name in self.pipelines if self.pipelines.count(name) > 1})
+        if twice:
+            named = ", ".join(f'"{name}"' for name in twice)
+            sentences.append(
+                f'The setting "Pipelines" names {named} more than once: once is enough.'
+            )
+        return sentences
+
 
 def _api_key(value: Any) -> str:
     key = value.strip() if isinstance(value, str) else ""
     if not key:
-        raise StreakError(f'The setting "API key" is empty. {NEW_KEY}, and paste it there.', "config_error")
+        raise StreakError(
+            f'The setting "API Key" is empty. {NEW_KEY}, and paste it there.', "config_error"
+        )
     if not all("!" <= letter <= "~" for letter in key) or ":" in key:
         raise StreakError(
-            'The setting "API key" holds characters that no key of Streak has (a space, a colon, a letter with an accent): '
+            'The setting "API Key" holds characters that no key of Streak has (a space, a '
+            "colon, a letter with an accent): "
             f"it was not copied whole or not alone. {NEW_KEY}, and paste it there.",
             "config_error",
         )
@@ -73,19 +96,26 @@ def _start(value: Any) -> int | None:
         moment = pendulum.datetime(moment.year, moment.month, moment.day)
     if not isinstance(moment, pendulum.DateTime):
         raise StreakError(
-            f'The setting "Start date" is "{value}", which is no date. Write it like 2024-01-31 or 2024-01-31T09:00:00Z.', "config_error"
+            f'The setting "Start Date" is "{value}", which is no date. Write it like '
+            "2024-01-31 or 2024-01-31T09:00:00Z.",
+            "config_error",
         )
     return int(moment.timestamp() * 1000)
 
 
 def _api_url(address: str | None) -> str:
-    """STREAK_API_URL is for the sandbox, and never a setting: whoever may edit a connection could send its key elsewhere."""
+    """STREAK_API_URL is for the sandbox, and never a setting.
+
+    Whoever may edit a connection could send its key elsewhere.
+    """
     if not address:
         return STREAK
     if not _allowed(address):
         raise StreakError(
-            f'The environment variable STREAK_API_URL is "{CREDENTIALS.sub("//", address)}"; it has to begin with https:// '
-            "(http:// only for localhost or 127.0.0.1), and to hold no password.",  # ignore-https-check: says that it is not allowed
+            f'The environment variable STREAK_API_URL is "{CREDENTIALS.sub("//", address)}"; '
+            "it has to begin with https:// "
+            "(http:// only for localhost or 127.0.0.1), and to hold no "
+            "password.",  # ignore-https-check: says that it is not allowed
             "config_error",
         )
     return address.rstrip("/") + "/"

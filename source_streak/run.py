@@ -1,35 +1,49 @@
-"""Start and stop of the command `source-streak`: spec, check, discover, read, and an end within seconds whoever asks for it."""
+"""Start and stop of the command `source-streak`.
+
+It ends within seconds, whoever asks for it. What a system lacks (signals, poll, glibc's mallopt,
+/dev/shm) is left out: the four commands work without it.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
 import select
 import signal
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
-INTERRUPTED, TERMINATED, NOBODY_READS = 130, 143, 141
-SIGNALS = {INTERRUPTED: signal.SIGINT, TERMINATED: signal.SIGTERM}
+INTERRUPTED, TERMINATED, NOBODY_READS = 130, 143, 141  # exit statuses, as a shell reports them
+NAMES = {INTERRUPTED: "SIGINT", TERMINATED: "SIGTERM"}
+SIGNALS = {code: getattr(signal, name) for code, name in NAMES.items() if hasattr(signal, name)}
+POSIX = os.name == "posix"  # elsewhere os.kill knows no signals: it ends a process at once
 M_ARENA_MAX = -8  # malloc.h
 GRACE = 3.0  # seconds from a signal to the end, whatever is still under way
+# Memory, which can be written to in containers whose root file system is read-only.
+FOLDERS = ("/dev/shm",)  # noqa: S108
+NO_FOLDER = (
+    "No folder for temporary files can be written to. Set the environment variable TMPDIR to one "
+    "that can, or give the container one: --tmpfs /tmp."
+)
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
-    """Runs one command and ends the process; requests still under way are not waited for."""
+    """Runs one command and ends the process. Waits for no request that is still under way."""
+    _speak_utf_8()
     _one_arena()
     _quick_import()
     reader_gone = threading.Event()
     code = 0
     try:
-        signal.signal(signal.SIGTERM, lambda *_: _stop(NOBODY_READS if reader_gone.is_set() else TERMINATED))
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background job ignores Ctrl-C on purpose
-            signal.signal(signal.SIGINT, lambda *_: _stop(INTERRUPTED))
-        threading.Thread(target=_watch_reader, args=(sys.stdout.fileno(), reader_gone), daemon=True).start()
-        from source_streak.source import launch
+        _listen(reader_gone)
+        _watch_reader(reader_gone)
+        _choose_temporary_folder()
+        from source_streak.command import launch
 
         for handler in logging.getLogger().handlers:
             handler.addFilter(_presentable)
@@ -39,80 +53,174 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         code = end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
         code = NOBODY_READS
-    except BaseException:
+    except BaseException as error:
         code = 1
-        sys.excepthook(*sys.exc_info())  # the framework's: it prints the closing TRACE message
+        failure = _in_words(error)
+        # The framework's hook: it prints the closing TRACE message.
+        sys.excepthook(type(failure), failure, failure.__traceback__)
     _end(code)
 
 
+# --- What the system is asked for ----------------------------------------------------------------
+
+
+def _speak_utf_8() -> None:
+    """The protocol is UTF-8 with plain line ends, whatever the locale says.
+
+    A lone surrogate becomes its JSON escape.
+    """
+    for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
 def _one_arena() -> None:
-    """One heap for all threads: glibc gives each its own, and pages that are parsed in them leave those full of holes (70 MB)."""
-    try:
+    """One heap for all threads: glibc's own for each are left full of holes by pages (70 MB)."""
+    # No ctypes, or no glibc: no such arenas.
+    with suppress(ImportError, OSError, AttributeError, TypeError):
+        import ctypes
+
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-    except (OSError, AttributeError):
-        pass  # no glibc: no such arenas
 
 
 def _quick_import() -> None:
-    """Importing the framework reads the source of all its models for their docstrings, which nobody asks for: 0.6 s saved."""
-    try:
+    """Saves 0.6 s: the framework parses its models' source for docstrings that nobody reads."""
+    with suppress(ImportError):
         import attributes_doc
 
         attributes_doc.get_attributes_doc = lambda cls: {}
-    except ImportError:
-        pass
 
 
 def _collect_less() -> None:
-    """Rows are trees: what Python finds by looking for cycles in them, thousands of times, is nothing (a third of the time)."""
+    """Saves a third of the time: rows are trees, in which looking for cycles finds nothing."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
 
+def _choose_temporary_folder() -> None:
+    """Python looks at TMPDIR, /tmp, /var/tmp and the working folder; this adds FOLDERS.
+
+    The framework makes a temporary folder in each command. Without one it fails; see _in_words.
+    """
+    if _can_make_files():
+        return
+    for folder in FOLDERS:
+        if os.path.isdir(folder) and os.access(folder, os.W_OK):
+            tempfile.tempdir = folder
+            return
+
+
+def _can_make_files() -> bool:
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return False
+    return True
+
+
+# --- How failures are said -----------------------------------------------------------------------
+
+
+def _in_words(error: BaseException) -> BaseException:
+    """The same failure; one with a sentence if it was for want of a folder."""
+    if not isinstance(error, OSError) or _can_make_files():
+        return error
+    from airbyte_cdk.models import FailureType
+    from airbyte_cdk.utils import AirbyteTracedException
+
+    failure = AirbyteTracedException(message=NO_FOLDER, failure_type=FailureType.config_error)
+    failure.__cause__ = error
+    return failure
+
+
 def _presentable(record: logging.LogRecord) -> bool:
-    """A failure that has a sentence is logged by that, not by where in the code it was raised; urllib3's lines name addresses."""
+    """Logs a failure that has a sentence by that, not by where it was raised.
+
+    Drops urllib3's lines: they hold addresses.
+    """
     from airbyte_cdk.utils import AirbyteTracedException
 
     failure = record.exc_info and record.exc_info[1]
     if isinstance(failure, AirbyteTracedException):
         sentence, said = str(failure.message), record.getMessage()
-        record.msg, record.args, record.exc_info = said if sentence in said else f"{said}: {sentence}", (), None
+        record.msg, record.args, record.exc_info = (
+            said if sentence in said else f"{said}: {sentence}",
+            (),
+            None,
+        )
     return not record.name.startswith("urllib3")
 
 
+# --- The end -------------------------------------------------------------------------------------
+
+
+def _listen(reader_gone: threading.Event) -> None:
+    """Ctrl-C and SIGTERM end the command. Python lets the main thread alone listen."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    codes: dict[int, Callable[[], int]] = {
+        TERMINATED: lambda: NOBODY_READS if reader_gone.is_set() else TERMINATED,
+        INTERRUPTED: lambda: INTERRUPTED,
+    }
+    for name, number in SIGNALS.items():
+        # A shell's background job ignores Ctrl-C on purpose.
+        if name != INTERRUPTED or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_, code=codes[name]: _stop(code()))
+
+
 def _stop(code: int) -> NoReturn:
-    """In the main thread's signal handler: unwind it, so that temporary files go; but end in any case."""
+    """In the signal handler: unwinds the main thread, so that files go; ends in any case."""
     if code in SIGNALS:
-        signal.signal(SIGNALS[code], signal.SIG_DFL)  # for _leave; and who sends it twice has no time
+        # For _leave; and whoever sends the signal twice is in a hurry.
+        signal.signal(SIGNALS[code], signal.SIG_DFL)
     timer = threading.Timer(GRACE, _leave, (code,))
     timer.daemon = True
     timer.start()
     raise SystemExit(code)
 
 
-def _watch_reader(output: int, gone: threading.Event) -> None:
-    """End when whoever reads the output has gone, also while nothing is written. A file or a terminal never fires."""
-    poll = select.poll()
-    poll.register(output, 0)
-    if poll.poll():
-        gone.set()
-        os.kill(os.getpid(), signal.SIGTERM)
+def _watch_reader(gone: threading.Event) -> None:
+    """Ends when whoever reads the output has gone, also while nothing is written.
+
+    Without poll (Windows) the next line that is written notices it.
+    """
+    with suppress(
+        AttributeError, OSError, ValueError
+    ):  # no poll, or no stdout that the system knows
+        output, poll = sys.stdout.fileno(), select.poll()
+        poll.register(output, 0)
+        threading.Thread(target=_wait_for_reader, args=(poll, gone), daemon=True).start()
+
+
+def _wait_for_reader(poll: select.poll, gone: threading.Event) -> None:
+    """A file or a terminal never fires. macOS answers POLLNVAL at once for what it cannot watch."""
+    events = poll.poll()
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in events):
+        return
+    gone.set()
+    if TERMINATED in SIGNALS and POSIX and callable(signal.getsignal(SIGNALS[TERMINATED])):
+        os.kill(os.getpid(), SIGNALS[TERMINATED])
         threading.Event().wait(GRACE)
-        os._exit(NOBODY_READS)
+    os._exit(NOBODY_READS)
 
 
 def _end(code: int) -> NoReturn:
-    """Flush and go: the threads of the pools, which may wait for an answer for a minute, would be waited for."""
+    """Flushes and goes, and waits for no thread: one may need a minute for its answer."""
     try:
-        sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
+        if sys.stdout:
+            sys.stdout.flush()
+    except (OSError, ValueError):
         code = code or NOBODY_READS
     _leave(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """By the signal that was sent, as its sender expects (PyAirbyte does); process 1 of a container cannot be ended so."""
-    if code in SIGNALS:
+    """By the signal that was sent, as its sender expects (PyAirbyte does).
+
+    Process 1 of a container cannot be ended so.
+    """
+    if code in SIGNALS and POSIX:
         os.kill(os.getpid(), SIGNALS[code])
     os._exit(code)

@@ -1,28 +1,37 @@
-"""What Airbyte's mode Append + Deduped makes of the connector's outputs."""
+"""What Airbyte's mode Append + Deduped makes of the connector's outputs, and what it should be."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
 
 from airbyte_cdk.models import AirbyteCatalog
 
 from source_streak import SourceStreak
 
 Record = dict[str, Any]
+Key = tuple[Any, ...]
 CURSOR, CURSOR_OF_TABLES, DELETED_AT = "readAt", "read_at", "_ab_cdc_deleted_at"
+# What drifts with the clock alone, at whatever depth it stands.
+DRIFTING = frozenset({CURSOR, CURSOR_OF_TABLES, "freshness", "timeInStageMs"})
 
 
 class Destination:
-    """What append + dedup makes of outputs, in the order given: per primary key the record with the greatest cursor wins, the
-    later emitted among equals; one without cursor never. A record with the time of a deletion removes its row.
+    """What append + dedup makes of outputs, in the order given.
+
+    Per primary key the record with the greatest cursor wins, the later emitted among equals; one
+    without cursor never. A record with the time of a deletion removes its row.
     """
 
     def __init__(self) -> None:
-        self.keys = {stream.name: [path[0] for path in stream.source_defined_primary_key] for stream in discovered().streams}
-        self.tables: dict[str, dict[tuple[Any, ...], Record]] = defaultdict(dict)
+        self.keys = {
+            stream.name: [path[0] for path in stream.source_defined_primary_key]
+            for stream in discovered().streams
+        }
+        self.tables: dict[str, dict[Key, Record]] = defaultdict(dict)
 
     def take(self, stream: str, records: Iterable[Record]) -> None:
         """Further records of a stream."""
@@ -32,9 +41,55 @@ class Destination:
             if key not in table or cursor_of(record) >= cursor_of(table[key]):
                 table[key] = record
 
-    def rows(self, stream: str) -> dict[tuple[Any, ...], Record]:
+    def rows(self, stream: str) -> dict[Key, Record]:
         """What the table holds, by primary key, less the cursor."""
-        return {key: without_cursor(record) for key, record in self.tables[stream].items() if not record.get(DELETED_AT)}
+        return {
+            key: without_cursor(record)
+            for key, record in self.tables[stream].items()
+            if not record.get(DELETED_AT)
+        }
+
+
+class Difference(NamedTuple):
+    """Of one row. `kind`: lost, stale or left behind; `columns`: those that are stale."""
+
+    kind: str
+    stream: str
+    key: Key
+    columns: tuple[str, ...] = ()
+
+
+def differences(kept: Destination, right: Destination, streams: Iterable[str]) -> list[Difference]:
+    """Row by row and column by column; `right` is what a full refresh made now would hold."""
+    return [
+        one for name in streams for one in _differences(kept.rows(name), right.rows(name), name)
+    ]
+
+
+def _differences(
+    kept: dict[Key, Record], right: dict[Key, Record], stream: str
+) -> Iterator[Difference]:
+    for key, row in right.items():
+        if key not in kept:
+            yield Difference("lost", stream, key)
+        elif stale := _other_columns(kept[key], row):
+            yield Difference("stale", stream, key, stale)
+    for key in kept.keys() - right.keys():
+        yield Difference("left behind", stream, key)
+
+
+def _other_columns(kept: Record, right: Record) -> tuple[str, ...]:
+    """An absent column is a null one."""
+    names = (kept.keys() | right.keys()) - DRIFTING
+    return tuple(
+        sorted(name for name in names if _steady(kept.get(name)) != _steady(right.get(name)))
+    )
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _steady(inner) for name, inner in value.items() if name not in DRIFTING}
+    return [_steady(inner) for inner in value] if isinstance(value, list) else value
 
 
 def cursor_of(record: Record) -> str:
@@ -47,6 +102,9 @@ def without_cursor(record: Record) -> Record:
     return {name: value for name, value in record.items() if name not in (CURSOR, CURSOR_OF_TABLES)}
 
 
+@cache
 def discovered() -> AirbyteCatalog:
-    """What discover finds without asking: no tables of pipelines."""
-    return SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False})
+    """What discover finds without asking: no tables of pipelines. Not to be changed."""
+    return SourceStreak().discover(
+        logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False}
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_streak.config import DEFAULT_RATE, STREAK, Config
-from source_streak.errors import StreakError
+from source_streak.api.errors import StreakError
 
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 
@@ -18,15 +18,20 @@ def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
 def refused(**settings: object) -> str:
     """The sentence with which these settings are refused; it is always the user's to mend."""
     with pytest.raises(StreakError) as refusal:
-        Config.of(settings)
+        Config.from_settings(settings)
     assert refusal.value.failure == "config_error"
     return refusal.value.sentence
 
 
 def test_a_key_alone_is_enough() -> None:
-    config = Config.of({"api_key": "abc"})
+    config = Config.from_settings({"api_key": "abc"})
 
-    assert (config.api_key, config.pipelines, config.requests_per_second, config.api_url) == ("abc", (), 8, "https://api.streak.com/api/")
+    assert (config.api_key, config.pipelines, config.requests_per_second, config.api_url) == (
+        "abc",
+        (),
+        8,
+        "https://api.streak.com/api/",
+    )
 
 
 def test_the_default_rate_leaves_others_of_the_account_room() -> None:
@@ -34,7 +39,7 @@ def test_the_default_rate_leaves_others_of_the_account_room() -> None:
 
 
 def test_spaces_and_line_ends_around_a_pasted_key_are_taken_off() -> None:
-    assert Config.of({"api_key": " \tabc123\r\n"}).api_key == "abc123"
+    assert Config.from_settings({"api_key": " \tabc123\r\n"}).api_key == "abc123"
 
 
 @pytest.mark.parametrize("key", ["", "   ", "\n", None, 7])
@@ -42,7 +47,9 @@ def test_an_empty_key_is_refused_with_where_to_make_one(key: object) -> None:
     assert NEW_KEY in refused(api_key=key)
 
 
-@pytest.mark.parametrize("key", ["abc def", "schlüssel", "abc:", "abc\x00def", "abc\ndef", "ключ", "ab\u200bc", "a\x7f"])
+@pytest.mark.parametrize(
+    "key", ["abc def", "schlüssel", "abc:", "abc\x00def", "abc\ndef", "ключ", "ab\u200bc", "a\x7f"]
+)
 def test_a_key_with_characters_that_no_key_has_is_refused_without_being_quoted(key: str) -> None:
     sentence = refused(api_key=key)
 
@@ -51,20 +58,33 @@ def test_a_key_with_characters_that_no_key_has_is_refused_without_being_quoted(k
 
 
 def test_pipelines_are_taken_without_the_spaces_around_them_and_empty_ones_not_at_all() -> None:
-    assert Config.of({"api_key": "abc", "pipelines": ["  Sales ", "", "  ", "Hiring"]}).pipelines == ("Sales", "Hiring")
+    assert Config.from_settings(
+        {"api_key": "abc", "pipelines": ["  Sales ", "", "  ", "Hiring"]}
+    ).pipelines == ("Sales", "Hiring")
 
 
 def test_the_address_is_streaks_own_whatever_the_settings_say() -> None:
-    assert Config.of({"api_key": "abc", "api_url": "https://evil.example.com/"}).api_url == STREAK
+    assert (
+        Config.from_settings({"api_key": "abc", "api_url": "https://evil.example.com/"}).api_url
+        == STREAK
+    )
 
 
 @pytest.mark.parametrize(
-    "address", ["http://127.0.0.1:8080/api/", "http://localhost:8080/api", "http://[::1]:8080/api", "https://gateway.example.com/api"]
+    "address",
+    [
+        "http://127.0.0.1:8080/api/",
+        "http://localhost:8080/api",
+        "http://[::1]:8080/api",
+        "https://gateway.example.com/api",
+    ],
 )
-def test_another_address_is_taken_from_the_environment(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_address_is_taken_from_the_environment(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
 
-    assert Config.of({"api_key": "abc"}).api_url == address.rstrip("/") + "/"
+    assert Config.from_settings({"api_key": "abc"}).api_url == address.rstrip("/") + "/"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +104,9 @@ def test_another_address_is_taken_from_the_environment(address: str, monkeypatch
         "nonsense",
     ],
 )
-def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
 
     assert "STREAK_API_URL" in refused(api_key="abc")
@@ -93,8 +115,8 @@ def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(address:
 def test_an_empty_environment_variable_is_none() -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("STREAK_API_URL", "")
-        assert Config.of({"api_key": "abc"}).api_url == STREAK
+        assert Config.from_settings({"api_key": "abc"}).api_url == STREAK
 
 
 def test_the_settings_never_print_their_key() -> None:
-    assert "abc123" not in repr(Config.of({"api_key": "abc123"}))
+    assert "abc123" not in repr(Config.from_settings({"api_key": "abc123"}))

@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 
 import pytest
-import requests
 
-from source_streak import errors
-from source_streak.errors import Action, Place, Refusals, Refused, StreakError, Unanswered
+from source_streak.api import errors
+from source_streak.api.errors import (
+    Action,
+    Level,
+    Reason,
+    Refusals,
+    Refused,
+    StreakError,
+    TooLarge,
+    Unanswered,
+)
 
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 UNANSWERED = Unanswered("Streak answered with an error of its own (500).", 9, "5 minutes")
 KEY_ISSUE = Refused(400, "Illegal Argument Exception in GetEntities, usually a key issue")
+BOMB = TooLarge(256 * 2**20)
 
 TABLE = [
     # refusal, top-level list, a pipeline's or team's list, a box's child
@@ -25,26 +34,76 @@ TABLE = [
     (Refused(422), Action.FAIL, Action.FAIL, Action.SKIP),
     (Refused(302), Action.FAIL, Action.FAIL, Action.SKIP),
     (UNANSWERED, Action.FAIL, Action.FAIL, Action.SKIP),
+    (BOMB, Action.FAIL, Action.FAIL, Action.SKIP),
 ]
+LEVELS = {
+    Level.ACCOUNT: "top",
+    Level.TEAM: "listed",
+    Level.PIPELINE: "listed",
+    Level.BOX: "child",
+    Level.CONTACT: "child",
+    Level.ORGANIZATION: "child",
+}
 
 
-@pytest.mark.parametrize(("refusal", "top", "listed", "child"), TABLE, ids=[str(row[0])[:12] for row in TABLE])
-def test_what_a_refusal_means_depends_on_where_it_came(refusal: Refused | Unanswered, top: Action, listed: Action, child: Action) -> None:
-    assert [errors.action(refusal, place) for place in (Place.TOP, Place.LIST, Place.CHILD)] == [top, listed, child]
+@pytest.mark.parametrize(
+    ("refusal", "top", "listed", "child"), TABLE, ids=[str(row[0])[:12] for row in TABLE]
+)
+def test_what_a_refusal_means_depends_on_where_it_came(
+    refusal: Refused | Unanswered, top: Action, listed: Action, child: Action
+) -> None:
+    decided = {"top": top, "listed": listed, "child": child}
+    assert {level: errors.action(refusal, level) for level in Level} == {
+        level: decided[place] for level, place in LEVELS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (Refused(401), Reason.NO_ACCESS),
+        (Refused(403), Reason.NO_ACCESS),
+        (Refused(404), Reason.GONE),
+        (KEY_ISSUE, Reason.GONE),
+        (Refused(410), Reason.RETIRED),
+        (Refused(400, "some other issue"), Reason.OTHER),
+        (Refused(302), Reason.OTHER),
+        (UNANSWERED, Reason.UNANSWERED),
+        (BOMB, Reason.UNANSWERED),
+    ],
+    ids=str,
+)
+def test_every_refusal_has_a_reason(refusal: Refused | Unanswered, reason: Reason) -> None:
+    assert errors.reason_of(refusal) is reason
 
 
 @pytest.mark.parametrize(
     ("refusal", "status", "said"),
     [
         (Refused(403, "no"), "config_error", ["list of teams", '403: "no"', NEW_KEY]),
-        (Refused(410, "Gone"), "system_error", ["list of teams", "retired", '410: "Gone"', "update this connector"]),
+        (
+            Refused(410, "Gone"),
+            "system_error",
+            ["list of teams", "retired", '410: "Gone"', "update this connector"],
+        ),
         (Refused(422, "odd"), "system_error", ["list of teams", '422: "odd"']),
         (Refused(404), "system_error", ["list of teams", "404"]),
         (Refused(302), "system_error", ["list of teams", "Redirects are not followed"]),
-        (UNANSWERED, "transient_error", ["list of teams", "(500)", "Tried 9 times in 5 minutes", "again when this has passed"]),
+        (
+            UNANSWERED,
+            "transient_error",
+            ["list of teams", "(500)", "Tried 9 times in 5 minutes", "again when this has passed"],
+        ),
+        (
+            BOMB,
+            "system_error",
+            ["list of teams", "more than 256 MB of memory when it is unpacked", "report this"],
+        ),
     ],
 )
-def test_a_failure_names_what_was_asked_streaks_words_and_what_to_do(refusal: Refused | Unanswered, status: str, said: list[str]) -> None:
+def test_a_failure_names_what_was_asked_streaks_words_and_what_to_do(
+    refusal: Refused | Unanswered, status: str, said: list[str]
+) -> None:
     error = errors.failure(refusal, "the list of teams")
 
     assert error.failure == status
@@ -69,7 +128,9 @@ def test_a_skipped_pipeline_is_named_together_with_the_setting_that_leaves_it_ou
 
 
 def test_several_skipped_pipelines_are_all_named() -> None:
-    sentence = errors.skipped("pipeline", {"Sales": Refused(401), "Hiring": Refused(401), "Odd": Refused(404)}).sentence
+    sentence = errors.skipped(
+        "pipeline", {"Sales": Refused(401), "Hiring": Refused(401), "Odd": Refused(404)}
+    ).sentence
 
     assert all(f'"{name}"' in sentence for name in ("Sales", "Hiring", "Odd"))
     assert "the pipelines " in sentence.lower()
@@ -80,7 +141,10 @@ def test_a_skipped_team_is_not_sent_to_the_setting_for_pipelines() -> None:
 
 
 def test_a_list_that_failed_keeps_the_status_of_its_own_failure() -> None:
-    assert errors.skipped("pipeline", {"Sales": StreakError("Came empty.", "transient_error")}).failure == "transient_error"
+    assert (
+        errors.skipped("pipeline", {"Sales": StreakError("Came empty.", "transient_error")}).failure
+        == "transient_error"
+    )
     assert errors.skipped("pipeline", {"Sales": UNANSWERED}).failure == "transient_error"
 
 
@@ -100,6 +164,7 @@ def test_a_mere_failure_does_not_hide_a_refusal_that_the_user_can_mend() -> None
         ({"error": "two\n  lines"}, "two lines"),
         ({"error": ""}, ""),
         ({"error": None}, ""),
+        ({"error": "a \0\x1b[31mred\u202e herring"}, "a [31mred herring"),
         ({}, ""),
         ([], ""),
         ("text", ""),
@@ -120,59 +185,60 @@ def test_streaks_words_are_cut_to_300_characters() -> None:
     assert len(errors.words(json.dumps({"error": "long " * 1000}).encode())) == 300
 
 
-@pytest.mark.parametrize(("content_type", "body"), [("text/html", b"hello"), ("", b"  <!doctype html>"), ("text/html; charset=utf-8", b"")])
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [("text/html", b"hello"), ("", b"  <!doctype html>"), ("text/html; charset=utf-8", b"")],
+)
 def test_a_web_page_instead_of_data_is_called_one(content_type: str, body: bytes) -> None:
     assert "web page" in errors.unusable(200, content_type, body)
 
 
-def test_every_way_of_not_reaching_streak_has_a_sentence_of_its_own() -> None:
-    kinds = [
-        requests.exceptions.ProxyError(),
-        requests.exceptions.SSLError(),
-        requests.exceptions.ConnectTimeout(),
-        requests.exceptions.ReadTimeout(),
-        requests.exceptions.ChunkedEncodingError(),
-        requests.exceptions.ContentDecodingError(),
-        requests.exceptions.ConnectionError(),
-        requests.exceptions.ConnectionError("NameResolutionError: Failed to resolve"),
-    ]
-
-    assert len({errors.unreachable(kind) for kind in kinds} - {None}) == len(kinds)
+def test_only_the_start_of_a_body_is_looked_at_for_a_web_page() -> None:
+    assert "web page" not in errors.unusable(200, "text/plain", b"no page" + b" " * 200 + b"<html>")
 
 
-def test_a_request_that_could_not_be_sent_at_all_is_not_blamed_on_the_network() -> None:
-    assert errors.unreachable(requests.exceptions.InvalidURL()) is None
+@pytest.mark.parametrize("secret", ["strk_0dd/key", "c3Rya18wZGQva2V5"])
+def test_secrets_are_hidden_in_what_streak_says(secret: str) -> None:
+    body = json.dumps({"error": f"bad credential >{secret}<"}).encode()
+
+    assert errors.words(body, lambda text: text.replace(secret, "****")) == "bad credential >****<"
 
 
-def count(refusals: Refusals, answered: int = 0, gone: int = 0, aside: int = 0) -> Refusals:
+def test_no_name_address_or_key_is_in_what_streak_says() -> None:
+    said = "no box 'Acme & Sons' agxzfm1haWxmb29nYWVyLgsSDE9yZ2Fuaabcdef of zoe@private.example"
+
+    assert errors.words(json.dumps({"error": said}).encode()) == "no box … …abcdef of …"
+
+
+def count(refusals: Refusals, answered: int = 0, gone: int = 0, set_aside: int = 0) -> Refusals:
     for _ in range(answered):
         refusals.answered += 1
     for _ in range(gone):
         refusals.note(Refused(404), Action.GONE)
-    for _ in range(aside):
+    for _ in range(set_aside):
         refusals.note(UNANSWERED, Action.SKIP)
     return refusals
 
 
 @pytest.mark.parametrize("answered", [1, 12, 500])
 def test_a_single_bad_box_ends_nothing(answered: int) -> None:
-    refusals = count(Refusals("box comments"), answered=answered, aside=1)
+    refusals = count(Refusals("box comments"), answered=answered, set_aside=1)
 
     refusals.check(at_end=True)
-    assert refusals.aside == 1
+    assert refusals.set_aside == 1
 
 
 def test_boxes_that_were_deleted_meanwhile_are_counted_apart() -> None:
-    refusals = count(Refusals("box comments"), answered=100, gone=5, aside=2)
+    refusals = count(Refusals("box comments"), answered=100, gone=5, set_aside=2)
 
-    assert (refusals.gone, refusals.aside) == (5, 2)
+    assert (refusals.gone, refusals.set_aside) == (5, 2)
 
 
 def test_nineteen_refusals_without_a_success_may_still_be_single_boxes() -> None:
     count(Refusals("box comments"), gone=19)
 
 
-@pytest.mark.parametrize("kind", ["gone", "aside"])
+@pytest.mark.parametrize("kind", ["gone", "set_aside"])
 def test_twenty_refusals_without_a_success_are_a_matter_of_the_endpoint(kind: str) -> None:
     with pytest.raises(StreakError, match=r"20 of 20 requests for box comments failed") as failed:
         count(Refusals("box comments"), **{kind: 20})
@@ -182,15 +248,37 @@ def test_twenty_refusals_without_a_success_are_a_matter_of_the_endpoint(kind: st
 
 def test_more_than_a_tenth_of_many_ends_the_stream_at_once() -> None:
     with pytest.raises(StreakError, match="too many to be a matter of single boxes"):
-        count(Refusals("box comments"), answered=200, aside=23)
+        count(Refusals("box comments"), answered=200, set_aside=23)
 
 
 def test_more_than_a_tenth_of_few_ends_the_stream_at_its_end() -> None:
-    refusals = count(Refusals("box comments"), answered=20, aside=4)
+    refusals = count(Refusals("box comments"), answered=20, set_aside=4)
 
     with pytest.raises(StreakError, match="4 of 24"):
         refusals.check(at_end=True)
 
 
 def test_a_tenth_exactly_is_not_too_many() -> None:
-    count(Refusals("box comments"), answered=180, aside=20).check(at_end=True)
+    count(Refusals("box comments"), answered=180, set_aside=20).check(at_end=True)
+
+
+def test_what_an_earlier_sync_delivered_counts_as_answered() -> None:
+    refusals = Refusals("box comments")
+    refusals.delivered = 100
+    count(refusals, set_aside=5).check(at_end=True)
+
+
+def test_a_single_refusal_of_all_that_was_asked_ends_the_stream_at_its_end() -> None:
+    refusals = count(Refusals("box comments"), set_aside=1)
+
+    with pytest.raises(StreakError, match="1 of 1"):
+        refusals.check(at_end=True)
+
+
+def test_answers_too_large_to_be_read_are_no_matter_of_time() -> None:
+    refusals = Refusals("box comments")
+    refusals.note(BOMB, Action.SKIP)
+    with pytest.raises(StreakError, match="more than 256 MB") as failed:
+        refusals.check(at_end=True)
+
+    assert failed.value.failure == "system_error"

@@ -19,6 +19,7 @@ from source_streak.records.fields import (
     set_fields,
     team_definitions,
     typed,
+    unset_fields,
 )
 from source_streak.records.shape import as_json
 
@@ -273,7 +274,8 @@ def test_the_fields_of_a_contact_or_organization_are_rows_like_those_of_a_box(
     date = {"name": "Birthday", "type": "DATE"}
     team = {"key": "agxTeam", settings: {"fields": {"1002": DROPDOWN, "1003": date, "1004": TAG}}}
     values = {"1002": "9002", "1003": str(AT), "1099": "gone"}
-    rows = list(field_values(team_definitions(team, settings), values, with_unset=True))
+    definitions = team_definitions(team, settings)
+    rows = [*field_values(definitions, values), *unset_fields(definitions, values)]
 
     assert [(row["fieldKey"], row["fieldName"], row["textValue"]) for row in rows] == [
         ("1002", "Source", "Messe 🤝"),

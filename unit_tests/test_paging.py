@@ -1,4 +1,4 @@
-"""Each guard of paging.py by itself: taken out, a test fails whose name says which."""
+"""Each guard of api/paging.py by itself: take one out, and a test fails whose name says which."""
 
 from __future__ import annotations
 
@@ -11,10 +11,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_streak.errors import Refused
-from source_streak.paging import Cursored, Numbered, Page, Pager, Params, Row, Whole, WrongShape, cut, key_of, read_list
+from source_streak.api.errors import Refused
+from source_streak.api.paging import (
+    TIMES_COUNTED,
+    Cursored,
+    EndlessList,
+    Numbered,
+    Page,
+    Pager,
+    Params,
+    Row,
+    Whole,
+    WrongShape,
+    collect,
+    key_of,
+    parse_page,
+    read_list,
+)
 
-settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("no clock")
 
 TOO_MANY = 50  # requests: whoever asks for so many has no end
@@ -67,7 +84,7 @@ NUMBERED, WHOLE, CURSORED = Numbered(10, "creationTimestamp"), Whole(), Cursored
 EXPIRED = Refused(400, "cursor has expired")
 
 
-# --- Numbered -----------------------------------------------------------------------------------------------------
+# --- Numbered -------------------------------------------------------------------------------------
 
 
 def test_a_flag_that_says_no_more_ends_a_numbered_list() -> None:
@@ -92,7 +109,9 @@ def test_an_empty_page_ends_a_numbered_list() -> None:
     assert len(read(NUMBERED, Page(rows("a")), Page([])).asked) == 2
 
 
-def test_a_flag_that_says_more_is_believed_although_the_page_is_short_and_the_count_reached() -> None:
+def test_a_flag_that_says_more_is_believed_although_the_page_is_short_and_the_count_reached() -> (
+    None
+):
     answers = Page(rows("a"), more=True), Page(rows("b"), more=False)
 
     assert read(NUMBERED, *answers, expected=1).keys == ["a", "b"]
@@ -113,7 +132,9 @@ def test_a_short_page_ends_no_list_whose_count_is_unknown() -> None:
 def test_the_count_alone_ends_no_list_because_it_may_be_old() -> None:
     grown = Page(rows(*range(10))), Page(rows(10)), Page([])
 
-    assert read(NUMBERED, *grown, expected=10, identify=lambda row: str(row["key"])).keys == list(range(11))
+    assert read(NUMBERED, *grown, expected=10, identify=lambda row: str(row["key"])).keys == list(
+        range(11)
+    )
 
 
 def test_a_page_is_full_when_it_is_as_long_as_the_longest_whatever_limit_was_asked_for() -> None:
@@ -123,7 +144,12 @@ def test_a_page_is_full_when_it_is_as_long_as_the_longest_whatever_limit_was_ask
 
 
 def test_the_longest_page_stays_the_measure_when_a_shorter_one_came_after_it() -> None:
-    answers = Page(rows("a", "b", "c")), Page(rows("d")), Page(rows("e", "f")), Page(rows("never asked for"))
+    answers = (
+        Page(rows("a", "b", "c")),
+        Page(rows("d")),
+        Page(rows("e", "f")),
+        Page(rows("never asked for")),
+    )
 
     assert read(NUMBERED, *answers, expected=6).keys == ["a", "b", "c", "d", "e", "f"]
 
@@ -154,7 +180,7 @@ def test_a_numbered_list_without_an_order_asks_for_none() -> None:
     assert Numbered(10).first() == {"limit": 10, "page": 0}
 
 
-# --- Whole --------------------------------------------------------------------------------------------------------
+# --- Whole ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("more", [None, False])
@@ -174,7 +200,7 @@ def test_a_list_without_paging_that_says_more_and_sends_nothing_new_ends() -> No
     assert read(WHOLE, Page(rows("a"), more=True)).keys == ["a"]
 
 
-# --- Cursored -----------------------------------------------------------------------------------------------------
+# --- Cursored -------------------------------------------------------------------------------------
 
 
 def test_an_answer_without_cursor_ends_a_cursored_list() -> None:
@@ -185,7 +211,12 @@ def test_an_answer_without_cursor_ends_a_cursored_list() -> None:
 
 
 def test_an_empty_answer_ends_a_cursored_list_although_it_has_a_cursor() -> None:
-    assert len(read(CURSORED, Page(rows("a"), cursor="1"), Page([], cursor="2"), Page(rows("b"))).asked) == 2
+    assert (
+        len(
+            read(CURSORED, Page(rows("a"), cursor="1"), Page([], cursor="2"), Page(rows("b"))).asked
+        )
+        == 2
+    )
 
 
 def test_a_page_with_nothing_new_does_not_end_a_cursored_list() -> None:
@@ -222,7 +253,14 @@ def test_a_list_that_was_begun_again_may_go_through_the_same_cursors() -> None:
 
 def test_a_list_is_begun_again_once_and_no_more() -> None:
     with pytest.raises(Refused, match="expired"):
-        read(CURSORED, Page(rows("a"), cursor="1"), EXPIRED, Page(rows("a"), cursor="2"), EXPIRED, Page(rows("a")))
+        read(
+            CURSORED,
+            Page(rows("a"), cursor="1"),
+            EXPIRED,
+            Page(rows("a"), cursor="2"),
+            EXPIRED,
+            Page(rows("a")),
+        )
 
 
 def test_a_first_page_that_is_refused_is_no_matter_of_cursors() -> None:
@@ -239,7 +277,7 @@ def test_a_refusal_that_does_not_mean_the_cursor_is_handed_on(status: int) -> No
         read(CURSORED, Page(rows("a"), cursor="1"), Refused(status), Page(rows("a")))
 
 
-# --- The rows of a list -------------------------------------------------------------------------------------------
+# --- The rows of a list ---------------------------------------------------------------------------
 
 
 def test_a_row_that_comes_twice_is_handed_on_once() -> None:
@@ -287,11 +325,13 @@ def test_a_row_is_known_by_what_identifies_it() -> None:
     ],
 )
 @pytest.mark.parametrize("pager", [NUMBERED, WHOLE], ids=["numbered", "whole"])
-def test_a_list_is_not_whole_when_it_says_that_there_is_more_and_sends_nothing_new(pager: Pager, answers: list[Page], whole: bool) -> None:
+def test_a_list_is_not_whole_when_it_says_that_there_is_more_and_sends_nothing_new(
+    pager: Pager, answers: list[Page], whole: bool
+) -> None:
     assert read(pager, *answers).whole is whole
 
 
-# --- Any server ---------------------------------------------------------------------------------------------------
+# --- Any server -----------------------------------------------------------------------------------
 
 Serve = Callable[[Params], Page]
 
@@ -302,7 +342,10 @@ def server(there: int, cap: int, flagged: bool) -> Serve:
     def serve(params: Params) -> Page:
         size = min(params["limit"], cap)
         start = size * params["page"]
-        return Page(rows(*map(str, range(there)[start : start + size])), start + size < there if flagged else None)
+        return Page(
+            rows(*map(str, range(there)[start : start + size])),
+            start + size < there if flagged else None,
+        )
 
     return serve
 
@@ -333,7 +376,11 @@ def test_however_a_list_is_cut_each_row_comes_once_at_the_price_of_at_most_one_e
     assert pages <= len(asked) <= pages + (not flagged)
 
 
-@given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4)), st.sampled_from([None, True]), st.none() | st.integers(0, 9))
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4)),
+    st.sampled_from([None, True]),
+    st.none() | st.integers(0, 9),
+)
 def test_whatever_a_server_answers_a_list_has_an_end_and_no_row_twice(
     pages: list[list[str]], more: bool | None, expected: int | None
 ) -> None:
@@ -343,57 +390,111 @@ def test_whatever_a_server_answers_a_list_has_an_end_and_no_row_twice(
     assert len(read_.asked) <= len({key for keys in pages for key in keys}) + 1
 
 
-# --- Cutting an answer --------------------------------------------------------------------------------------------
+# --- Endless lists --------------------------------------------------------------------------------
+
+MANY = 200_000  # rows of a page
+
+
+def endless(params: Params) -> Page:
+    """One that never runs out of new rows."""
+    first = params["page"] * MANY
+    return Page([{"key": number} for number in range(first, first + MANY)], more=True)
+
+
+def read_endless(expected: int | None, pages: int) -> int:
+    """How many rows so many pages bring."""
+    each = read_list(Numbered(MANY), endless, expected, identify=lambda row: str(row["key"]))
+    return sum(len(next(each)) for _ in range(pages))
+
+
+def test_a_list_of_a_million_rows_where_streak_counts_few_is_not_read_on() -> None:
+    with pytest.raises(EndlessList, match="1,200,000 rows, and Streak counts 99,999"):
+        read_endless(expected=99_999, pages=6)
+
+
+def test_a_list_of_a_million_rows_exactly_may_still_have_an_old_count() -> None:
+    assert read_endless(expected=3, pages=5) == 1_000_000
+
+
+@pytest.mark.parametrize("expected", [None, 1_200_000 // TIMES_COUNTED])
+def test_a_list_that_long_is_read_where_it_may_be_that_long(expected: int | None) -> None:
+    assert read_endless(expected, pages=6) == 1_200_000
+
+
+def test_rows_that_come_again_or_have_no_key_count_as_brought_too() -> None:
+    """One new row a page would keep such a list going for ever."""
+    again = [{"key": "a"}] * MANY
+
+    def ask(params: Params) -> Page:
+        return Page([{"key": str(params["page"])}, *again], more=True)
+
+    with pytest.raises(EndlessList):
+        collect(read_list(Numbered(MANY), ask, expected=1))
+
+
+# --- Parsing an answer ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", [rows("a"), {"results": rows("a")}], ids=["array", "envelope"])
 def test_both_shapes_of_a_list_are_read(body: Any) -> None:
-    assert cut(body) == Page(rows("a"))
+    assert parse_page(body) == Page(rows("a"))
 
 
 @pytest.mark.parametrize("body", [[], {"results": []}], ids=["array", "envelope"])
 def test_an_empty_list_is_a_list(body: Any) -> None:
-    assert cut(body).rows == []
+    assert parse_page(body).rows == []
 
 
 @pytest.mark.parametrize(
-    "body", [{}, None, 1, "results", True, {"error": "no"}, {"results": None}, {"results": {}}, {"results": "abc"}], ids=str
+    "body",
+    [
+        {},
+        None,
+        1,
+        "results",
+        True,
+        {"error": "no"},
+        {"results": None},
+        {"results": {}},
+        {"results": "abc"},
+    ],
+    ids=str,
 )
 def test_what_is_no_list_is_not_taken_for_an_empty_one(body: Any) -> None:
     with pytest.raises(WrongShape):
-        cut(body)
+        parse_page(body)
 
 
 @pytest.mark.parametrize("row", [None, 1, "abc", []], ids=str)
 def test_a_list_of_something_else_than_objects_is_no_list(row: Any) -> None:
     for body in ([{"key": "a"}, row], {"results": [row]}):
         with pytest.raises(WrongShape):
-            cut(body)
+            parse_page(body)
 
 
 @pytest.mark.parametrize("flag", [None, "no", 0, 1, []], ids=repr)
 def test_a_flag_that_is_neither_true_nor_false_says_nothing(flag: Any) -> None:
-    assert cut({"results": [], "hasNextPage": flag}).more is None
+    assert parse_page({"results": [], "hasNextPage": flag}).more is None
 
 
 @pytest.mark.parametrize("flag", [True, False])
 def test_a_flag_is_read(flag: bool) -> None:
-    assert cut({"results": [], "hasNextPage": flag}).more is flag
+    assert parse_page({"results": [], "hasNextPage": flag}).more is flag
 
 
 @pytest.mark.parametrize("cursor", [None, True, 5.5, {}, ["x"]], ids=repr)
 def test_a_cursor_that_is_no_text_is_none(cursor: Any) -> None:
-    assert cut({"results": [], "cursor": cursor}).cursor is None
+    assert parse_page({"results": [], "cursor": cursor}).cursor is None
 
 
 @pytest.mark.parametrize("cursor", ["abc", 5])
 def test_a_cursor_is_read(cursor: Any) -> None:
-    assert cut({"results": [], "cursor": cursor}).cursor == str(cursor)
+    assert parse_page({"results": [], "cursor": cursor}).cursor == str(cursor)
 
 
 @pytest.mark.parametrize(("flag", "more"), [("false", False), ("True", True)])
 def test_a_flag_that_comes_as_text_is_read(flag: str, more: bool) -> None:
-    assert cut({"results": [], "hasNextPage": flag}).more is more
+    assert parse_page({"results": [], "hasNextPage": flag}).more is more
 
 
 @pytest.mark.parametrize("key", [None, "", 5, ["a"], {"a": 1}], ids=repr)

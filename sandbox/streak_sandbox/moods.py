@@ -8,9 +8,17 @@ from typing import Any
 
 BOX_LIST_SHAPES = ("by_call", "envelope", "array")
 PAGE_IGNORED = (None, "whole", "first")
+ALLOWED: dict[str, tuple[str | None, ...]] = {
+    "box_list_shape": BOX_LIST_SHAPES,
+    "page_ignored": PAGE_IGNORED,
+    "v2_page_ignored": PAGE_IGNORED,
+    "timeline": ("entries", "gone", "other_envelope", "filters_refused"),
+    "documents": ("markdown", "plain", "html", "json"),
+}
 
 FAULT_KINDS = (
-    "status",  # status=503, body={"error": …} or text or "", headers={…}, retry_after=seconds or HTTP date
+    # status=503, body={"error": …} or text or "", headers={…}, retry_after=seconds or HTTP date
+    "status",
     "html",  # 500 with App Engine's HTML page
     "not_json",  # 200 with the HTML of a login page
     "wrong_shape",  # 200 with JSON nobody expects: body={"surprise": 1}
@@ -32,50 +40,61 @@ class Moods:
 
     latency_ms: int = 0
 
-    # Box lists (v1/pipelines/{k}/boxes). "by_call": an envelope only with page, limit and sortBy (4.1).
+    # Box lists. "by_call": an envelope only with page, limit and sortBy (4.1).
     box_list_shape: str = "by_call"
     pages_disordered: bool = False  # each page backwards, with one row twice
     limit_cap: int | None = None  # never more boxes in an answer than this
-    page_ignored: str | None = None  # "whole": limit and page are ignored; "first": always the first page
+    # "whole": limit and page are ignored; "first": always the first page
+    page_ignored: str | None = None
 
     # The same for the paged lists of v2.
     v2_limit_cap: int | None = None
     v2_page_ignored: str | None = None
 
     flag_absent: bool = False  # envelopes without hasNextPage
-    empty_pipelines: set[str] = dataclasses.field(default_factory=set)  # keys: their box list is an empty 200
+    # Keys: their box list is an empty 200
+    empty_pipelines: set[str] = dataclasses.field(default_factory=set)
     box_count_absent: bool = False  # pipelines without boxCount
     counters_absent: bool = False  # boxes without the counters of their children
 
     rate_limit_per_second: int | None = None  # 429 beyond so many requests in a sliding second
     retry_after: int | None = None  # seconds, told with that 429
 
-    refused_pipelines: set[str] = dataclasses.field(default_factory=set)  # listed, but 401 for all that is below
+    # Listed, but 401 for all that is below
+    refused_pipelines: set[str] = dataclasses.field(default_factory=set)
     hidden_is_404: bool = False  # what is refused is a 404 instead, as if it did not exist
-    gone_boxes: set[str] = dataclasses.field(default_factory=set)  # listed, but 404 for everything of that box
-    failing_boxes: set[str] = dataclasses.field(default_factory=set)  # 500 for ever on the box's children
+    # Listed, but 404 for everything of that box
+    gone_boxes: set[str] = dataclasses.field(default_factory=set)
+    # 500 for ever on the box's children
+    failing_boxes: set[str] = dataclasses.field(default_factory=set)
+
+    timeline: str = "entries"  # or: "gone" (410), "other_envelope", "filters_refused" (400)
+    documents: str = "markdown"  # or: "plain" (text/plain), "html", "json"
 
     v2_pipelines_missing: bool = False  # v2/pipelines is a 404
     forget_page_cursor: bool = False  # the next cursor sent is refused with a 400, once
 
     def __setattr__(self, name: str, value: Any) -> None:
-        allowed = {"box_list_shape": BOX_LIST_SHAPES, "page_ignored": PAGE_IGNORED, "v2_page_ignored": PAGE_IGNORED}
-        if name in allowed and value not in allowed[name]:
-            raise ValueError(f"{name} is one of {allowed[name]}, not {value!r}")
+        if name in ALLOWED and value not in ALLOWED[name]:
+            raise ValueError(f"{name} is one of {ALLOWED[name]}, not {value!r}")
         if name.endswith(("_pipelines", "_boxes")):
             value = set(value)
         object.__setattr__(self, name, value)
 
     def as_json(self) -> dict[str, Any]:
         values = dataclasses.asdict(self)
-        return {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
+        return {
+            name: sorted(value) if isinstance(value, set) else value
+            for name, value in values.items()
+        }
 
 
 @dataclasses.dataclass
 class Match:
-    """Which requests are meant: an fnmatch pattern of paths such as "v1/pipelines/*/boxes", and query values if given.
+    """Which requests are meant: a pattern of paths, as "v1/pipelines/*/boxes", and query values.
 
-    Counts as it matches: the first `after` requests go by untouched, then `times` are met (None: all that follow).
+    Counts as it matches: the first `after` requests go by untouched, then `times` are met (None:
+    all that follow). The pattern is fnmatch's.
     """
 
     pattern: str

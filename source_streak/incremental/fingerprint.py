@@ -102,6 +102,11 @@ def names_in_team(team: Row, settings: str) -> str:
     return _digest(_fields(mapping(team.get(settings)).get("fields")))
 
 
+def names_of(definitions: Mapping[str, Row]) -> str:
+    """The names of custom fields and their options, by the fields' keys."""
+    return _digest(_fields(definitions))
+
+
 def stamps(record: Row) -> Iterable[int]:
     """The times in epoch milliseconds that a box or contact carries at its top level."""
     return (

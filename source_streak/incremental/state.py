@@ -5,8 +5,10 @@
      "user": "<key of the API key's user>", "startDate": "2024-01-01T00:00:00.000Z",
      "ledgers": {"<pipeline or team key>": "<boxes delivered>.<bits>.<base64>"},
      "keys": {"<pipeline or team key>": "<base64>"}, "unlisted": {"<the same>": "<base64>"},
+     "untold": {"<the same>": "<base64>"}, "keysGivenUp": true,
      "suspected": {"missing:<pipeline key>": {"since": 1795284000000, "value": 12}},
-     "events": {"<pipeline key>": "<time>.<base64>"}}
+     "events": {"<pipeline key>": "<time>.<base64>"},
+     "clock": "<the clock's time, where it was behind readAt>"}
 
 What cannot be read, whole or in part, is forgotten and said once: what is not remembered is read
 again.
@@ -23,10 +25,10 @@ from source_streak.incremental.fingerprint import fingerprint, recheck_slot
 from source_streak.incremental.ledger import Ledger
 from source_streak.incremental.packed import Unreadable
 from source_streak.incremental.room import EVERYTHING
+from source_streak.incremental.sights import Sight, Sights
 from source_streak.records.shape import DAY_MS, LAST_MS, iso_time, milliseconds_of
 
 VERSION = 2
-HOUR_MS = 3_600_000
 OLD = "The state is of version 0.1.0, which is not used any more: everything is read again, once."
 FOREIGN = "The state is not one that this version writes: everything is read again."
 DAMAGED = "A part of the state is damaged: what it covered is read again."
@@ -54,14 +56,22 @@ class StreamState:
         self._now, self._recheck_days, self._start = now, recheck_days, start
         read = _Saved(saved)
         self._complaints = read.complaints
+        last_read = read.time("clock") or read.time("readAt")
+        # Epoch milliseconds; None where nobody knows, as after a clock that was ahead.
+        self.last_read = last_read if last_read is not None and last_read <= now else None
         self._read_at = min(LAST_MS, max(now, min(read.time("readAt") or 0, LAST_MS - 1) + 1))
         self.start_moved, self.start_moved_forward = read.start_moved(start)
         self.user = read.text("user")
         self._ledger_texts = read.texts("ledgers", DAMAGED)
         self.delivered = Delivered(read.texts("keys", KEYS_DAMAGED), keeps_empty)
         self.unlisted = Delivered(read.texts("unlisted", DAMAGED))
+        # Boxes of which something is gone that was not told, since deletions are not tracked.
+        self.untold = Delivered(read.texts("untold", DAMAGED), keeps_empty=True)
         self.events = Events(read.texts("events", DAMAGED))
-        self._suspected = read.sights()
+        self.sights = Sights(read.sights(), now)
+        self.keys_given_up = False  # there was no room for them, now or in an earlier sync
+        if read.keys_given_up:
+            self.give_up_keys()
         self._ledgers: dict[str, Ledger] = {}
         self._listed: set[str] = set()
         self._keeping: set[str] = set()  # scopes with entries of what is not listed
@@ -71,7 +81,7 @@ class StreamState:
     def complaint(self) -> str:
         """In sentences what could not be read of the state so far; empty if nothing."""
         found = dict(self._complaints)
-        if self.unlisted.complaint or self.events.complaint:
+        if self.unlisted.complaint or self.untold.complaint or self.events.complaint:
             found[DAMAGED] = None
         if self.delivered.complaint:
             found[KEYS_DAMAGED] = None
@@ -147,42 +157,29 @@ class StreamState:
             known.pop(scope, None)
         for scopes in (self._stale, self._keeping):
             scopes.discard(scope)
-        self.unlisted.forget_scope(scope)
-        self.events.forget_scope(scope)
-        for what in [what for what in self._suspected if what.endswith(f":{scope}")]:
-            self.unsee(what)
+        for remembered in (self.unlisted, self.untold, self.events):
+            remembered.forget_scope(scope)
+        self.sights.unsee_all_of(scope)
 
     def scopes(self) -> set[str]:
         """Those that there are ledgers of."""
         return self._ledger_texts.keys() | self._stale
 
-    # What is suspected
-
-    def seen_before(self, what: str, value: int | None = None, at_least_ms: int = HOUR_MS) -> bool:
-        """Whether the first sight of this, with the same value, was long enough ago.
-
-        The first sight is remembered; another value starts anew.
-        """
-        since, known = self._suspected.get(what, (self._now, value))
-        if known != value or since > self._now:  # a time in the future counts as now
-            since = self._now
-        self._suspected[what] = (since, value)
-        return self._now - since >= at_least_ms
-
-    def unsee(self, what: str) -> None:
-        """It is so no longer."""
-        self._suspected.pop(what, None)
-
     # Keys, and their room
 
     def keys_fit(self) -> bool:
         """Whether the keys remembered take no more than the stream's share."""
-        return self.delivered.size() + self.unlisted.size() <= self.share.key_bytes
+        remembered = (self.delivered, self.unlisted, self.untold)
+        return sum(part.size() for part in remembered) <= self.share.key_bytes
 
     def give_up_keys(self) -> None:
-        """There is no room: remember none, also from now on."""
-        self.delivered.give_up()
-        self.unlisted.give_up()
+        """There is no room: remember none, in this sync and in those that follow.
+
+        Once there is room again, what went meanwhile would never be told.
+        """
+        self.keys_given_up = True
+        for remembered in (self.delivered, self.unlisted, self.untold):
+            remembered.give_up()
 
     # The state
 
@@ -194,19 +191,18 @@ class StreamState:
             if ledger.delivered_count:
                 self._ledger_texts[scope] = ledger.text()
         self._stale.clear()
-        sights = {
-            what: {"since": since} | ({} if value is None else {"value": value})
-            for what, (since, value) in sorted(self._suspected.items())
-        }
         parts = {
             "summary": self._summary() if self._ledger_texts else None,
             "user": self.user,
             "startDate": iso_time(self._start) if self._start else None,
             "ledgers": dict(self._ledger_texts),
             "keys": self.delivered.texts(),
+            "keysGivenUp": self.keys_given_up,
             "unlisted": self.unlisted.texts(),
-            "suspected": sights,
+            "untold": self.untold.texts(),
+            "suspected": self.sights.as_dict(),
             "events": self.events.texts(),
+            "clock": iso_time(self._now) if self._now < self._read_at else None,
         }
         state: dict[str, Any] = {"version": VERSION, "readAt": self.read_at}
         return state | {name: part for name, part in parts.items() if part}
@@ -237,6 +233,20 @@ class StreamState:
                 self._ledgers[scope] = Ledger()
                 del self._ledger_texts[scope]
         return self._ledgers[scope]
+
+
+def shortfalls_in(saved: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """By pipeline, how many boxes its list fell short of Streak's count in earlier syncs.
+
+    `saved`: the states of all streams.
+    """
+    found: dict[str, int] = {}
+    for state in saved:
+        for what, (_, value) in _Saved(state).sights().items():
+            kind, _, scope = what.partition(":")
+            if kind == "count" and value is not None:
+                found[scope] = value
+    return found
 
 
 class _Saved:
@@ -281,10 +291,15 @@ class _Saved:
             lambda text: isinstance(text, str) and text.isascii() and _is_sound(text),
         )
 
-    def sights(self) -> dict[str, tuple[int, int | None]]:
-        """When something was first seen, and with which value."""
+    def sights(self) -> dict[str, Sight]:
+        """What was doubtful."""
         sights = self._sound("suspected", DAMAGED, _is_sight)
-        return {what: (sight["since"], sight.get("value")) for what, sight in sights.items()}
+        return {what: Sight(sight["since"], sight.get("value")) for what, sight in sights.items()}
+
+    @property
+    def keys_given_up(self) -> bool:
+        """Whether an earlier sync had no room for them. Anything but true is no."""
+        return self._saved.get("keysGivenUp") is True
 
     def _sound(self, name: str, sentence: str, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
         part = self._saved.get(name, {})

@@ -86,11 +86,8 @@ def named(definitions: Definitions, values: Any) -> list[Row]:
     ]
 
 
-def field_values(definitions: Definitions, values: Any, with_unset: bool = False) -> Iterator[Row]:
-    """A row for each field that is set, of a box, contact or organization whose `fields` these are.
-
-    `with_unset`: and a row of nulls for each field that is not, where deletions are not told.
-    """
+def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
+    """A row for each field that is set; `values`: the `fields` of a box, contact, organization."""
     for key, definition, value in set_fields(definitions, values):
         yield {
             "fieldKey": key,
@@ -99,16 +96,28 @@ def field_values(definitions: Definitions, values: Any, with_unset: bool = False
             **typed(definition, value),
             "rawValue": as_json(value),
         }
-    if with_unset:
-        given = mapping(values)
-        for key, definition in definitions.items():
-            if given.get(key) in UNSET:
-                yield {
-                    "fieldKey": key,
-                    "fieldName": name_of(definition, key),
-                    "fieldType": definition.get("type"),
-                    **EMPTY,
-                }
+
+
+def unset_fields(definitions: Definitions, values: Any) -> Iterator[Row]:
+    """A row of nulls for each field that is defined and not set."""
+    given = mapping(values)
+    for key, definition in definitions.items():
+        if given.get(key) in UNSET:
+            name, kind = name_of(definition, key), definition.get("type")
+            yield {"fieldKey": key, "fieldName": name, "fieldType": kind, **EMPTY}
+
+
+def field_keys(values: Any) -> list[str]:
+    """The keys of the fields that are set: those of the rows that `field_values` makes."""
+    return [key for key, value in mapping(values).items() if value not in UNSET]
+
+
+def misshapen(definitions: Definitions, values: Any) -> Iterator[str]:
+    """The type of each field whose value does not have its type's shape."""
+    for key, value in mapping(values).items():
+        kind = definitions.get(key, {}).get("type")
+        if value not in UNSET and not fits(kind, value):
+            yield str(kind)
 
 
 def set_fields(

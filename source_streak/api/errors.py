@@ -1,0 +1,349 @@
+"""What a refusal means: every sentence that a user may read about Streak's answers, in one table.
+
+    answer               check, top-level list  a pipeline's or team's list  a box's child
+    401, 403             the key is wrong       ask users/me, then skip      the same; set aside
+    404, 400: key issue  fail                   skip                         the box is gone
+    410                  fail: retired          fail: retired                fail: retired
+    other 4xx (and 3xx)  fail                   fail                         set aside
+    retries used up      fail, try later        fail, try later              set aside
+
+Pure: knows neither the framework nor requests.
+Source of the statuses: https://streak.readme.io/reference/error-codes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+import orjson
+
+KEY_ISSUE = "usually a key issue"
+WORDS_AT_MOST = 300
+NAMES = re.compile(r"""\S+@\S+|"[^"]*"|“[^”]*”|(?<!\w)'[^']*'(?!\w)""")
+LONG_KEY = re.compile(r"[A-Za-z0-9_-]{24,}")  # keys hold mail domains and addresses
+NEW_KEY = "Make a new key in Gmail > Streak > Integrations > Custom integrations > Create new key"
+STATUS_PAGE = "https://status.streak.com"
+UNEXPECTED = "Streak answered with something that is not the data expected."
+
+
+class StreakError(Exception):
+    """Ends a stream or a check with a sentence for its user.
+
+    `failure` is the protocol's word for who can mend it: config_error (the user), transient_error
+    (time), system_error (the connector's developers).
+    """
+
+    def __init__(self, sentence: str, failure: str = "system_error") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.failure = failure
+
+
+class WrongKey(StreakError):
+    """Streak does not know this key: nothing else needs to be asked in this sync."""
+
+    def __init__(self, refusal: Refused) -> None:
+        super().__init__(
+            f"Streak refused this API key ({refusal}). {NEW_KEY}, "
+            "and put it into this connection's settings.",
+            "config_error",
+        )
+
+
+class Unanswered(StreakError):
+    """No usable answer, however often it was asked for."""
+
+    def __init__(self, last: str, tries: int, time: str, hint: str = "") -> None:
+        """`last`: what the last try met; `time`: in words; `hint`: where to look."""
+        times = f"{tries} time{'s' if tries > 1 else ''}"
+        super().__init__(
+            f"{last} Tried {times} in {time}, then given up. {hint}Try again when this has passed.",
+            "transient_error",
+        )
+
+
+class TooLarge(Unanswered):
+    """An answer that would not fit into memory. Asking again would bring the same."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: bytes."""
+        StreakError.__init__(
+            self,
+            f"An answer of Streak takes more than {limit // 2**20:,} MB of memory when it is "
+            "unpacked. It was not used, to protect this machine. No page of Streak's is that "
+            "large: something between here and Streak may answer in its place. "
+            "If not, please report this to the connector's developers.",
+        )
+
+
+class Refused(Exception):
+    """Streak answered with a status that asking again would not change."""
+
+    def __init__(self, status: int, words: str = "") -> None:
+        super().__init__(f'{status}: "{words}"' if words else str(status))
+        self.status = status
+        self.words = words
+
+
+class Cause(Enum):
+    """Why a try failed that may succeed when it is repeated."""
+
+    LIMITED = "Streak's limit of requests (429)"
+    STREAK = "Streak itself: its own error, or no answer in time"
+    CROWDED = "answers under way took the memory that there is for them"
+    OTHER = "the network, or an answer that cannot be used"
+
+
+class RetryableFailure(Exception):
+    """A try that failed in a way that may pass."""
+
+    def __init__(self, sentence: str, cause: Cause = Cause.OTHER) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.cause = cause
+
+
+class Level(Enum):
+    """What rows hang on; and where a request was refused, which means less the deeper it is."""
+
+    ACCOUNT = "account"
+    TEAM = "team"
+    PIPELINE = "pipeline"
+    BOX = "box"
+    CONTACT = "contact"
+    ORGANIZATION = "organization"
+
+
+class Reason(Enum):
+    """Why something is not read: the rows of the table above."""
+
+    NO_ACCESS = "no access"
+    GONE = "gone"
+    RETIRED = "retired"
+    OTHER = "other"
+    UNANSWERED = "unanswered"
+
+
+class Action(Enum):
+    """What to do about a refusal."""
+
+    FAIL = "end the stream with the sentence"
+    DOUBT_KEY = "ask users/me whether the key works; if so, it may not see this one thing"
+    SKIP = "go on without this one, and ask again at the end"
+    GONE = "the box was deleted meanwhile: go on without it"
+
+
+REFUSALS: dict[Reason, tuple[Action, Action, Action]] = {
+    #                   top               list              child
+    Reason.NO_ACCESS: (Action.DOUBT_KEY, Action.DOUBT_KEY, Action.DOUBT_KEY),
+    Reason.GONE: (Action.FAIL, Action.SKIP, Action.GONE),
+    Reason.RETIRED: (Action.FAIL, Action.FAIL, Action.FAIL),
+    Reason.OTHER: (Action.FAIL, Action.FAIL, Action.SKIP),
+    Reason.UNANSWERED: (Action.FAIL, Action.FAIL, Action.SKIP),
+}
+COLUMNS = {Level.ACCOUNT: 0, Level.TEAM: 1, Level.PIPELINE: 1}  # all others: a child
+
+
+def reason_of(refusal: Refused | Unanswered) -> Reason:
+    """The row of the table that a refusal belongs to."""
+    if isinstance(refusal, Unanswered):
+        return Reason.UNANSWERED
+    if refusal.status in (401, 403):
+        return Reason.NO_ACCESS
+    if refusal.status == 404 or (refusal.status == 400 and KEY_ISSUE in refusal.words):
+        return Reason.GONE
+    return Reason.RETIRED if refusal.status == 410 else Reason.OTHER
+
+
+def action(refusal: Refused | Unanswered, level: Level) -> Action:
+    """The table's answer. `level`: of what the refused list hangs on; ACCOUNT: a top-level list."""
+    return REFUSALS[reason_of(refusal)][COLUMNS.get(level, 2)]
+
+
+def failure(refusal: Refused | Unanswered, what: str) -> StreakError:
+    """How a stream ends; `what` names what was asked for ("the list of pipelines")."""
+    if isinstance(refusal, Unanswered):
+        sentence = f"{what[0].upper()}{what[1:]} could not be read. {refusal.sentence}"
+        return StreakError(sentence, refusal.failure)
+    if reason_of(refusal) is Reason.RETIRED:
+        return StreakError(
+            f"Streak has retired the endpoint for {what} ({refusal}). Please update this "
+            "connector: its current version cannot read this stream any more."
+        )
+    if reason_of(refusal) is Reason.NO_ACCESS:
+        return StreakError(
+            f"Streak does not let this API key read {what} ({refusal}), although the key itself "
+            "is valid. Give its owner access to it in Streak, or use another user's key. "
+            f"{NEW_KEY}.",
+            "config_error",
+        )
+    if 300 <= refusal.status < 400:
+        return StreakError(
+            f"The request for {what} was sent on to another address ({refusal}). "
+            "Redirects are not followed, because they would carry the API key along: "
+            "a proxy or gateway between here and Streak answers in its place."
+        )
+    return StreakError(
+        f"Streak refused the request for {what} ({refusal}). "
+        "Please report this to the connector's developers."
+    )
+
+
+def skipped(what: str, problems: Mapping[str, Refused | StreakError]) -> StreakError:
+    """Pipelines or teams, by name, that Streak lists but does not hand out.
+
+    All others were read, but the stream is not whole.
+    """
+    refused = {name: one for name, one in problems.items() if isinstance(one, Refused)}
+    failed = {name: one for name, one in problems.items() if isinstance(one, StreakError)}
+    sentences = []
+    if refused:
+        it = "it" if len(refused) == 1 else "them"
+        way_out = f', or leave {it} out: name the pipelines to read in the setting "Pipelines"'
+        sentences.append(
+            f"Streak lists the {_several(what, refused)} but does not let this API key read {it} "
+            f"({next(iter(refused.values()))}). Give the key's owner access to {it} in Streak"
+            f"{way_out if what == 'pipeline' else ''}."
+        )
+    if failed:
+        first = next(iter(failed.values()))
+        sentences.append(f"The {_several(what, failed)} could not be read. {first.sentence}")
+    sentences.append("Everything else was read.")
+    failure = "config_error" if refused else next(iter(failed.values())).failure
+    return StreakError(" ".join(sentences), failure)
+
+
+def unknown_pipelines(unknown: Iterable[str], there_are: Iterable[Any]) -> StreakError:
+    """The settings name pipelines that are not there."""
+    names = _quoted(there_are) or "none"
+    return StreakError(
+        f'The setting "Pipelines" names {_quoted(unknown)}, which this API key does not see. '
+        f"The pipelines that it sees: {names}.",
+        "config_error",
+    )
+
+
+def endless_list(path: str) -> StreakError:
+    """A short list that does not end."""
+    sentence = f"Streak says that {path} has more pages, but sends nothing new on them."
+    return StreakError(sentence, "transient_error")
+
+
+def empty_list(counted: int) -> StreakError:
+    """A box list against its counter."""
+    return StreakError(
+        f"Streak counts {counted:,} boxes in it, but answered twice with an empty list.",
+        "transient_error",
+    )
+
+
+def rows_missing(
+    what: str, noun: str, count: int, last: Refused | Unanswered | None
+) -> StreakError:
+    """A full refresh without the rows of some boxes.
+
+    The destination would erase what it has of them.
+    """
+    later = isinstance(last, Unanswered)
+    answer = last.sentence if isinstance(last, Unanswered) else f"Streak's last answer was {last}."
+    return StreakError(
+        f"The {what} of {count:,} {noun} could not be read, also when asked again. {answer} "
+        "Everything "
+        "else was read. A full refresh without them would erase their rows, so it counts as "
+        "failed. "
+        "An incremental sync keeps their rows, goes on, and asks for them again.",
+        "transient_error" if later else "system_error",
+    )
+
+
+def _quoted(names: Iterable[Any]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _several(what: str, problems: Mapping[str, object]) -> str:
+    """The pipeline "Sales"; the pipelines "Sales" and "Hiring"."""
+    names = " and ".join(f'"{name}"' for name in problems)
+    return f"{what}{'s' if len(problems) > 1 else ''} {names}"
+
+
+class Refusals:
+    """How the requests of one stream fare.
+
+    One bad box is set aside; but an endpoint that refuses many is no matter of single boxes.
+    """
+
+    WITHOUT_SUCCESS = 20
+    SHARE = 0.1
+    AT_LEAST = 3
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._last: Refused | Unanswered | None = None
+        self.answered = self.gone = self.set_aside = 0
+        self.delivered = 0  # answered in an earlier sync, and not to be asked for now
+
+    def note(self, refusal: Refused | Unanswered, decided: Action | None) -> None:
+        """Count one. Raises StreakError when there are too many to be single boxes."""
+        self._last = refusal
+        self.gone += decided is Action.GONE
+        self.set_aside += decided is not Action.GONE
+        self.check()
+
+    def check(self, at_end: bool = False) -> None:
+        """Raises StreakError for too many refusals: at a stream's end, or once enough can tell."""
+        if self._last and (self._hopeless(at_end) or self._too_many(at_end)):
+            later = isinstance(self._last, Unanswered) and self._last.failure == "transient_error"
+            said = getattr(self._last, "sentence", f"Streak's last answer was {self._last}.")
+            raise StreakError(
+                f"{self._refused:,} of {self._asked:,} requests for {self._what} failed: "
+                f"too many to be a matter of single boxes. {said}",
+                "transient_error" if later else "system_error",
+            )
+
+    @property
+    def _refused(self) -> int:
+        return self.gone + self.set_aside
+
+    @property
+    def _asked(self) -> int:
+        return self._refused + self.answered
+
+    def _hopeless(self, at_end: bool) -> bool:
+        """Nothing at all was answered."""
+        told = self._refused >= self.WITHOUT_SUCCESS or (at_end and not self.delivered)
+        return bool(self._refused) and not self.answered and told
+
+    def _too_many(self, at_end: bool) -> bool:
+        """More than a tenth. Boxes are deleted all the time: of those that are gone it takes 20."""
+        several = self.set_aside >= self.AT_LEAST or self._refused >= self.WITHOUT_SUCCESS
+        share = self._refused > (self._asked + self.delivered) * self.SHARE
+        return several and share and (at_end or self._asked >= self.WITHOUT_SUCCESS / self.SHARE)
+
+
+def unusable(status: int, content_type: str, body: bytes) -> str:
+    """The sentence for an answer that is not of the kind expected."""
+    if body[:100].lstrip()[:1] == b"<" or "html" in content_type:
+        return (
+            f"Streak's address answered {status} with a web page where data was expected: "
+            "a proxy or a login page stands between here and Streak."
+        )
+    return UNEXPECTED
+
+
+def words(body: bytes, hide: Callable[[str], str] = str) -> str:
+    """What Streak says of a refusal, at most 300 characters.
+
+    Empty for HTML, an empty body and anything unreadable.  What may name a box or a person
+    (addresses, keys, whatever is in quotes) is left out, and so are the secrets that `hide` knows.
+    """
+    try:
+        parsed = orjson.loads(body)
+    except ValueError:
+        return ""
+    said = parsed.get("error") or parsed.get("message") or "" if isinstance(parsed, dict) else ""
+    line = "".join(filter(str.isprintable, " ".join(str(said).split())))
+    public = NAMES.sub("…", hide(line))
+    return LONG_KEY.sub(lambda key: f"…{key[0][-6:]}", public)[:WORDS_AT_MOST]

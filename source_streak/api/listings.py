@@ -1,0 +1,349 @@
+"""Long lists, each read once in a sync and kept compressed: of boxes, contacts, organizations.
+
+https://streak.readme.io/reference/list-boxes, list-contacts, list-organizations.  Boxes are sorted
+by creation, newest first: an edit does not move a box in the list.  A deletion does: it pulls the
+later pages up by one and can hide a box.  That is why account.py compares the count and reads a
+short list again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+
+import orjson
+import zstandard
+
+from source_streak.api.access import Access
+from source_streak.api.client import json_of, path_of
+from source_streak.api.clock import Clock
+from source_streak.api.errors import Level, Refused, StreakError
+from source_streak.api.paging import (
+    Cursored,
+    Numbered,
+    Page,
+    Pager,
+    Params,
+    Row,
+    collect,
+    key_of,
+    parse_page,
+    read_list,
+)
+from source_streak.api.transport import Response
+
+LOGGER = logging.getLogger("airbyte.lists")
+LISTS_AT_ONCE = 8
+PAGES_AHEAD = 8  # of one long list
+PAGES_AT_ONCE = 16  # of all lists: each may take 2 MB until it is packed
+PACKED_TOGETHER = (
+    100  # rows; as quick to unpack as can be, and hardly more room than with larger parts
+)
+ZSTD_LEVEL = 1
+LOCAL = threading.local()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the lists of one level are asked for.
+
+    `source` is the column of the key that stands in the path.
+    """
+
+    path: str
+    source: str
+    pager: Pager
+    single: str  # the path of one of them
+    key_names: tuple[str, ...]
+    noun: str  # for sentences, plural
+
+
+KINDS: Mapping[Level, Kind] = {
+    Level.BOX: Kind(
+        "v1/pipelines/{pipelineKey}/boxes",
+        "pipelineKey",
+        Numbered(500, "creationTimestamp"),
+        "v1/boxes/{key}",
+        ("key", "boxKey"),
+        "boxes",
+    ),
+    Level.CONTACT: Kind(
+        "v2/teams/{teamKey}/contacts",
+        "teamKey",
+        Cursored(1000),
+        "v2/contacts/{key}",
+        ("key",),
+        "contacts",
+    ),
+    Level.ORGANIZATION: Kind(
+        "v2/teams/{teamKey}/organizations",
+        "teamKey",
+        Cursored(1000),
+        "v2/organizations/{key}",
+        ("key",),
+        "organizations",
+    ),
+}
+
+
+@dataclass
+class Packed:
+    """Some rows of one page, compressed, less those that were seen again later.
+
+    Each row has a `key`.
+    """
+
+    blob: bytes
+    keys: tuple[str, ...]
+    source: str  # the key of the pipeline or team
+    seen_at: float  # seconds of the monotonic clock
+    superseded: set[str] = field(default_factory=set)
+
+    def rows(self) -> list[Row]:
+        """Unpack them."""
+        rows: list[Row] = orjson.loads(_decompress(self.blob))
+        return (
+            [row for row in rows if row["key"] not in self.superseded] if self.superseded else rows
+        )
+
+
+@dataclass(frozen=True)
+class PackedPage(Page):
+    """One answer, put away; its `rows` hold keys alone."""
+
+    parts: tuple[Packed, ...] = ()
+    without_key: int = 0
+
+
+@dataclass
+class Listing:
+    """One list as this sync saw it, or why it did not. `source` is the pipeline or team."""
+
+    level: Level
+    source: Row
+    pages: list[Packed] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    ended: bool = False  # properly: Streak did not say that there is more
+    problem: Refused | StreakError | None = None
+    asked_again: bool = False
+    requests: int = 0
+    rows_so_far: int = 0
+    without_key: int = 0  # rows
+
+    @property
+    def key(self) -> str:
+        return str(self.source["key"])
+
+    @property
+    def name(self) -> str:
+        return str(self.source.get("name") or self.key[-6:])
+
+    @property
+    def expected(self) -> int | None:
+        """How many boxes Streak counts; None where it does not say."""
+        count = self.source.get("boxCount")
+        return count if self.level is Level.BOX and type(count) is int else None
+
+    @property
+    def shortfall(self) -> int:
+        """How many boxes are missing against Streak's count."""
+        return max(0, (self.expected or 0) - len(self.keys))
+
+    def rows(self) -> Iterator[Row]:
+        """Unpacked part by part."""
+        for part in self.pages:
+            yield from part.rows()
+
+
+class Listings:
+    """Reads lists and keeps track of where each row was seen last.
+
+    Call it from one thread at a time.
+    """
+
+    def __init__(self, access: Access, clock: Clock, start: int | None) -> None:
+        self._access, self._clock, self._start = access, clock, start
+        self._readers = ThreadPoolExecutor(LISTS_AT_ONCE, "streak-list")
+        self._pages = threading.Semaphore(PAGES_AT_ONCE)
+        self._last_seen: dict[str, Packed] = {}
+        self._under_way: list[Listing] = []
+
+    def close(self) -> None:
+        """Nothing more is read: let go of threads and rows."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._last_seen.clear()
+        self._under_way.clear()
+
+    def read(
+        self, lists: list[Listing], delivered: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[Listing, Refused | StreakError | None]]:
+        """Read the lists side by side.
+
+        Each as it is finished, with its refusal. Closed early, it starts no further one.
+
+        `delivered`: rows that another list has delivered, from which they moved here since; they
+        are left to that one.
+        """
+        self._under_way = lists
+        futures = {self._readers.submit(self._read_one, listing): listing for listing in lists}
+        try:
+            for future in as_completed(futures):
+                listing, refusal = futures[future], future.result()
+                self._merge(listing, delivered)
+                yield listing, refusal
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def present(self, listing: Listing) -> set[str]:
+        """The keys of the rows that were seen last in this list, and so are its own."""
+        return {key for key in listing.keys if self._last_seen[key].source == listing.key}
+
+    def where(self, key: str) -> str | None:
+        """The key of the pipeline or team in whose list a row was seen last; None if in none."""
+        part = self._last_seen.get(key)
+        return part.source if part else None
+
+    def give_back(self, failed: Iterable[Listing], lists: Iterable[Listing]) -> None:
+        """Rows that moved into a list which then failed count where they were seen before.
+
+        That list delivers nothing.
+        """
+        others = [listing for listing in lists if not listing.problem]
+        for bad in failed:
+            for part in (part for listing in others for part in listing.pages):
+                self._last_seen.update(dict.fromkeys(part.superseded & bad.keys, part))
+                part.superseded -= bad.keys
+
+    @property
+    def rows_so_far(self) -> int:
+        """How many rows have been listed, for the log."""
+        return sum(listing.rows_so_far for listing in list(self._under_way))
+
+    def _read_one(self, listing: Listing) -> Refused | StreakError | None:
+        """Into `listing`, which is this thread's own until it returns."""
+        kind = KINDS[listing.level]
+        pages = PagesAhead(
+            listing.expected, partial(self._fetch, listing), self._access.client.pool
+        )
+        seen: set[str] = set()
+        listing.rows_so_far = listing.without_key = 0
+
+        def ask(params: Params) -> Page:
+            page = (
+                pages.ask(params)
+                if isinstance(kind.pager, Numbered)
+                else self._fetch(listing, params)
+            )
+            listing.pages += page.parts
+            listing.requests += 1
+            listing.rows_so_far += len(page.rows)
+            listing.without_key += page.without_key
+            return page
+
+        try:
+            _, listing.ended = collect(read_list(kind.pager, ask, listing.expected, seen))
+        except (Refused, StreakError) as refusal:
+            return refusal
+        finally:
+            pages.close()
+            listing.keys |= seen
+        return None
+
+    def _fetch(self, listing: Listing, params: Params) -> PackedPage:
+        kind = KINDS[listing.level]
+        path = path_of(kind.path, {kind.source: listing.key})
+        if self._start is not None and listing.level is Level.CONTACT:
+            params = {**params, "after": self._start // 1000}  # seconds, inclusive
+        with self._pages:
+            return self._access.get(
+                path,
+                params,
+                lambda response: _put_away(response, kind, listing.key, self._clock.monotonic()),
+            )
+
+    def _merge(self, listing: Listing, delivered: frozenset[str]) -> None:
+        """Of a row that was seen twice, here or in another list, the later sight counts."""
+        for part in listing.pages:
+            for key in part.keys:
+                earlier = self._last_seen.get(key)
+                if earlier is part:
+                    continue
+                if key in delivered or (earlier is not None and earlier.seen_at > part.seen_at):
+                    part.superseded.add(key)
+                    continue
+                if earlier is not None:
+                    earlier.superseded.add(key)
+                self._last_seen[key] = part
+
+
+class PagesAhead:
+    """Asks for the pages of one list, from the third on several at once.
+
+    By then two have proved that `page` works.
+    """
+
+    def __init__(
+        self, expected: int | None, fetch: Callable[[Params], PackedPage], pool: ThreadPoolExecutor
+    ) -> None:
+        self._expected, self._fetch, self._pool = expected or 0, fetch, pool
+        self._pending: dict[int, Future[PackedPage]] = {}
+        self._last = 0
+
+    def ask(self, params: Params) -> PackedPage:
+        """The page that `params` ask for."""
+        number = params["page"]
+        ahead = range(number + 1, min(number + PAGES_AHEAD, self._last + 1)) if number >= 2 else ()
+        for wanted in (number, *ahead):
+            if wanted not in self._pending:
+                self._pending[wanted] = self._pool.submit(self._fetch, {**params, "page": wanted})
+        page = self._pending.pop(number).result()
+        if number == 0 and page.rows:
+            self._last = (self._expected - 1) // len(page.rows)
+        return page
+
+    def close(self) -> None:
+        """Nothing more is wanted of this list."""
+        for future in self._pending.values():
+            future.cancel()
+
+
+def _put_away(response: Response, kind: Kind, source: str, seen_at: float) -> PackedPage:
+    """A page with its rows compressed. Of a row that stands in it twice the later one counts."""
+    page = parse_page(json_of(response))
+    known = [(key, row) for row in page.rows if (key := key_of(row, kind.key_names))]
+    rows = {key: row if row.get("key") == key else {**row, "key": key} for key, row in known}
+    keys = list(rows)
+    groups = [
+        keys[start : start + PACKED_TOGETHER] for start in range(0, len(keys), PACKED_TOGETHER)
+    ]
+    parts = [
+        Packed(_compress(orjson.dumps([rows[key] for key in group])), tuple(group), source, seen_at)
+        for group in groups
+    ]
+    return PackedPage(
+        [{"key": key} for key in keys],
+        page.more,
+        page.cursor,
+        tuple(parts),
+        len(page.rows) - len(known),
+    )
+
+
+def _compress(data: bytes) -> bytes:
+    """With one compressor for each thread: a new one for each part costs more than it saves."""
+    if not hasattr(LOCAL, "compressor"):
+        LOCAL.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+    packed: bytes = LOCAL.compressor.compress(data)
+    return packed
+
+
+def _decompress(blob: bytes) -> bytes:
+    if not hasattr(LOCAL, "decompressor"):
+        LOCAL.decompressor = zstandard.ZstdDecompressor()
+    data: bytes = LOCAL.decompressor.decompress(blob)
+    return data

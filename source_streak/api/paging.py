@@ -1,0 +1,244 @@
+"""How Streak cuts its lists, and how a list is read whole: no row lost or twice, and an end always.
+
+A pager is a value that says how to ask for the first page and, after a page, whether and how to
+ask for the next.  `read_list` is the one loop that uses them.  Pure: `ask` may be a request or a
+function in a test.
+
+The shapes (bare array, {results, hasNextPage}, {results, cursor}) and what is known of limits:
+https://streak.readme.io/reference/list-boxes and the notes in docs/streak.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from source_streak.api.errors import Refused, StreakError
+
+FLAGS = {"true": True, "false": False}
+MOST_BARREN = 3  # pages in a row with nothing new: then the list goes round in a circle
+MOST_ROWS = 1_000_000  # of one list that has more than TIMES_COUNTED times what Streak counts
+TIMES_COUNTED = 10
+
+Row = dict[str, Any]
+Params = dict[str, Any]
+
+
+class WrongShape(ValueError):
+    """A 200 whose JSON is not a list: not an empty list, but an answer to ask for again."""
+
+
+class EndlessList(StreakError):
+    """A list that brings far more than there can be."""
+
+    def __init__(self, rows: int, counted: int) -> None:
+        super().__init__(
+            f"A list of Streak's has brought {rows:,} rows, and Streak counts {counted:,}. "
+            "It was not read to its end. Please report this to the connector's developers."
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer. `more` is hasNextPage, None where the answer has no such flag."""
+
+    rows: list[Row]
+    more: bool | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Where a list stands after a page.
+
+    `new`: rows of the page not seen before; `total`: such rows so far, of `expected` (None:
+    unknown); `full`: rows of a full page, which is the largest so far, or the limit asked for:
+    the server may cap that.
+    """
+
+    new: int
+    total: int
+    expected: int | None
+    full: float
+
+    @property
+    def enough(self) -> bool:
+        return self.expected is not None and self.total >= self.expected
+
+
+class Pager(Protocol):
+    """Values with two pure functions."""
+
+    def first(self) -> Params:
+        """The params of the first page."""
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        """Those of the next page; None: the end."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """No paging parameters: one answer holds all. A hasNextPage is believed nevertheless."""
+
+    def first(self) -> Params:
+        return {}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        return {"page": asked.get("page", 0) + 1} if page.more and tally.new else None
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """?limit=n&page=0,1,…  The server may cap the limit, ignore `page`, or leave out the flag."""
+
+    limit: int
+    sort: str | None = None
+
+    def first(self) -> Params:
+        return {"limit": self.limit, "page": 0, **({"sortBy": self.sort} if self.sort else {})}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        if page.more is False:
+            return None
+        if not tally.new:  # an empty page, or a server that answers the same page for ever
+            return None
+        if page.more is None and tally.enough and len(page.rows) < tally.full:
+            return None  # only both: a short page may be a capped one, and the count may be old
+        return {**asked, "page": asked["page"] + 1}
+
+
+@dataclass(frozen=True)
+class Cursored:
+    """?limit=n, then &cursor=…, until an answer has none.
+
+    https://streak.readme.io: contacts and organizations of a team.
+    """
+
+    limit: int
+
+    def first(self) -> Params:
+        return {"limit": self.limit}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        if not page.cursor or not page.rows:
+            return None
+        return {**asked, "cursor": page.cursor}
+
+
+@dataclass(frozen=True)
+class Tokened:
+    """?filters=…&direction=…&limit=n, then &nextPageToken=… alone, until an answer has none.
+
+    https://streak.readme.io/reference/get-timeline.
+    """
+
+    filters: str
+    direction: str
+    limit: int
+
+    def first(self) -> Params:
+        return {"filters": self.filters, "direction": self.direction, "limit": self.limit}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        return {"nextPageToken": page.cursor} if page.cursor and page.rows else None
+
+
+def parse_page(body: Any) -> Page:
+    """The rows of an answer, and what it says of further pages.
+
+    Raises WrongShape for anything but a list of objects.
+    """
+    envelope: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    rows = envelope.get("results") if envelope else body
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise WrongShape("a list of objects was expected")
+    more = FLAGS.get(str(envelope.get("hasNextPage")).lower())
+    cursor = envelope.get("cursor")
+    return Page(rows, more, str(cursor) if type(cursor) in (str, int) else None)
+
+
+def key_of(row: Mapping[str, Any], names: tuple[str, ...] = ("key",)) -> str | None:
+    """The row's own key, under the first of these names that has one; None where it has none."""
+    return next((key for name in names if isinstance(key := row.get(name), str) and key), None)
+
+
+def read_list(
+    pager: Pager,
+    ask: Callable[[Params], Page],
+    expected: int | None = None,
+    seen: set[str] | None = None,
+    identify: Callable[[Row], str | None] = key_of,
+) -> Generator[list[Row], None, bool]:
+    """One list, page by page: each row once, in the order sent. Returns whether it ended properly.
+
+    `expected`: how many rows there should be, where a counter tells; `seen`: may be shared by
+    several lists.  Raises EndlessList, and whatever `ask` raises.
+    """
+    seen = set() if seen is None else seen
+    cursors: set[str] = set()
+    restarted = False
+    total = brought = largest = barren = 0
+    params: Params | None = pager.first()
+    while params is not None:
+        try:
+            page = ask(params)
+        except Refused as refusal:
+            if restarted or not cursor_refused(params, refusal):
+                raise
+            restarted, params, cursors = True, pager.first(), set()
+            continue
+        fresh, new = _unseen(page.rows, seen, identify)
+        total, brought = total + new, brought + len(page.rows)
+        _check_end(brought, expected)
+        barren = 0 if new else barren + 1
+        yield fresh
+        tally = Tally(new, total, expected, largest or params.get("limit", float("inf")))
+        params = pager.after(params, page, tally)
+        largest = max(largest, len(page.rows))
+        if params is None:
+            return not page.more  # Streak says that there is more, but sends nothing new
+        cursor = params.get("cursor") or params.get("nextPageToken")
+        if (cursor and cursor in cursors) or barren >= MOST_BARREN:
+            return False  # a cursor that comes back would lead round in a circle
+        cursors.add(cursor or "")
+    return True
+
+
+def _unseen(
+    rows: list[Row], seen: set[str], identify: Callable[[Row], str | None]
+) -> tuple[list[Row], int]:
+    """The rows to hand on, and how many of them are progress: `seen` from now on.
+
+    Rows that cannot be identified are handed on, but a server could send these for ever.
+    """
+    fresh, new = [], 0
+    for row in rows:
+        key = identify(row)
+        if key is None:
+            fresh.append(row)
+        elif key not in seen:
+            seen.add(key)
+            fresh.append(row)
+            new += 1
+    return fresh, new
+
+
+def _check_end(brought: int, expected: int | None) -> None:
+    if expected is not None and brought > max(MOST_ROWS, TIMES_COUNTED * expected):
+        raise EndlessList(brought, expected)
+
+
+def collect(pages: Generator[list[Row], None, bool]) -> tuple[list[Row], bool]:
+    """All rows of a list, and whether it ended properly."""
+    rows: list[Row] = []
+    while True:
+        try:
+            rows += next(pages)
+        except StopIteration as end:
+            return rows, bool(end.value)
+
+
+def cursor_refused(params: Params, refusal: Refused) -> bool:
+    """Whether it was the cursor (they expire) that was refused, and not the list."""
+    return "cursor" in params and refusal.status in (400, 404, 422)

@@ -1,0 +1,340 @@
+"""The wire: a session of requests that reads answers as they come, within bounds of time and size.
+
+Two of the package's modules know requests and urllib3: this one and client.py.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import version
+from itertools import takewhile
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from source_streak.api.clock import Clock
+from source_streak.api.errors import Cause, RetryableFailure, StreakError, TooLarge
+
+Response = requests.Response  # for all others, who need not know where it comes from
+
+TIMEOUT = (5.0, 60.0)  # seconds to connect, and of silence in an answer
+SLOWEST = 1_000  # bytes a second, unpacked, of an answer that takes longer than such a silence
+PIECE = 65_536  # bytes read or unpacked at a time, at most
+CONNECTIONS = 40
+ROOM = 256 * 2**20  # bytes, unpacked, of all answers under way together
+ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
+PACKED = ("gzip", "x-gzip", "deflate")
+
+
+class Dripping(requests.exceptions.ReadTimeout):
+    """An answer that never pauses for long, and never ends."""
+
+
+class Crowded(requests.exceptions.RequestException):
+    """An answer that had to make room for those that came before it."""
+
+
+DAMAGED = "An answer of Streak arrived damaged."
+UNREACHABLE: tuple[tuple[type[Exception], Cause, str], ...] = (
+    # The first that fits counts: requests' classes inherit from each other.
+    (
+        requests.exceptions.SSLError,
+        Cause.OTHER,
+        "The certificate of Streak's address could not be verified: something between here and "
+        "Streak answers in its place, or the list of trusted authorities on this machine is out "
+        "of date.",
+    ),
+    (
+        requests.exceptions.ConnectTimeout,
+        Cause.STREAK,
+        "No connection to Streak came about within 5 seconds.",
+    ),
+    (
+        Dripping,
+        Cause.STREAK,
+        "An answer of Streak came so slowly, less than 1 KB a second, that its end was not waited "
+        "for.",
+    ),
+    (
+        Crowded,
+        Cause.CROWDED,
+        "Answers of Streak that arrived together took more memory than there is for them.",
+    ),
+    (
+        requests.exceptions.ReadTimeout,
+        Cause.STREAK,
+        "Streak did not answer within 60 seconds.",
+    ),
+    (
+        requests.exceptions.ChunkedEncodingError,
+        Cause.OTHER,
+        "The connection to Streak broke off in the middle of an answer.",
+    ),
+    (requests.exceptions.InvalidHeader, Cause.OTHER, DAMAGED),
+    (requests.exceptions.ContentDecodingError, Cause.OTHER, DAMAGED),
+    (
+        requests.exceptions.ConnectionError,
+        Cause.OTHER,
+        "The connection to Streak was refused or broke off.",
+    ),
+)
+NO_PROXY = "The proxy on the way to Streak could not be used."
+PROXY_REFUSED = "The proxy on the way to Streak refused to pass the request on ({})."
+PROXY_SAID = re.compile(r"Tunnel connection failed: (\d{3})")
+NO_SUCH_NAME = (
+    "The name of Streak's address could not be resolved: this machine has no network, "
+    "or its DNS does not work."
+)
+
+
+def trouble(problem: Exception) -> RetryableFailure | StreakError:
+    """Why a request got no answer: because of the network, or of this machine's settings."""
+    if isinstance(problem, requests.exceptions.RequestException):
+        if known := unreachable(problem):
+            return known
+    elif isinstance(problem, OSError):
+        return StreakError(
+            "The trusted authorities that this machine's environment names (REQUESTS_CA_BUNDLE, "
+            "CURL_CA_BUNDLE) cannot be read.",
+            "config_error",
+        )
+    return StreakError(  # quotes nothing: a proxy's address may hold a password
+        "The proxy that this machine's environment names (HTTPS_PROXY, ALL_PROXY) cannot be used, "
+        "or else the address in STREAK_API_URL: it is malformed, or of a kind that is not "
+        "supported, such as SOCKS.",
+        "config_error",
+    )
+
+
+def unreachable(problem: requests.exceptions.RequestException) -> RetryableFailure | None:
+    """For a request that got no answer; None for one that could not even be sent."""
+    if isinstance(problem, requests.exceptions.ProxyError):
+        # It may hold the failure of another kind, but then it is the proxy's.
+        said = PROXY_SAID.search(repr(problem))
+        return RetryableFailure(PROXY_REFUSED.format(said[1]) if said else NO_PROXY)
+    if "NameResolutionError" in repr(problem) or isinstance(problem.__context__, socket.gaierror):
+        return RetryableFailure(NO_SUCH_NAME)
+    found = (row for row in UNREACHABLE if isinstance(problem, row[0]))
+    return next((RetryableFailure(sentence, cause) for _, cause, sentence in found), None)
+
+
+class Room:
+    """How many bytes of answers are held at a time, from their arrival until they are used."""
+
+    def __init__(self, size: int = ROOM) -> None:
+        self._size = size
+        self._changed = threading.Condition()
+        self._held: dict[object, int] = {}  # by answer; the oldest first
+        self._waiting: dict[object, int] = {}  # for so many bytes more
+
+    def take(self, holder: object, size: int) -> None:
+        """So many bytes more, once there is room that no older answer waits for.
+
+        Raises TooLarge for an answer that needs more than all the room; Crowded where all wait for
+        each other: then the oldest goes on, and the others start anew.
+        """
+        with self._changed:
+            held = self._held.setdefault(holder, 0) + size
+            if held > self._size:
+                raise TooLarge(self._size)
+            if self._is_full(size) or self._older_waits(holder):
+                self._wait_for(holder, size)
+            self._held[holder] = held
+
+    def give_back(self, holder: object) -> None:
+        """All of it; may be called twice."""
+        with self._changed:
+            self._held.pop(holder, None)
+            self._changed.notify_all()
+
+    def _wait_for(self, holder: object, size: int) -> None:
+        self._waiting[holder] = size
+        self._changed.notify_all()  # the others see whether all wait now
+        try:
+            while self._is_full(size) or self._older_waits(holder):
+                if self._stuck() and holder != next(iter(self._held)):
+                    raise Crowded
+                self._changed.wait()
+        finally:
+            del self._waiting[holder]
+            self._changed.notify_all()
+
+    def _is_full(self, size: int) -> bool:
+        return sum(self._held.values()) + size > self._size
+
+    def _older_waits(self, holder: object) -> bool:
+        older = takewhile(lambda other: other != holder, self._held)
+        return any(other in self._waiting for other in older)
+
+    def _stuck(self) -> bool:
+        """Whether all wait for each other, the oldest included."""
+        all_wait = len(self._waiting) == len(self._held)
+        return all_wait and self._is_full(self._waiting[next(iter(self._held))])
+
+
+class Body:
+    """The body of an answer, in the place of urllib3's: requests reads `stream`, and closes.
+
+    Holds its room until the Response is closed, and what client.py has made of it.
+    """
+
+    def __init__(self, raw: Any, room: Room, clock: Clock) -> None:
+        self._raw, self._room, self._clock = raw, room, clock
+        self.parsed: list[Any] = []  # the JSON in it, once somebody has asked for that
+        self.nul_characters = 0  # that were taken out of it
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        """The body, whole. Raises exceptions of requests, and TooLarge."""
+        whole = io.BytesIO()
+        with ExitStack() as unfinished:
+            unfinished.callback(self.close)
+            for piece in self._pieces():
+                whole.write(piece)
+            unfinished.pop_all()
+        yield whole.getvalue()
+
+    def _pieces(self) -> Iterator[bytes]:
+        size, began = 0, self._clock.monotonic()
+        for piece in _unpacked(self._raw):
+            now = self._clock.monotonic()
+            if now - began > TIMEOUT[1] + size / SLOWEST:
+                raise Dripping
+            if piece:
+                self._room.take(self, len(piece))
+                size += len(piece)
+                began += self._clock.monotonic() - now  # waiting for room is not dripping
+                yield piece
+
+    def close(self) -> None:
+        """Let go of connection and room. requests calls this, or `release_conn` if all was read."""
+        self._raw.close()
+        self._room.give_back(self)
+
+    def release_conn(self) -> None:
+        """As urllib3's."""
+        self._raw.release_conn()
+        self._room.give_back(self)
+
+
+def _unpacked(raw: Any) -> Iterator[bytes]:
+    """The body as it comes, in pieces of bounded size; empty ones where nothing could be unpacked.
+
+    By ourselves: urllib3 goes on reading, without a look at the clock, until something comes out.
+    """
+    encoding = raw.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in PACKED:
+        yield from _wire(raw)
+        return
+    unpacker = zlib.decompressobj(ZLIB_OR_GZIP)
+    packed = b""
+    try:
+        for packed in _wire(raw):
+            rest = packed
+            while rest:
+                yield unpacker.decompress(rest, PIECE)
+                rest = unpacker.unconsumed_tail
+                if unpacker.eof and (rest := unpacker.unused_data):
+                    unpacker = zlib.decompressobj(ZLIB_OR_GZIP)  # a file of several members
+    except zlib.error as damage:
+        raise requests.exceptions.ContentDecodingError from damage
+    if packed and not unpacker.eof:
+        raise requests.exceptions.ChunkedEncodingError
+
+
+def _wire(raw: Any) -> Iterator[bytes]:
+    """The bytes as they come."""
+    try:
+        while piece := raw.read1(PIECE, decode_content=False):
+            yield piece
+    except urllib3.exceptions.ReadTimeoutError as silence:
+        # requests would call it a connection that broke off
+        raise requests.exceptions.ReadTimeout from silence
+
+
+class _Notifying:
+    """Says when a request has been written: between its slot and that, a handshake may lie."""
+
+    def __init__(self, on_the_wire: Callable[[], None], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_the_wire = on_the_wire
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        self._on_the_wire()
+
+
+class NotifyingConnection(_Notifying, HTTPConnection):
+    """Over plain text: to the sandbox on this machine."""
+
+
+class NotifyingTlsConnection(_Notifying, HTTPSConnection):
+    """Encrypted."""
+
+
+class StreamingAdapter(HTTPAdapter):
+    """Gives answers a bounded Body; requests would wait for their end, however long and large.
+
+    `on_the_wire` is called when a request has been written.
+    """
+
+    def __init__(self, on_the_wire: Callable[[], None], room: Room, clock: Clock) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=CONNECTIONS)
+        self._room, self._clock = room, clock
+        self._connections: dict[str, Any] = {
+            "http": partial(NotifyingConnection, on_the_wire),  # ignore-https-check: loopback only
+            "https": partial(NotifyingTlsConnection, on_the_wire),
+        }
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = self._connections[pool.scheme]
+        return pool
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        response = super().send(request, *args, **kwargs)
+        if response.status_code < 200:
+            # The answer proper follows: on this connection the next request would get it.
+            response.raw.close()
+            raise requests.exceptions.ChunkedEncodingError
+        # requests would look at the address, which may be unreadable, although it is not followed.
+        response.headers.pop("Location", None)
+        response.raw = Body(response.raw, self._room, self._clock)
+        return response
+
+
+class NoProxyAdapter(StreamingAdapter):
+    """To this machine itself, past any proxy of the environment.
+
+    A proxy would be another host, to which the key went unencrypted.
+    """
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        return super().send(request, *args, **{**kwargs, "proxies": {}})
+
+
+def session(
+    api_key: str, on_the_wire: Callable[[], None], room: Room, clock: Clock
+) -> requests.Session:
+    """One for all threads, as Streak wants it: the API key as user name, and no password.
+
+    https://streak.readme.io/reference/authentication
+    """
+    made = requests.Session()
+    made.auth = (api_key, "")
+    made.headers["User-Agent"] = f"source-streak/{version('airbyte-source-streak')}"
+    made.headers["Accept"] = "application/json, text/markdown;q=0.9, text/plain;q=0.8"
+    made.headers["Accept-Encoding"] = "gzip"
+    made.mount("https://", StreamingAdapter(on_the_wire, room, clock))
+    # config.py lets this be used on loopback alone, for the sandbox
+    made.mount("http://", NoProxyAdapter(on_the_wire, room, clock))  # ignore-https-check
+    return made

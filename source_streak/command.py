@@ -1,0 +1,78 @@
+"""The command line.
+
+Spec, check, discover, read. Wrong settings and files become sentences, never tracebacks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+from airbyte_cdk.sources.utils.schema_helpers import split_config
+from airbyte_cdk.utils import AirbyteTracedException
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+
+from source_streak.api.errors import StreakError
+from source_streak.source import SourceStreak
+from source_streak.stream import Failure
+
+T = TypeVar("T")
+LOGGER = logging.getLogger("airbyte.source-streak")
+
+
+class Entrypoint(AirbyteEntrypoint):
+    """The framework's, but a wrong setting is named in the sentence that says so."""
+
+    @staticmethod
+    def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
+        schema = source_spec.connectionSpecification
+        settings = split_config(config)[0]
+        known = schema["properties"]
+        if unknown := sorted(
+            name for name in settings if name not in known and not name.startswith("_")
+        ):
+            LOGGER.warning(
+                "There is no such setting: %s. It has no effect; those that there are: %s.",
+                *map(", ".join, (unknown, known)),
+            )
+        for error in Draft7Validator(schema).iter_errors(settings):
+            if error.validator == "pattern":
+                continue  # for the form; config.py says it in words
+            raise Failure(StreakError(_wrong_setting(error, known), "config_error"))
+
+    def check(self, source_spec: ConnectorSpecification, config: Any) -> Iterator[AirbyteMessage]:
+        """SUCCEEDED or FAILED; an outage is neither, and ends the command with its one error."""
+        messages: Iterator[AirbyteMessage] = iter(super().check(source_spec, config))
+        try:
+            for message in messages:
+                if not (message.trace and message.trace.error):  # the framework says it twice
+                    yield message
+        except AirbyteTracedException as failure:
+            if failure.failure_type is not FailureType.config_error:
+                LOGGER.error("Check could not be made: %s", failure.message)
+            raise
+
+
+def launch(arguments: list[str]) -> None:
+    """Run one command, as airbyte_cdk.entrypoint.launch does."""
+    entrypoint = Entrypoint(SourceStreak())
+    parsed = entrypoint.parse_args(arguments)
+    with PRINT_BUFFER:
+        for message in entrypoint.run(parsed):
+            print(f"{message}\n", end="")  # noqa: T201 # the protocol's channel
+
+
+def _wrong_setting(error: ValidationError, properties: Mapping[str, Any]) -> str:
+    if error.validator == "required":
+        missing = next(name for name in properties if error.message.startswith(f"'{name}'"))
+        return f'The setting "{properties[missing]["title"]}" ({missing}) is missing.'
+    name = str(error.path[0]) if error.path else ""
+    setting = properties.get(name, {})
+    is_secret = setting.get("airbyte_secret")
+    wrong = f"it has to be of the type {error.validator_value}" if is_secret else error.message
+    return f'The setting "{setting.get("title", name)}" ({name}) cannot be used: {wrong}.'

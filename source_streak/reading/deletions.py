@@ -1,0 +1,296 @@
+"""Which rows the destination holds, and which of them are gone from what was just read.
+
+Nothing is concluded from anything doubtful (evidence.py).  What is in no list any more, and so is
+not read at all, is the matter of missing.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+from source_streak.api.account import Account
+from source_streak.api.errors import Level, StreakError
+from source_streak.api.listings import Listing
+from source_streak.api.paging import Row, key_of
+from source_streak.incremental.fingerprint import recheck_slot
+from source_streak.incremental.state import StreamState
+from source_streak.reading.evidence import shortfall
+from source_streak.reading.facts import Facts
+from source_streak.reading.fetching import Answer
+from source_streak.reading.heartbeat import Record
+from source_streak.reading.mode import Mode
+from source_streak.reading.parents import Parent, key_columns
+from source_streak.records.shape import DAY_MS
+
+DELETED_AT = "_ab_cdc_deleted_at"  # what Airbyte's destinations take for a deletion
+MOST_SHORT = 20  # lists that are short of their counters; then it is the counters that are wrong
+UNLISTED_DAYS = 30  # after which what lives in no list is asked for again, where recheck_days is 0
+
+
+class Conclusion(NamedTuple):
+    """What one parent's answer says of rows that were delivered earlier."""
+
+    gone: list[str] = []  # their keys, to be told
+    settled: bool = True  # the parent need not be read again before it differs
+
+
+@dataclass
+class Counts:
+    """For the line at the stream's end."""
+
+    deleted: int = 0
+    suspected: int = 0
+    unlisted: int = 0
+    unknown: int = 0
+
+
+class Deletions:
+    """What one reading remembers and concludes of the rows of its stream. Used by its thread.
+
+    `remembers`: which rows go out; `tracks`: tells which are gone; `concludes`: in this sync, too.
+    """
+
+    def __init__(self, stream: Facts, account: Account, state: StreamState, mode: Mode) -> None:
+        self.stream, self.account, self.state = stream, account, state
+        self.counts = Counts()
+        self.own, self.source = key_columns(stream.parent)
+        # Whether a row that moves to another list leaves one behind.
+        self.by_source = stream.of_one_pipeline or self.source in stream.key_columns
+        self.remembers = stream.tells_deletions and not mode.whole
+        declared = mode.columns is None or DELETED_AT in mode.columns
+        self.tracks = self.remembers and account.config.track_deletions and declared
+        self._user = ""
+        self._short_lists = 0
+        self._moved: set[str] = set()  # parents that were delivered from another list
+        if self.remembers and account.config.track_deletions and not declared:
+            stream.logger.warning(
+                "%s: the configured schema has no column %s, so deletions are not told. "
+                "Refresh the connection's schema.",
+                *(stream.name, DELETED_AT),
+            )
+        if self.remembers and state.keys_given_up:
+            self.give_up()
+        self.concludes = self.tracks
+
+    def introduce(self, user: str) -> None:
+        """The API key's user, who may see other things than the one of the last sync.
+
+        Then nothing is concluded in this one. The state has a digest: the framework logs it, and
+        keys hold addresses.
+        """
+        self._user = blake2b(user.encode(), digest_size=8).hexdigest()
+        self.state.user = self.state.user or self._user
+        if self.state.user != self._user:
+            self.concludes = False
+            self.stream.logger.warning(
+                "%s: the API key belongs to another user than in the last sync. "
+                "Nothing is taken for deleted in this one.",
+                self.stream.name,
+            )
+
+    def end(self, delivered: int) -> None:
+        """The stream was read to its end: what it saw counts from now on. `delivered`: rows."""
+        self.state.user = self._user or self.state.user
+        self.state.sights.end()
+        self._say(delivered)
+
+    def give_up(self) -> None:
+        """The keys need more room than state has."""
+        self.state.give_up_keys()
+        self.remembers = self.tracks = self.concludes = False
+        self.stream.logger.warning(
+            "%s: so many rows that their keys have no room in the state (8 MB for all streams): "
+            "deletions are not told. How to leave such rows out, and what to do when there is "
+            'room again: docs/incremental.md, "Where keys were given up".',
+            self.stream.name,
+        )
+
+    def take_leave(self, missing: StreakError) -> bool:
+        """Whether a table whose pipeline is gone has rows to tell deleted.
+
+        Without them the stream fails.
+        """
+        known = self.tracks and bool(self.state.delivered.scopes())
+        if known:
+            self.stream.logger.warning(
+                "%s: %s Its rows are told deleted, once this is certain.",
+                *(self.stream.name, missing.sentence),
+            )
+        return known
+
+    # --- Before rows are read
+
+    def prepare(self, lists: Iterable[Listing]) -> None:
+        """Take up what earlier syncs know of these lists. Before `remember` and `expects`."""
+        if not self.remembers:
+            return
+        good = {listing.key for listing in lists}
+        if not self.by_source or self.account.config.start is not None:
+            self._follow_moves(good)
+        for scope in good:
+            if self.tracks:
+                self.state.forget(scope, self.state.untold.parents(scope))
+            if self.stream.parent is Level.CONTACT and self.state.start_moved_forward:
+                self._leave_out(scope)
+
+    def _follow_moves(self, good: set[str]) -> None:
+        """Take over what was delivered of rows that are listed elsewhere now.
+
+        Rows that carry their list's key stay behind.
+        """
+        delivered = self.state.delivered
+        for scope in delivered.scopes():
+            for key in [*delivered.parents(scope)]:
+                now = self.account.where(self.stream.parent, key)
+                if now is not None and now != scope and now in good:
+                    self._moved.add(key)
+                    if not self.by_source:
+                        self.move(key, scope, now)
+
+    def _leave_out(self, scope: str) -> None:
+        """Contacts that a start date moved forward leaves out of the list are not missing."""
+        for key in [*self.state.delivered.parents(scope)]:
+            if self.account.where(self.stream.parent, key) is None:
+                self.note_unlisted(scope, key)
+
+    def not_listed(self, listing: Listing) -> Iterator[str]:
+        """What was delivered from a list and is in none now.
+
+        It stays in the ledger until it is known what became of it.
+        """
+        known = self.state.delivered.parents(listing.key) if self.remembers else ()
+        return (key for key in known if self.account.where(self.stream.parent, key) is None)
+
+    def remember(self, scope: str, key: str, rows: Iterable[str]) -> None:
+        """Keys of rows that are about to go out."""
+        if self.remembers:
+            self.state.delivered.remember(scope, key, rows)
+
+    def was_delivered(self, scope: str, key: str) -> bool:
+        """Whether an earlier sync delivered rows of it. Where keys are given up, it may seem so."""
+        if not self.remembers:
+            return self.state.knows(scope, key)
+        return key in self._moved or self.state.delivered.holds(scope, key)
+
+    def keys_of(self, rows: Iterable[Row]) -> list[str]:
+        """The keys of rows as Streak sends them."""
+        if not self.stream.row_keys:
+            return []
+        return [key for row in rows if (key := key_of(row, self.stream.key_names))]
+
+    def expects(self, parent: Parent) -> bool:
+        """Whether rows were delivered that may be gone, although the counter is 0.
+
+        Then it is no reason not to ask.
+        """
+        scope = parent.keys[self.source]
+        known = self.remembers and bool(self.state.delivered.rows(scope, parent.key))
+        if known and not self.tracks:
+            self.state.untold.remember(scope, parent.key)
+        return known and self.tracks
+
+    # --- While rows are read
+
+    def conclude(self, answer: Answer, now: set[str]) -> Conclusion:
+        """Of one parent's rows: which of those delivered earlier are not there any more.
+
+        `now`: the keys of the rows that were just delivered.
+        """
+        scope, key = answer.parent.keys[self.source], answer.parent.key
+        gone = self.state.delivered.rows(scope, key) - now
+        doubtful = self._is_doubtful(answer, len(now), bool(gone))
+        if not self.tracks:
+            self._remember_untold(answer.parent, now)
+        elif gone and (doubtful or answer.ended_early or not self.concludes):
+            self.remember(scope, key, now)
+            self.counts.suspected += len(gone)
+            early = answer.ended_early and self.state.sights.seen_before(f"early:{key}")
+            return Conclusion(settled=early)
+        else:
+            self.state.delivered.replace(scope, key, now)
+            self.state.untold.forget(scope, [key])
+            self.counts.deleted += len(gone)
+        self._short_lists += doubtful
+        settled = not doubtful or self._short_lists > MOST_SHORT
+        return Conclusion(sorted(gone) if self.tracks else [], settled)
+
+    def _is_doubtful(self, answer: Answer, there_are: int, something_is_gone: bool) -> bool:
+        """Whether a list is short of what its box counts, and was not an hour ago."""
+        if not self.stream.endpoint:
+            return False
+        expected = self.stream.expected(answer.parent.row)
+        what, sights = f"rows:{answer.parent.key}", self.state.sights
+        short = shortfall(expected, there_are)
+        if short and (something_is_gone or expected) and not sights.seen_before(what, short):
+            return True
+        sights.unsee(what)
+        return False
+
+    def _remember_untold(self, parent: Parent, now: set[str]) -> None:
+        """Deletions are not tracked: what is gone is told once they are."""
+        scope, key = parent.keys[self.source], parent.key
+        self.remember(scope, key, now)
+        # Empty rows of what is unset are no rows of a full refresh.
+        right = now if self.stream.endpoint else set(self.stream.keys_in(parent.row))
+        if self.state.delivered.rows(scope, key) - right:
+            self.state.untold.remember(scope, key)
+
+    def tombstone(self, keys: Mapping[str, str], row: str) -> Record:
+        """The record that removes a row: its primary key, its cursor, and when it was missed."""
+        *others, own = self.stream.key_columns
+        read_at = self.state.read_at
+        return {
+            **{name: keys[name] for name in others},
+            own: row,
+            self.stream.cursor_column: read_at,
+            DELETED_AT: read_at,
+        }
+
+    # --- What lives on and is in no list
+
+    def note_unlisted(self, scope: str, key: str) -> None:
+        """Ask for it again on its recheck slot, and not before."""
+        self.state.unlisted.replace(scope, key, [self._slot(key)])
+
+    def is_unlisted(self, scope: str, key: str) -> bool:
+        """Whether it lived on when it was asked for, and its recheck slot has not come since."""
+        return self._slot(key) in self.state.unlisted.rows(scope, key)
+
+    def _slot(self, key: str) -> str:
+        days = self.account.config.recheck_days or UNLISTED_DAYS
+        return str(recheck_slot(key, self.account.clock.now() // DAY_MS, days))
+
+    # --- The same, of a whole parent
+
+    def move(self, key: str, old_scope: str, new_scope: str) -> None:
+        """It is in another list now, and its rows with it."""
+        self.state.delivered.move(key, old_scope, new_scope)
+        for remembered in (self.state.unlisted, self.state.untold):
+            remembered.forget(old_scope, [key])
+
+    def forget(self, scope: str, key: str) -> None:
+        """All its rows were told deleted."""
+        state = self.state
+        for remembered in (state.delivered, state.unlisted, state.untold):
+            remembered.forget(scope, [key])
+        state.sights.unsee_all_of(key)
+
+    def _say(self, delivered: int) -> None:
+        """One line at the stream's end."""
+        counts, name, log = self.counts, self.stream.name, self.stream.logger
+        numbers = (delivered, counts.deleted, counts.suspected, counts.unlisted)
+        log.info(
+            "%s: %s delivered, %s deleted, %s suspected, %s unlisted.",
+            *(name, *map("{:,}".format, numbers)),
+        )
+        if counts.unknown:
+            log.warning(
+                "%s: %s in no list any more, but Streak gave no answer by key that can be "
+                "believed, "
+                "or there were more than 1,000 to ask for in one sync. They stay as they are and "
+                "are asked for in the next sync.",
+                *(name, f"{counts.unknown:,}"),
+            )

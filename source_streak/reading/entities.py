@@ -1,0 +1,290 @@
+"""Rows of long lists (boxes, contacts, organizations) and what hangs on each of them.
+
+Only what differs is read.
+
+Keys before rows: the state that says which rows may have been delivered goes out before them, their
+fingerprints after them.  So a sync that is killed anywhere forgets no deletion, and the next one
+reads what it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from source_streak.api import errors
+from source_streak.api.account import Account
+from source_streak.api.errors import Action, StreakError
+from source_streak.api.listings import KINDS, Listing
+from source_streak.api.paging import Row
+from source_streak.incremental.fingerprint import stamps
+from source_streak.incremental.state import StreamState
+from source_streak.reading.deletions import Deletions
+from source_streak.reading.facts import Facts
+from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
+from source_streak.reading.heartbeat import Item, Record
+from source_streak.reading.missing import Missing
+from source_streak.reading.mode import Mode
+from source_streak.reading.parents import Parent, rows_of
+from source_streak.reading.plan import Plan
+from source_streak.reading.reading import Reading
+
+# Lists that are empty against their counters; then the counters are no longer believed.
+MOST_EMPTY = 20
+# Of answers that wait for the state that holds their keys.
+ROWS_TOGETHER, SECONDS_TOGETHER = 5_000, 60.0
+DAY_MS = 86_400_000
+
+
+class EntityReading(Reading):
+    """One stream of boxes, contacts or organizations, or of what hangs on them."""
+
+    def __init__(
+        self, stream: Facts, account: Account, state: StreamState, mode: Mode, plan: Plan
+    ) -> None:
+        super().__init__(stream, account, state, mode)
+        kind = KINDS[stream.parent]
+        self.noun, self.scopes = kind.noun, f"{kind.source.removesuffix('Key')}s"
+        state.things = (self.noun, self.scopes)
+        self.plan = plan
+        self.deletions = Deletions(stream, account, state, mode)
+        self.missing = Missing(self.deletions, account, self.heart)
+        self._empty_twice = 0
+        # Read from an answer by key, so that the ledger does not have them.
+        self._unlisted: frozenset[str] = frozenset()
+        self._gathered: list[Answer] = []
+        self._gathered_rows, self._gathered_since = 0, 0.0
+
+    def steps(self) -> Iterator[Item]:
+        account, level = self.account, self.stream.parent
+        self.ready = False
+        missing = yield from self.heart.wait_for(partial(self.stream.prepare, account))
+        self.ready = missing is None
+        lists = yield from self.heart.wait_for(self._good_lists)
+        if missing and not self.deletions.take_leave(missing):
+            raise missing
+        yield from self._compare(lists)
+        self.heart.begin(self.noun, sum(len(listing.keys) for listing in lists))
+        set_aside = yield from self._read(rows_of(lists), Doubts())
+        late = self.stream.select_listings(
+            (yield from self.heart.wait_for(partial(account.ask_again, level)))
+        )
+        yield from self._compare(late)
+        set_aside += yield from self._read(rows_of(late), Doubts())
+        again = [answer.parent for answer in set_aside]
+        still = yield from self._read(again, Doubts(patience=0.0))
+        self._judge_set_aside(len(again), still)
+        moved = yield from self.missing.items()
+        self._unlisted = frozenset(parent.key for parent in moved)
+        yield from self._read(moved, Doubts(patience=0.0))
+        if not self.whole:
+            self.deletions.end(self.heart.records)
+        if bad := self.stream.select_listings(account.bad_listings(level)):
+            problems = {listing.name: listing.problem for listing in bad if listing.problem}
+            self.say_skipped(self.scopes.removesuffix("s"), problems)
+
+    def _good_lists(self) -> list[Listing]:
+        """Blocks."""
+        if self.deletions.remembers:
+            self.deletions.introduce(self.account.user())
+        return self.stream.select_listings(self.account.good_listings(self.stream.parent))
+
+    # --- Which of them are read
+
+    def _compare(self, lists: list[Listing]) -> Iterator[Item]:
+        """Find out which rows differ.
+
+        State follows at once, before the first record: it takes back what it says of those that
+        differ. Otherwise a change that was delivered just before a kill, and undone before the next
+        sync, would look as if nothing had happened.
+        """
+        if self.whole or not lists:
+            return
+        self.state.share = self.plan.share_of(self.stream, self.account)
+        self.state.listing(listing.key for listing in lists)
+        every = self.account.good_listings(self.stream.parent)
+        total = sum(len(listing.keys) for listing in self.stream.select_listings(every))
+        self.deletions.prepare(lists)
+        for listing in lists:
+            keep = self.deletions.not_listed(listing)
+            self.state.compare(listing.key, self._visible(listing), total, keep)
+            if self.heart.is_due:
+                yield from self.heart.beat("Comparing")
+        if not self.state.keys_fit():
+            self.deletions.give_up()
+        yield self.heart.checkpoint()
+
+    def _visible(self, listing: Listing) -> Iterator[tuple[str, Any]]:
+        """Key, and what decides its rows in this stream, of each row that is to be delivered."""
+        stream, scope = self.stream, listing.key
+        names = stream.names_in(listing.source)
+        keys_first = self.deletions.remembers and not stream.endpoint
+        for row in listing.rows():
+            if not self._too_old(row, scope):
+                if keys_first:
+                    self.deletions.remember(scope, row["key"], stream.keys_in(row))
+                yield row["key"], stream.visible(row, names, scope)
+
+    def _too_old(self, row: Row, scope: str) -> bool:
+        """Whether all its times lie before the start date. What was delivered once is read on."""
+        start = self.account.config.start
+        if start is None or max(stamps(row), default=start) >= start:
+            return False
+        return self.whole or not self.deletions.was_delivered(scope, row["key"])
+
+    def _to_read(self, parent: Parent) -> bool:
+        if self._too_old(parent.row, parent.scope):
+            return False
+        return self.whole or self.state.differs(parent.scope, parent.key)
+
+    def _pending(self, parents: Iterable[Parent]) -> Iterator[Parent | None]:
+        """Those to be read; None now and then, for there may be very many others."""
+        for parent in parents:
+            if self.heart.is_due:
+                yield None
+            can_have_rows = self.stream.can_have_rows(parent.row)
+            if not self._to_read(parent):
+                self.left_out.refusals.delivered += not self.whole and can_have_rows
+                self.heart.done += 1
+            elif self.stream.endpoint and not can_have_rows and not self.deletions.expects(parent):
+                self._delivered(parent)
+                self.heart.done += 1
+            else:
+                yield parent
+
+    def _delivered(self, parent: Parent) -> None:
+        if not self.whole and parent.key not in self._unlisted:
+            self.state.mark_delivered(parent.scope, parent.key)
+
+    # --- Parents > answers > records
+
+    def _read(
+        self, parents: Iterable[Parent], doubts: Doubts
+    ) -> Generator[Item, None, list[Answer]]:
+        """As Reading._read. What was answered is delivered, whatever comes after it."""
+        set_aside: list[Answer] = []
+        try:
+            yield from self._read_into(set_aside, parents, doubts)
+        except StreakError:
+            yield from self._flush()
+            raise
+        yield from self._flush()
+        return set_aside
+
+    def _read_into(
+        self, set_aside: list[Answer], parents: Iterable[Parent], doubts: Doubts
+    ) -> Iterator[Item]:
+        for answer in self._answers(parents, doubts):
+            if answer is None or self.heart.is_due:
+                yield from self._flush_if_due()
+                yield from self.heart.beat()
+            if answer is None:
+                continue
+            self.heart.done += 1
+            if answer.refusal is None:
+                self.left_out.refusals.answered += 1
+                self.left_out.ended_early += answer.ended_early
+                self._empty_twice += answer.empty_twice
+                yield from self._take(answer)
+                continue
+            action = yield from self.decide(answer.refusal)
+            if action is not Action.GONE:
+                set_aside.append(answer)
+            if doubts.patience is None:
+                self.left_out.refusals.note(answer.refusal, action)
+
+    def _answers(self, parents: Iterable[Parent], doubts: Doubts) -> Iterator[Answer | None]:
+        pending = self._pending(parents) if doubts.patience is None else iter(parents)
+        if not self.stream.endpoint:
+            return (parent and Answer(parent, self._rows(parent)) for parent in pending)
+        client = self.account.client
+        work = partial(self._fetch, doubts)
+        return rolling(client.pool, work, pending, 3 * client.threads, self.account.clock)
+
+    def _fetch(self, doubts: Doubts, parent: Parent) -> Answer:
+        """Runs in a worker thread."""
+        believed = not self.stream.expected(parent.row) or self._empty_twice >= MOST_EMPTY
+        scope = parent.scope
+        asked = parent
+        last = self.state.last_read
+        if self.stream.reads_since and last and self.state.knows(scope, parent.key):
+            asked = parent._replace(keys={**parent.keys, "since": str(last - DAY_MS)})
+        answer = fetch(
+            self.stream, self.account.access, asked, replace(doubts, believe_empty=believed)
+        )
+        return replace(answer, parent=parent)
+
+    def _rows(self, parent: Parent) -> Iterable[Row]:
+        """The rows that are in a parent.
+
+        With deletions not told, empty ones for what is unset now.
+        """
+        rows = self.stream.rows(parent)
+        if self.whole or self.state.first or self.deletions.tracks:
+            return rows
+        return chain(rows, self.stream.unset_rows(parent))
+
+    def _take(self, answer: Answer) -> Iterator[Item]:
+        """Deliver an answer; where its rows' keys have to go out first, it waits for others."""
+        if not (self.stream.endpoint and self.deletions.remembers):
+            yield from self._deliver(answer)
+            return
+        rows = list(answer.rows)
+        self._gathered_since = self._gathered_since or self.account.clock.monotonic()
+        self._gathered.append(replace(answer, rows=rows))
+        self._gathered_rows += len(rows)
+        yield from self._flush_if_due()
+
+    def _flush_if_due(self) -> Iterator[Item]:
+        if not self._gathered:
+            return
+        waited = self.account.clock.monotonic() - self._gathered_since
+        if self._gathered_rows >= ROWS_TOGETHER or waited >= SECONDS_TOGETHER:
+            yield from self._flush()
+
+    def _flush(self) -> Iterator[Item]:
+        """Keys, state, rows."""
+        if not self._gathered:
+            return
+        for answer in self._gathered:
+            scope = answer.parent.scope
+            self.deletions.remember(scope, answer.parent.key, self.deletions.keys_of(answer.rows))
+        if not self.state.keys_fit():
+            self.deletions.give_up()
+        yield self.heart.checkpoint()
+        for answer in self._gathered:
+            yield from self._deliver(answer)
+        self._gathered, self._gathered_rows, self._gathered_since = [], 0, 0.0
+
+    def _deliver(self, answer: Answer) -> Iterator[Record]:
+        parent = answer.parent
+        if self.whole or not self.stream.row_keys:
+            yield from self.records(parent, answer.rows)
+            self._delivered(parent)
+            return
+        column = self.stream.key_columns[-1]
+        now: set[str] = set()
+        for record in self.records(parent, answer.rows):
+            now.add(str(record[column]))
+            yield record
+        conclusion = self.deletions.conclude(answer, now)
+        for key in conclusion.gone:
+            yield self.deletions.tombstone(parent.keys, key)
+        if conclusion.settled:
+            self._delivered(parent)
+
+    # --- What was refused
+
+    def _judge_set_aside(self, asked: int, still: list[Answer]) -> None:
+        """A full refresh without the rows of a box must not end green.
+
+        The destination would erase them.
+        """
+        refusals = self.left_out.refusals
+        refusals.set_aside -= asked - len(still)
+        refusals.check(at_end=True)
+        if self.whole and still:
+            raise errors.rows_missing(self.what, self.noun, len(still), still[-1].refusal)

@@ -1,0 +1,142 @@
+"""One parent's list, and many of them at a time.
+
+Answers come in the parents' order. Workers write nothing that is shared.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from source_streak.api.access import Access
+from source_streak.api.clock import Clock
+from source_streak.api.errors import Level, Refused, Unanswered
+from source_streak.api.paging import Page, Pager, Params, Row, collect, key_of, read_list
+from source_streak.api.transport import Response
+from source_streak.reading.heartbeat import LOOK_EVERY
+from source_streak.reading.parents import ENTITIES, Parent
+
+
+class Asked(Protocol):
+    """What a stream says of its requests: the hooks of HttpStream, and a few facts."""
+
+    parent: Level
+    pager: Pager
+    key_names: tuple[str, ...]
+
+    def path(self, *, stream_slice: Mapping[str, Any] | None = None) -> str: ...
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Params: ...
+
+    def parse_response(self, response: Response) -> Iterable[Mapping[str, Any]]: ...
+
+    def next_page_token(self, response: Response) -> Mapping[str, Any] | None: ...
+
+    def expected(self, row: Row) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one parent: its rows, or why there are none."""
+
+    parent: Parent
+    rows: Iterable[Row] = ()
+    refusal: Refused | Unanswered | None = None
+    ended_early: bool = False
+    empty_twice: bool = False
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """How a list is asked for.
+
+    `patience`: as Client.get; `believe_empty`: an empty list is not asked for again.
+    """
+
+    patience: float | None = None
+    believe_empty: bool = False
+
+
+def fetch(stream: Asked, access: Access, parent: Parent, doubts: Doubts) -> Answer:
+    """One parent's whole list. Runs in a worker thread."""
+    path = stream.path(stream_slice=parent.keys)
+    empty_twice = False
+
+    def ask(token: Params) -> Page:
+        params = stream.request_params(stream_slice=parent.keys, next_page_token=token)
+        read = partial(page_of, stream)
+        return access.get(
+            path, params, read, alone=stream.parent in ENTITIES, patience=doubts.patience
+        )
+
+    def page(token: Params) -> Page:
+        nonlocal empty_twice
+        first = ask(token)
+        if first.rows or doubts.believe_empty or token != stream.pager.first():
+            return first
+        second = ask(token)
+        empty_twice = not second.rows
+        return second
+
+    pages = read_list(
+        stream.pager,
+        page,
+        stream.expected(parent.row),
+        identify=lambda row: key_of(row, stream.key_names),
+    )
+    try:
+        rows, whole = collect(pages)
+    except (Refused, Unanswered) as refusal:
+        return Answer(parent, refusal=refusal)
+    return Answer(parent, rows, ended_early=not whole, empty_twice=empty_twice)
+
+
+def page_of(stream: Asked, response: Response) -> Page:
+    """An answer, cut by the stream's own hooks. Raises WrongShape for one to be asked for again."""
+    token = stream.next_page_token(response) or {}
+    return Page(
+        [dict(row) for row in stream.parse_response(response)],
+        token.get("more"),
+        token.get("cursor"),
+    )
+
+
+def rolling(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Parent], Answer],
+    parents: Iterator[Parent | None],
+    ahead: int,
+    clock: Clock,
+) -> Iterator[Answer | None]:
+    """Do the work for all parents, `ahead` of them under way at a time.
+
+    The answers in their order, None while waiting.
+    """
+    pending: deque[Future[Answer]] = deque()
+    try:
+        while True:
+            for parent in parents if len(pending) < ahead else ():
+                if parent is None:
+                    yield None
+                    continue
+                pending.append(pool.submit(work, parent))
+                if len(pending) >= ahead:
+                    break
+            if not pending:
+                return
+            if clock.wait(pending[0], LOOK_EVERY):
+                yield pending.popleft().result()
+            else:
+                yield None
+    finally:
+        for future in pending:
+            future.cancel()

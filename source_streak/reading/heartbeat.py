@@ -1,0 +1,119 @@
+"""What people and the platform hear while time passes.
+
+Log lines, state, and that Streak asked to wait.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterator, Mapping
+from enum import Enum
+from typing import Any, NamedTuple, TypeVar
+
+import pendulum
+
+from source_streak.api.account import Account
+
+T = TypeVar("T")
+LOOK_EVERY = 0.5  # seconds between two looks at the clock
+SAY_EVERY = 30.0  # seconds between two lines in the log
+FIRST_STATE, LONGEST_WITHOUT_STATE = (
+    4.0,
+    60.0,
+)  # seconds; early states, so that a sync that is cut off has not been in vain
+
+
+class Signal(Enum):
+    """What a reading yields between records."""
+
+    CHECKPOINT = "write state: it covers the records so far, and no others"
+    RESUMED = "the wait that Streak asked for is over"
+
+
+class Limited(NamedTuple):
+    """Everybody waits because Streak said so, until `until` (epoch milliseconds)."""
+
+    until: int
+
+
+Record = dict[str, Any]
+Item = Record | Signal | Limited
+
+
+class Heartbeat:
+    """Counts what one stream has done, and yields what is to be said of it. Used by one thread."""
+
+    def __init__(self, account: Account, log: logging.Logger) -> None:
+        self.records = 0
+        self.done = 0  # parents that were asked, or whose rows were read
+        self._account, self._clock, self._log = account, account.clock, log
+        self._things, self._total = "", 0
+        self._started = self._said = self._stated = self._clock.monotonic()
+        self._interval = FIRST_STATE
+        self._next_look = float("-inf")
+        self._limited = False
+
+    def begin(self, things: str, total: int) -> None:
+        """What is read one by one from now on, and how many there are."""
+        self._things, self._total = things, total
+        self._started = self._said = self._clock.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether `beat` has something to look at; cheap, to be asked often."""
+        return self._clock.monotonic() >= self._next_look
+
+    def beat(self, waiting_for: str = "") -> Iterator[Item]:
+        """A log line every half minute, state every minute, and what Streak's limit does."""
+        now = self._clock.monotonic()
+        self._next_look = now + LOOK_EVERY
+        if now - self._said >= SAY_EVERY:
+            self._said = now
+            self._log.info(self.sentence(now, waiting_for))
+        until = self._account.client.rate_limited_until
+        if until is not None and not self._limited:
+            yield Limited(until)
+        elif until is None and self._limited:
+            yield Signal.RESUMED
+        self._limited = until is not None
+        if now - self._stated >= self._interval:
+            self._interval = min(2 * self._interval, LONGEST_WITHOUT_STATE)
+            yield self.checkpoint()
+
+    def checkpoint(self) -> Signal:
+        """State is written now."""
+        self._stated = self._clock.monotonic()
+        return Signal.CHECKPOINT
+
+    def wait_for(self, work: Callable[[], T]) -> Generator[Item, None, T]:
+        """Do blocking work off this thread, which goes on beating and can be interrupted."""
+        future = self._account.background.submit(work)
+        while not self._clock.wait(future, LOOK_EVERY):
+            listed = self._account.rows_listed()
+            yield from self.beat(
+                f"Listing, {listed:,} rows so far" if listed else "Waiting for Streak"
+            )
+        return future.result()
+
+    def sentence(self, now: float, waiting_for: str = "") -> str:
+        """How far the stream is.
+
+        `120 of 400 boxes read, 3,000 records so far. About 2 minutes still.`
+        """
+        if waiting_for:
+            return f"{waiting_for}; {self.records:,} records so far."
+        if not self._total:
+            return f"{self.records:,} records so far."
+        left = (now - self._started) / self.done * (self._total - self.done) if self.done else None
+        still = (
+            f" About {pendulum.duration(seconds=max(1, round(left))).in_words()} still."
+            if left is not None
+            else ""
+        )
+        read = f"{self.done:,} of {self._total:,} {self._things} read"
+        return f"{read}, {self.records:,} records so far.{still}"
+
+
+def names(counts: Mapping[str, int]) -> str:
+    """The counted names, sorted, for a log line."""
+    return ", ".join(sorted(counts))

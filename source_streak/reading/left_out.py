@@ -1,0 +1,54 @@
+"""What a stream could not deliver as it is, counted while it is read and said once at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from source_streak.api.errors import Refusals
+from source_streak.reading.heartbeat import names
+from source_streak.records.shape import Shape
+
+
+@dataclass
+class LeftOut:
+    """The counts of one reading."""
+
+    refusals: Refusals
+    without_key: int = 0  # rows
+    ended_early: int = 0  # lists
+    misshapen: Counter[str] = field(
+        default_factory=Counter
+    )  # values of custom fields, by the field's type
+
+    def sentences(self, shape: Shape) -> Iterator[str]:
+        """One warning for each kind of thing."""
+        other, misfits = shape.other, sum(shape.misfits.values())
+        for count, one, many, why in (
+            (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
+            (
+                *(self.refusals.set_aside, "box", "boxes"),
+                "refused or failed, also when asked again: the rows of this stream for it are "
+                "missing",
+            ),
+            (self.without_key, "row", "rows", "left out, without a key"),
+            (
+                *(self.ended_early, "list", "lists"),
+                "said to have more pages, on which Streak sends nothing new: what it sent is used",
+            ),
+            (
+                misfits,
+                "value",
+                "values",
+                f"that did not fit the column, kept in {other} ({names(shape.misfits)})",
+            ),
+            (
+                *(sum(self.misshapen.values()), "value", "values"),
+                "not of the shape that the field's type has, kept as text in textValue and "
+                "rawValue "
+                f"({names(self.misshapen)})",
+            ),
+        ):
+            if count:
+                yield f"{count:,} {one if count == 1 else many} {why}."

@@ -1,0 +1,215 @@
+"""The life of a row, from top to bottom: parents > answers > rows > records > what was left out.
+
+A Reading reads one stream once, in one sync, and is dropped at its end.  What differs is a method
+of a subclass: here for rows that hang on the account, a team or a pipeline; in entities.py for rows
+of long lists and what hangs on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from functools import cached_property, partial
+from typing import Any
+
+from source_streak.api import errors
+from source_streak.api.account import Account
+from source_streak.api.errors import Action, Level, Refusals, Refused, StreakError, Unanswered
+from source_streak.api.paging import Row, key_of
+from source_streak.incremental.state import StreamState
+from source_streak.reading.facts import Facts
+from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
+from source_streak.reading.heartbeat import Heartbeat, Item, Record, names
+from source_streak.reading.left_out import LeftOut
+from source_streak.reading.mode import Mode
+from source_streak.reading.parents import Parent, parents_of
+from source_streak.records.shape import Shape
+
+PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey", "contactKey", "organizationKey")
+
+
+class Reading:
+    """Rows that hang on the account, a team or a pipeline.
+
+    Each parent's list is asked for, or its rows are in it already.
+    """
+
+    def __init__(self, stream: Facts, account: Account, state: StreamState, mode: Mode) -> None:
+        self.stream, self.account, self.state, self.mode = stream, account, state, mode
+        self.whole = mode.whole
+        self.ready = True  # the columns are known
+        self.what = stream.name.replace("_", " ")
+        self.heart = Heartbeat(account, stream.logger)
+        self.left_out = LeftOut(Refusals(self.what))
+        self._emitted: set[tuple[Any, ...]] = set()
+        self._one_key = stream.key_columns[0] if len(stream.key_columns) == 1 else None
+        self._within_parent = any(name in PARENT_KEYS for name in stream.key_columns)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The columns; of a table they are known once its pipeline is."""
+        return self.stream.shape
+
+    @cached_property
+    def _carries(self) -> tuple[str, ...]:
+        return tuple(name for name in PARENT_KEYS if name in self.shape.names)
+
+    @cached_property
+    def _columns(self) -> frozenset[str] | None:
+        """The only columns that are delivered, where the connection has left some out."""
+        columns = self.mode.columns
+        if columns is None or self.shape.names <= columns:
+            return None
+        return columns.union(self.stream.key_columns, [self.stream.cursor_column])
+
+    def items(self) -> Iterator[Item]:
+        """Records, and signals between them. Raises StreakError where the stream fails."""
+        try:
+            yield from self.steps()
+        finally:
+            self._say_what_was_left_out()
+
+    def steps(self) -> Iterator[Item]:
+        """The reading, step by step."""
+        parents = yield from self.heart.wait_for(
+            partial(parents_of, self.account, self.stream.parent)
+        )
+        self.heart.begin(f"{self.stream.parent.value}s", len(parents))
+        set_aside = yield from self._read(
+            parents, Doubts(believe_empty=self.stream.parent is Level.PIPELINE)
+        )
+        # An empty newsfeed is believed: of pipelines there may be thousands with nothing in them.
+        still = yield from self._read(
+            [answer.parent for answer in set_aside], Doubts(believe_empty=True)
+        )
+        yield from self._judge(still)
+
+    def _read(
+        self, parents: Iterable[Parent], doubts: Doubts
+    ) -> Generator[Item, None, list[Answer]]:
+        """Returns the answers that were refused or failed."""
+        set_aside: list[Answer] = []
+        for answer in self._answers(parents, doubts):
+            if answer is None or self.heart.is_due:
+                yield from self.heart.beat()
+            if answer is None:
+                continue
+            self.heart.done += 1
+            if answer.refusal is None:
+                self.left_out.ended_early += answer.ended_early
+                yield from self.records(answer.parent, self.wanted(answer))
+            else:
+                yield from self.decide(answer.refusal)
+                set_aside.append(answer)
+        return set_aside
+
+    def _answers(self, parents: Iterable[Parent], doubts: Doubts) -> Iterator[Answer | None]:
+        if not self.stream.endpoint:
+            return (Answer(parent, self.stream.rows(parent)) for parent in parents)
+        client = self.account.client
+        work = partial(fetch, self.stream, self.account.access, doubts=doubts)
+        return rolling(client.pool, work, iter(parents), 3 * client.threads, self.account.clock)
+
+    def wanted(self, answer: Answer) -> Iterable[Row]:
+        """The rows of an answer that are to be delivered."""
+        return answer.rows
+
+    def decide(self, refusal: Refused | Unanswered) -> Generator[Item, None, Action]:
+        """Returns SKIP or GONE; raises StreakError where the stream has to end."""
+        work = partial(self.account.decide, refusal, self.stream.parent, self.what)
+        return (yield from self.heart.wait_for(work))
+
+    # --- Rows > records
+
+    def records(self, parent: Parent, rows: Iterable[Row]) -> Iterator[Record]:
+        """One parent's rows as records; no primary key comes twice."""
+        stream, columns = self.stream, self._columns
+        emitted = set() if self._within_parent else self._emitted
+        carried = {name: parent.keys[name] for name in self._carries if name in parent.keys}
+        self.left_out.misshapen.update(stream.misshapen(parent))
+        for row in rows:
+            if "key" not in row and (key := key_of(row, stream.key_names)):
+                row = {**row, "key": key}
+            record = self.shape.record({**row, **carried, **stream.extra_columns(row, parent)})
+            identity = self.identity(record)
+            if None in identity:
+                self.left_out.without_key += 1
+            elif identity not in emitted:
+                emitted.add(identity)
+                self.heart.records += 1
+                if stream.incremental:
+                    record[stream.cursor_column] = self.state.read_at
+                yield (
+                    record
+                    if columns is None
+                    else {name: record[name] for name in record if name in columns}
+                )
+
+    def identity(self, record: Mapping[str, Any]) -> tuple[Any, ...]:
+        """A record's primary key."""
+        if self._one_key is not None:
+            return (record.get(self._one_key),)
+        return tuple([record.get(name) for name in self.stream.key_columns])
+
+    # --- The end: what was refused fails the stream or is said
+
+    def _judge(self, still: list[Answer]) -> Iterator[Item]:
+        gone: set[str] = set()
+        if still and self.stream.parent is Level.PIPELINE:
+            keys = [answer.parent.key for answer in still]
+            gone = yield from self.heart.wait_for(partial(self.account.vanished, keys))
+        problems = {
+            one.parent.name: one.refusal
+            for one in still
+            if one.refusal and one.parent.key not in gone
+        }
+        if problems:
+            self.say_skipped(self.stream.parent.value, problems)
+
+    def say_skipped(self, what: str, problems: Mapping[str, Refused | StreakError]) -> None:
+        """A full refresh that is not whole must not end green.
+
+        The destination would erase what is missing.
+        """
+        problem = errors.skipped(what, problems)
+        if self.whole or any(isinstance(one, StreakError) for one in problems.values()):
+            raise problem
+        self.stream.logger.warning("%s: %s", self.stream.name, problem.sentence)
+
+    def _say_what_was_left_out(self) -> None:
+        name, log = self.stream.name, self.stream.logger
+        if self.state.complaint:
+            log.warning("%s: %s", name, self.state.complaint)
+        if not self.ready:
+            return
+        for sentence in self.left_out.sentences(self.shape):
+            log.warning("%s: %s", name, sentence)
+        if self.shape.unknown:
+            log.info(
+                "%s: properties new to this version, kept in %s: %s.",
+                *(name, self.shape.other, names(self.shape.unknown)),
+            )
+
+
+class EventReading(Reading):
+    """The newsfeed: of the events that Streak still has, those that the last sync did not see."""
+
+    def wanted(self, answer: Answer) -> Iterable[Row]:
+        """The new events, however old they are."""
+        events, scope = list(answer.rows), answer.parent.key
+        known = {key: event for event in events if (key := key_of(event, self.stream.key_names))}
+        remembered = self.state.events
+        fresh = (
+            [event for event in events if self._is_new(event, scope)] if not self.whole else events
+        )
+        if (
+            not self.whole
+            and remembered.known(scope)
+            and (lost := self.stream.gap(events, fresh, remembered.newest(scope)))
+        ):
+            self.stream.logger.warning(lost, answer.parent.name)
+        remembered.see(scope, known, self.stream.newest(events))
+        return fresh
+
+    def _is_new(self, event: Row, scope: str) -> bool:
+        key = key_of(event, self.stream.key_names)
+        return key is None or self.state.events.is_new(scope, key)

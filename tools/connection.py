@@ -1,0 +1,259 @@
+"""A connection that is kept alive, in this process: syncs, what their destination holds, and what it should hold.
+
+    connection = Connection(streak, "boxes", "box_comments")
+    connection.sync()
+    streak.account.delete_box(key)
+    connection.sync(hours=1)
+    assert not connection.differences()
+
+Nothing waits (quick.py), and no line is written: the connector is read as Airbyte's framework does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from unittest import mock
+
+import orjson
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    SyncMode,
+    Type,
+)
+from airbyte_cdk.utils import AirbyteTracedException
+from destination import DELETED_AT, Destination, Difference, Record, differences
+from quick import QuickClock
+from streak_sandbox import Sandbox
+
+from source_streak import SourceStreak
+
+LOGGER = logging.getLogger("airbyte")
+TABLE_IS_GONE = "does not exist any more"
+
+
+@dataclass
+class Sync:
+    """What came of one sync, as far as it arrived."""
+
+    messages: list[AirbyteMessage]
+    logs: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)  # the paths that were asked for, in order
+
+    @cached_property
+    def records(self) -> Mapping[str, list[Record]]:
+        """By stream, in their order."""
+        found: dict[str, list[Record]] = defaultdict(list)
+        for message in self.messages:
+            if message.record:
+                found[message.record.stream].append(message.record.data)
+        return found
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The sentence of each stream that did not end well; under "" that of the whole sync."""
+        errors = [
+            message.trace.error
+            for message in self.messages
+            if message.trace and message.trace.error
+        ]
+        return {
+            error.stream_descriptor.name if error.stream_descriptor else "": error.message
+            for error in errors
+        }
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended green."""
+        return not self.failed
+
+    def live(self, stream: str) -> list[Record]:
+        """The records that are no deletions."""
+        return [record for record in self.records[stream] if not record.get(DELETED_AT)]
+
+    def deleted(self, stream: str) -> list[Record]:
+        """The records that tell of a deletion."""
+        return [record for record in self.records[stream] if record.get(DELETED_AT)]
+
+    def states(self) -> dict[str, AirbyteStateMessage]:
+        """The last one of each stream, as it comes back from whoever kept it."""
+        found = {}
+        for message in self.messages:
+            if message.state and message.state.stream:
+                found[message.state.stream.stream_descriptor.name] = message.state
+        return {name: _kept(state) for name, state in found.items()}
+
+    def until(self, count: int) -> Sync:
+        """Killed after so many messages."""
+        return Sync(self.messages[:count], self.logs, self.requests)
+
+    def covered(self) -> Sync:
+        """What a destination keeps that commits with a state alone: nothing after the last one."""
+        last = {
+            name_of(message): place for place, message in enumerate(self.messages) if message.state
+        }
+        return Sync([
+            message
+            for place, message in enumerate(self.messages)
+            if not message.record or place < last.get(message.record.stream, -1)
+        ])  # fmt: skip
+
+
+class Connection:
+    """Incremental syncs of some streams, all if none are named, each from the state of the one before."""
+
+    def __init__(
+        self,
+        streak: Sandbox,
+        *names: str,
+        catalog: AirbyteCatalog | None = None,
+        hours: float = 0.0,
+        clock: type[QuickClock] = QuickClock,
+        **settings: Any,
+    ) -> None:
+        """`catalog`: what discover found; `hours`: how far ahead of the machine's the clock is."""
+        self.streak, self.settings, self.hours, self._clock = streak, settings, hours, clock
+        streams = (catalog or discover(streak, **settings)).streams
+        incremental = [one for one in streams if SyncMode.incremental in one.supported_sync_modes]
+        self.streams = [one for one in incremental if not names or one.name in names]
+        self.destination = Destination()
+        self.states: dict[str, AirbyteStateMessage] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Of its streams, without the logs."""
+        return [
+            stream.name for stream in self.streams if stream.name not in ("newsfeed", "box_changes")
+        ]
+
+    def sync(self, hours: float = 0.0, **settings: Any) -> Sync:
+        """One more, `hours` after the last one; the destination takes all of it."""
+        sync = self.read(hours, **settings)
+        self.take(sync)
+        return sync
+
+    def read(self, hours: float = 0.0, **settings: Any) -> Sync:
+        """The same, but nobody takes it yet."""
+        self.hours += hours
+        return self._read(SyncMode.incremental, list(self.states.values()), settings)
+
+    def take(self, sync: Sync, rows: Sync | None = None) -> None:
+        """Keep its states, and its rows: those of `rows`, where not all of them arrived."""
+        for stream, records in (rows or sync).records.items():
+            self.destination.take(stream, records)
+        self.states |= sync.states()
+
+    def differences(self, **settings: Any) -> list[Difference]:
+        """Between what the destination holds and a full refresh made now."""
+        return differences(self.destination, self.whole(**settings), self.names)
+
+    def whole(self, **settings: Any) -> Destination:
+        """A full refresh made now. Tables of pipelines that are gone are empty."""
+        whole = self._read(SyncMode.full_refresh, [], settings)
+        failed = {name: words for name, words in whole.failed.items() if TABLE_IS_GONE not in words}
+        assert not failed.keys() - {""}, failed
+        right = Destination()
+        for stream, records in whole.records.items():
+            right.take(stream, records)
+        return right
+
+    def state(self, stream: str) -> dict[str, Any]:
+        """What a stream remembers."""
+        found: dict[str, Any] = orjson.loads(
+            orjson.dumps(vars(self.states[stream].stream.stream_state))
+        )
+        return found
+
+    def _read(
+        self, mode: SyncMode, states: list[AirbyteStateMessage], settings: Mapping[str, Any]
+    ) -> Sync:
+        into = (
+            DestinationSyncMode.append_dedup
+            if mode is SyncMode.incremental
+            else DestinationSyncMode.overwrite
+        )
+        catalog = ConfiguredAirbyteCatalog(
+            [ConfiguredAirbyteStream(stream, mode, into) for stream in self.streams]
+        )
+        config = {"api_key": self.streak.key, **self.settings, **settings}
+        asked = len(self.streak.log)
+        with asking(self.streak), _logs() as logs:
+            messages = list(
+                _messages(SourceStreak(self._clock(self.hours)), config, catalog, states)
+            )
+        return Sync(messages, logs, [entry.path for entry in self.streak.log[asked:]])
+
+
+@contextmanager
+def asking(streak: Sandbox) -> Iterator[None]:
+    """The connector asks this sandbox."""
+    with mock.patch.dict(os.environ, {"STREAK_API_URL": streak.url}):
+        yield
+
+
+def discover(streak: Sandbox, **settings: Any) -> AirbyteCatalog:
+    """As the running Streak is now, with a table for each pipeline."""
+    with asking(streak):
+        return SourceStreak(QuickClock()).discover(LOGGER, {"api_key": streak.key, **settings})
+
+
+def name_of(message: AirbyteMessage) -> str | None:
+    """The stream that a RECORD or STATE is of."""
+    if message.record:
+        return message.record.stream
+    return (
+        message.state.stream.stream_descriptor.name
+        if message.state and message.state.stream
+        else None
+    )
+
+
+def _messages(
+    source: SourceStreak,
+    config: Mapping[str, Any],
+    catalog: ConfiguredAirbyteCatalog,
+    states: list[AirbyteStateMessage],
+) -> Iterator[AirbyteMessage]:
+    try:
+        yield from source.read(LOGGER, config, catalog, states)
+    except AirbyteTracedException as closing:  # names the streams that failed; each has said why
+        yield closing.as_airbyte_message()
+
+
+def _kept(state: AirbyteStateMessage) -> AirbyteStateMessage:
+    message = AirbyteMessage(type=Type.STATE, state=state)
+    text = orjson.dumps(AirbyteMessageSerializer.dump(message))
+    return AirbyteStateMessageSerializer.load(orjson.loads(text)["state"])
+
+
+class _Handler(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def _logs() -> Iterator[list[str]]:
+    """What the connector says meanwhile, and to nobody else."""
+    handler, before, loud = _Handler(), LOGGER.handlers, LOGGER.propagate
+    LOGGER.handlers, LOGGER.propagate = [handler], False
+    try:
+        yield handler.lines
+    finally:
+        LOGGER.handlers, LOGGER.propagate = before, loud

@@ -1,0 +1,545 @@
+"""The one road to the wire, against real sockets on 127.0.0.1 and a clock that nobody waits for."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import logging
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from clocks import NOON, FakeClock
+from loopback import Answer, Loopback, deadline, http, serving
+from requests import Response
+
+from source_streak.api.client import Client, json_of, path_of, text_of
+from source_streak.api.errors import Refused, TooLarge, Unanswered
+from source_streak.api.paging import WrongShape, parse_page
+from source_streak.config import Config
+
+KEY = "strk_0dd/+=%25&key-0003"  # with letters that look otherwise in an address
+ME = http({"key": "agxUser"})
+PACKED = "Content-Encoding: gzip"
+
+
+class Line:
+    """A client, the server that it asks and the clock that both go by."""
+
+    def __init__(self, server: Loopback, hurried: bool, rate: int) -> None:
+        self.server, self.clock = server, FakeClock()
+        config = Config(api_key=KEY, api_url=server.url, requests_per_second=rate)
+        self.client = Client(config, self.clock, hurried)
+
+    def ask(self, read: Callable[[Response], Any] = json_of, **how: Any) -> Any:
+        return self.client.get("v1/users/me", {}, read, **how)
+
+    @property
+    def asked(self) -> int:
+        return len(self.server.got)
+
+    @property
+    def slept(self) -> float:
+        return sum(self.clock.sleeps)
+
+
+@contextmanager
+def line(*answers: Answer | None, hurried: bool = False, rate: int = 20) -> Iterator[Line]:
+    with serving(*answers) as server:
+        made = Line(server, hurried, rate)
+        try:
+            yield made
+        finally:
+            made.client.close()
+
+
+def rows_of(response: Response) -> list[Any]:
+    return parse_page(json_of(response)).rows
+
+
+def limited(retry_after: str | None = None) -> bytes:
+    return http({}, "429 Too Many", *([f"Retry-After: {retry_after}"] if retry_after else []))
+
+
+# --- A usable answer ------------------------------------------------------------------------------
+
+
+def test_what_is_made_of_an_answer_is_returned() -> None:
+    with line(http([{"key": "a"}])) as one:
+        got = one.client.get("v2/boxes", {"limit": 5, "page": 0}, rows_of)
+
+    assert got == [{"key": "a"}]
+    assert one.server.got[0].path == "/api/v2/boxes?limit=5&page=0"
+
+
+def test_an_answer_is_parsed_once_however_often_it_is_looked_at() -> None:
+    with line(ME) as one:
+        first, second = one.ask(lambda response: (json_of(response), json_of(response)))
+
+    assert first is second
+
+
+def test_the_threads_are_enough_for_answers_that_take_two_seconds() -> None:
+    with line(ME, rate=20) as one:
+        assert one.client.threads == 40
+    with line(ME, rate=1) as one:
+        assert one.client.threads == 8
+
+
+# --- Asking again ---------------------------------------------------------------------------------
+
+LOGIN = http(b"<!doctype html><p>Please sign in", "200 OK", "Content-Type: text/html")
+PASSING: dict[str, Answer | None] = {
+    "a connection that breaks off": None,
+    "half an answer": ME[:-5],
+    "an error of Streak's own": http({}, "503 Busy"),
+    "a time-out of Streak's own": http({}, "408 Timeout"),
+    "a login page": LOGIN,
+    "an empty answer": http(b""),
+    "half a page": http(b'[{"key": "a"'),
+    "not what was expected": http({"error": "odd"}),
+    "a limit": limited("1"),
+    "packed, but damaged": http(b"\x1f\x8b\x08junk", "200 OK", PACKED),
+    "an informational answer first": b"HTTP/1.1 103 Early Hints\r\n\r\n" + http([]),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_may_pass_is_asked_again(name: str) -> None:
+    answer = PASSING[name]
+
+    def once(connection: socket.socket) -> None:
+        connection.sendall(answer if isinstance(answer, bytes) else b"")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    broken = name in ("half an answer", "a connection that breaks off")
+    with line(once if broken else answer, http([{"key": "a"}])) as one:
+        assert one.ask(rows_of) == [{"key": "a"}]
+
+    assert one.asked == 2
+    assert 0.5 <= one.slept <= 1.5
+
+
+def test_five_minutes_of_failing_end_a_request_with_a_sentence() -> None:
+    with line(http({}, "502 Bad")) as one, pytest.raises(Unanswered) as given_up:
+        one.ask()
+
+    assert one.slept == pytest.approx(300, abs=5)
+    assert 15 <= one.asked <= 45
+    sentence = given_up.value.sentence
+    assert sentence.startswith("Streak answered with an error of its own (502). Tried ")
+    assert "in 5 minutes, then given up." in sentence
+    assert sentence.endswith("Try again when this has passed.")
+    assert given_up.value.failure == "transient_error"
+
+
+def test_where_streak_itself_fails_its_status_page_is_named_once() -> None:
+    with line(http({}, "500 Oops")) as one, pytest.raises(Unanswered) as given_up:
+        one.ask()
+
+    assert given_up.value.sentence.count("https://status.streak.com") == 1
+
+
+@pytest.mark.parametrize("answer", [None, LOGIN, limited()], ids=["reset", "login page", "429"])
+def test_where_something_else_fails_it_is_not(answer: Answer | None) -> None:
+    with line(answer) as one, pytest.raises(Unanswered) as given_up:
+        one.ask(patience=0)
+
+    assert "status.streak.com" not in given_up.value.sentence
+
+
+def test_without_patience_there_is_one_try() -> None:
+    with line(None) as one, pytest.raises(Unanswered, match="Tried 1 time in"):
+        one.ask(patience=0)
+
+    assert one.asked == 1
+
+
+def test_a_web_page_is_called_one() -> None:
+    for read in (json_of, rows_of, text_of):
+        with line(LOGIN) as one, pytest.raises(Unanswered, match="a login page stands between"):
+            one.ask(read, patience=0)
+
+
+def test_it_is_said_every_half_minute_what_is_being_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        caplog.at_level(logging.INFO, "airbyte.client"),
+        line(None) as one,
+        pytest.raises(Unanswered),
+    ):
+        one.ask()
+
+    said = [record.message for record in caplog.records]
+    assert set(said) == {"The connection to Streak was refused or broke off. Trying again."}
+    assert 5 <= len(said) <= 11
+
+
+def test_a_given_up_request_says_that_streak_is_down_until_there_is_an_answer() -> None:
+    with line(None) as one:
+        with pytest.raises(Unanswered):
+            one.ask(patience=0)
+        assert one.client.down
+        with pytest.raises(Unanswered, match="in 15 seconds"):
+            one.ask()
+        one.server.answers[:] = [ME]
+        one.ask()
+        assert not one.client.down
+
+
+def test_a_refusal_is_an_answer() -> None:
+    with line(None) as one:
+        with pytest.raises(Unanswered):
+            one.ask(patience=0)
+        one.server.answers[:] = [http({}, "404 Not Found")]
+        with pytest.raises(Refused):
+            one.ask()
+        assert not one.client.down
+
+
+def test_a_request_that_alone_goes_on_failing_is_given_up_while_others_are_answered() -> None:
+    with line(ME) as one:
+        failing: list[int] = []
+
+        def read(response: Response) -> None:
+            failing.append(1)
+            for _ in range(3):
+                with one.client._facts:  # others are answered meanwhile
+                    one.client._answers += 1
+            raise WrongShape
+
+        with pytest.raises(Unanswered, match="Tried 8 times"):
+            one.ask(read, alone=True)
+
+    assert len(failing) == 8
+
+
+# --- Refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418, 302])
+def test_what_asking_again_would_not_change_is_refused_at_once(status: int) -> None:
+    answer = http({"error": "no such thing"}, f"{status} No")
+    with line(answer) as one, pytest.raises(Refused) as refused:
+        one.ask()
+
+    assert (refused.value.status, refused.value.words) == (status, "no such thing")
+    assert one.asked == 1
+
+
+def forms_of(key: str) -> set[str]:
+    encoded = base64.b64encode(f"{key}:".encode()).decode()
+    plain = {key, encoded, encoded.rstrip("=")}
+    return {*plain, *map(quote, plain), *(quote(one, safe="") for one in plain), html.escape(key)}
+
+
+@pytest.mark.parametrize("form", sorted(forms_of(KEY)))
+def test_the_key_is_in_nothing_that_streak_is_quoted_with(form: str) -> None:
+    answer = http({"error": f"bad credential >{form}< of zoe@private.example"}, "401 No")
+    with line(answer) as one, pytest.raises(Refused) as refused:
+        one.ask()
+
+    assert refused.value.words.startswith("bad credential >****")
+    assert KEY[-6:] not in str(refused.value)
+    assert "zoe" not in str(refused.value)
+
+
+def test_every_form_of_the_key_is_known_to_whoever_hides_it() -> None:
+    with line(ME) as one:
+        assert forms_of(KEY) - {form for form in forms_of(KEY) if form.endswith(("=", "%3D"))} <= {
+            *one.client.secrets
+        }
+        assert list(one.client.secrets) == sorted(one.client.secrets, key=len, reverse=True)
+
+
+def test_a_kept_refusal_does_not_keep_the_answer() -> None:
+    with line(http({"error": "no"}, "404 No")) as one, pytest.raises(Refused) as refused:
+        one.ask()
+
+    assert not held_by(refused.value)
+
+
+KEYS = {"boxKey": "agxzfm1haWw_-="}
+
+
+def test_keys_take_their_place_in_the_path() -> None:
+    assert path_of("v1/boxes/{boxKey}/files", KEYS) == "v1/boxes/agxzfm1haWw_-=/files"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "..", "../../evil", "a/b", "%2e%2e", "x?limit=1", "x#y", "x y", "ключ", "x\n"]
+)
+def test_what_is_no_key_leads_nowhere(key: str) -> None:
+    with pytest.raises(Refused, match="not a key"):
+        path_of("v1/boxes/{boxKey}", {"boxKey": key})
+
+
+# --- Limits ---------------------------------------------------------------------------------------
+
+
+def test_a_limit_is_waited_out_and_everybody_can_see_until_when() -> None:
+    with line(limited("40"), ME) as one:
+        seen: list[int | None] = []
+        one.clock.on_sleep = lambda: seen.append(one.client.rate_limited_until)
+        assert one.client.rate_limited_until is None
+
+        one.client.pool.submit(one.ask).result(10)
+
+    assert one.slept == pytest.approx(40)
+    assert one.client.rate_limited_until is None
+    assert set(seen) <= {None, NOON + 40_000}
+
+
+def test_a_limit_stops_every_thread() -> None:
+    with line(limited("40"), ME) as one:
+        began = one.clock.time
+        one.ask()
+        one.ask()
+        assert one.clock.time - began >= 40
+
+
+@pytest.mark.parametrize("header", ["-5", "soon", "Mon, 01 Jan 999999999999 00:00:00 GMT", None])
+def test_a_limit_without_a_usable_time_is_waited_out_too(header: str | None) -> None:
+    with line(limited(header), ME) as one:
+        one.ask()
+
+    assert 0.5 <= one.slept <= 2
+
+
+def test_a_limit_that_never_lifts_ends_the_first_request_after_twelve_and_others_after_one() -> (
+    None
+):
+    with line(limited("60")) as one:
+        with pytest.raises(Unanswered, match=r"\(429\). It asks to wait for 1 minute. Tried 12 "):
+            one.ask()
+        assert one.asked == 12
+        with pytest.raises(Unanswered, match="Tried 1 time in"):
+            one.ask()
+        assert one.asked == 13
+
+
+def test_after_any_answer_limits_are_waited_out_again() -> None:
+    with line(limited("60")) as one:
+        with pytest.raises(Unanswered):
+            one.ask()
+        one.server.answers[:] = [ME, limited("1"), limited("1"), ME]
+        one.ask()
+        one.ask()
+
+    assert one.asked == 12 + 4
+
+
+# --- A person waits -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["20", "3600", "99999999999", "9" * 400, "Mon, 21 Sep 2099 12:00:30 GMT"],
+    ids=lambda header: header[:20],
+)
+def test_a_person_waits_fifteen_seconds_for_a_limit_however_long_and_then_it_is_asked_again(
+    header: str,
+) -> None:
+    with line(limited(header), hurried=True) as one, pytest.raises(Unanswered) as given_up:
+        one.ask()
+
+    assert one.asked == 2
+    assert one.slept == pytest.approx(15, abs=0.2)
+    sentence = given_up.value.sentence
+    assert "limit of requests was exceeded (429). It asks to wait for " in sentence
+    assert "Tried 2 times in 15 seconds" in sentence
+
+
+def test_a_limit_that_was_a_mistake_is_over_after_fifteen_seconds() -> None:
+    with line(limited("99999999999"), ME, hurried=True) as one:
+        assert one.ask() == {"key": "agxUser"}
+
+
+def test_a_person_waits_fifteen_seconds_in_all_for_limits_that_come_again() -> None:
+    with line(limited("6"), hurried=True) as one, pytest.raises(Unanswered):
+        one.ask()
+
+    assert one.asked == 4
+    assert one.slept == pytest.approx(15, abs=1)
+
+
+def test_a_person_waits_for_a_short_limit() -> None:
+    with line(limited("2"), limited("2"), ME, hurried=True) as one:
+        one.ask()
+
+    assert one.slept == pytest.approx(4, abs=0.5)
+
+
+def test_a_person_waits_fifteen_seconds_for_what_fails() -> None:
+    with line(None, hurried=True) as one, pytest.raises(Unanswered, match="in 15 seconds"):
+        one.ask()
+
+    assert one.slept == pytest.approx(15, abs=1)
+
+
+# --- Odd values -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_a_number_that_is_none_costs_no_list(number: str) -> None:
+    body = f'[{{"key": "a", "count": {number}}}, {{"key": "b"}}]'.encode()
+    with line(http(body)) as one:
+        assert one.ask(rows_of) == [{"key": "a", "count": number}, {"key": "b"}]
+
+    assert one.asked == 1
+
+
+def test_a_byte_order_mark_costs_no_list() -> None:
+    with line(http(b'\xef\xbb\xbf[{"key": "a"}]')) as one:
+        assert one.ask(rows_of) == [{"key": "a"}]
+
+    assert one.asked == 1
+
+
+def test_nul_is_taken_out_and_counted_once_for_each_answer() -> None:
+    body = rb'[{"key": "a\u0000", "na\u0000me": "\u0000"}]'
+    with line(http(body), ME) as one:
+        assert one.ask(lambda response: (rows_of(response), rows_of(response))[1]) == [
+            {"key": "a", "name": ""}
+        ]
+        assert one.client.nul_characters == 3
+        one.ask()
+        assert one.client.nul_characters == 3
+
+
+MARKDOWN = "# Zoë\n\n- 🎉\n"
+
+
+@pytest.mark.parametrize("kind", ["text/markdown", "text/plain; charset=utf-8", "Text/Markdown"])
+def test_a_text_is_read_as_it_is(kind: str) -> None:
+    with line(http(MARKDOWN.encode(), "200 OK", f"Content-Type: {kind}")) as one:
+        assert one.ask(text_of) == MARKDOWN
+
+
+def test_odd_letters_in_a_text_cost_nothing() -> None:
+    body = b"\xef\xbb\xbfZo\xeb \0\0end"
+    with line(http(body, "200 OK", "Content-Type: text/plain")) as one:
+        assert one.ask(text_of) == "Zo� end"
+        assert one.client.nul_characters == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"error": "no"}'),
+        ("text/html", b"<p>Please sign in"),
+        ("text/plain", b"\n<!DOCTYPE html><p>Please sign in"),
+        ("text/markdown", b"<html><p>Please sign in"),
+    ],
+)
+def test_a_web_page_or_json_is_no_text(kind: str, body: bytes) -> None:
+    with line(http(body, "200 OK", f"Content-Type: {kind}")) as one, pytest.raises(Unanswered):
+        one.ask(text_of, patience=0)
+
+
+# --- Bombs ----------------------------------------------------------------------------------------
+
+
+def bomb(megabytes: int, filling: bytes = b" ") -> bytes:
+    """An answer that is a thousandth of that until it is unpacked."""
+    part = gzip.compress(filling * (2**20 // len(filling)))
+    whole = gzip.compress(b"[") + part * megabytes + gzip.compress(filling[:-1] + b"]")
+    return http(whole, "200 OK", PACKED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "limit"),
+    [(bomb(300), "256 MB"), (bomb(200, b"{},"), "1,024 MB"), (bomb(48, b'{"a":1},'), "1,024 MB")],
+    ids=["spaces", "nothing but objects", "a smaller one"],
+)
+def test_an_answer_that_is_too_large_is_not_used_and_not_asked_for_again(
+    answer: bytes, limit: str
+) -> None:
+    with line(answer, ME) as one:
+        with pytest.raises(TooLarge) as refused:
+            one.ask()
+        assert one.asked == 1
+        assert not one.client.down
+        assert one.ask() == {"key": "agxUser"}
+
+    assert f"more than {limit} of memory when it is unpacked" in refused.value.sentence
+    assert isinstance(refused.value, Unanswered), "one box with such an answer is set aside"
+    assert refused.value.failure == "system_error"
+    assert not held_by(refused.value), "kept as long as the refusal is"
+
+
+def test_a_large_answer_is_read_all_the_same() -> None:
+    row = b'{"key":"a","notes":"' + b"x" * 10_000 + b'"},'
+    with line(bomb(60, row)) as one:
+        assert len(one.ask(rows_of)) > 6000
+
+
+def test_an_answer_that_was_used_makes_room_for_others() -> None:
+    """Three hundred megabytes, one after the other."""
+    with line(bomb(100)) as one:
+        for _ in range(3):
+            assert deadline(one.ask) == []
+
+
+def held_by(problem: BaseException) -> list[Any]:
+    """Answers in the frames of an exception, which stay as long as it does."""
+    assert problem.__context__ is None
+    values: list[Any] = []
+    traceback = problem.__traceback__
+    while traceback:
+        values += traceback.tb_frame.f_locals.values()
+        traceback = traceback.tb_next
+    return [value for value in values if isinstance(value, (Response, bytes, BytesIO))]
+
+
+MEASURED = """
+    import resource, sys, threading
+    from source_streak.api.client import Client, json_of
+    from source_streak.api.errors import TooLarge
+    from source_streak.config import Config
+
+    client = Client(Config(api_key="k", api_url=sys.argv[1], requests_per_second=20))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused = []
+
+    def ask():
+        try:
+            client.get("v1/users/me", {}, json_of)
+        except TooLarge as problem:
+            refused.append(problem)
+
+    threads = [threading.Thread(target=ask) for _ in range(int(sys.argv[2]))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(len(refused), grown // 1024)
+"""
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_bombs_of_700_megabytes_take_little_more_than_the_room_for_all_answers(
+    together: int,
+) -> None:
+    """In a process of its own, whose memory is measured. Before there was a bound: 5 GB."""
+    with serving(bomb(700)) as server:
+        ran = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(MEASURED), server.url, str(together)],
+            capture_output=True,
+            timeout=120,
+            check=True,
+        )
+
+    refused, megabytes = map(int, ran.stdout.split())
+    assert refused == together
+    assert megabytes < 400
