@@ -210,6 +210,18 @@ def test_a_large_pipeline_that_is_not_listed_has_its_part_of_the_entries() -> No
     assert len(saved["ledgers"]["hiring"]) < 0.6 * len(saved["ledgers"]["sales"])
 
 
+@pytest.mark.parametrize("others", [{}, {"gone": f"{10**30}.15."}, {"gone": f"{2**39}.15."}])
+def test_how_many_entries_there_may_be_is_said_by_what_is_listed(others: State) -> None:
+    """And by what was delivered elsewhere, as far as that can be true."""
+    saved = first_sync().as_dict()
+    state = later({**saved, "ledgers": {"sales": saved["ledgers"]["sales"], **others}})
+    state.share = Share(entries=3, key_bytes=0)
+
+    assert sync(state, "sales") == []
+    bits = state.as_dict()["ledgers"]["sales"].split(".")[1]
+    assert bits == ("0" if f"{2**39}.15." in others.values() else "15")
+
+
 MOVES = st.lists(st.tuples(st.sampled_from(KEYS), st.none() | st.sampled_from(SCOPES)), max_size=3)
 ROUNDS = st.lists(
     st.tuples(MOVES, st.sets(st.sampled_from(SCOPES)), st.sets(st.sampled_from(KEYS))), max_size=6
@@ -217,10 +229,15 @@ ROUNDS = st.lists(
 
 
 @EXAMPLES
-@example(
+@example(  # left out by the settings meanwhile
     [([("one", "sales")], {*SCOPES}, set()), ([("one", "hiring")], {"hiring"}, set())],
     [("one", "sales")],
-    9,
+    80_000,
+)
+@example(  # suspected at first, for the other list came late
+    [([("one", "hiring")], {*SCOPES}, set()), ([("one", "sales")], {*SCOPES}, {"one"})],
+    [("one", "hiring")],
+    80_000,
 )
 @given(ROUNDS, MOVES, st.sampled_from([1, 2, 80_000]))
 def test_a_box_that_moves_is_delivered_though_not_all_pipelines_are_listed_each_time(
@@ -241,7 +258,9 @@ def test_a_box_that_moves_is_delivered_though_not_all_pipelines_are_listed_each_
         seen = {key for key, scope in account.items() if scope in listed}
         for scope in sorted(listed):
             boxes = [(key, "looks") for key, where in account.items() if where == scope]
-            state.compare(scope, boxes, len(account), suspected - seen)
+            # Lists that were refused at first come late: a box may turn up in one of them.
+            late = {key for key in suspected if account.get(key, "") > scope}
+            state.compare(scope, boxes, len(account), suspected - seen | late)
         for key in seen:
             if state.differs(account[key], key):
                 delivered[key] = account[key]
@@ -603,7 +622,6 @@ def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
     [
         pytest.param({"version": 3}, id="a later version"),
         pytest.param({"version": None}, id="a foreign state"),
-        pytest.param({"version": True}, id="a truth for a version"),
         pytest.param({"version": 1}, id="the state of 0.1.0"),
         pytest.param({"readAt": None}, id="no time"),
         pytest.param({"readAt": "soon"}, id="a time that is none"),
