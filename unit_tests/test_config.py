@@ -18,13 +18,13 @@ def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
 def refused(**settings: object) -> str:
     """The sentence with which these settings are refused; it is always the user's to mend."""
     with pytest.raises(StreakError) as refusal:
-        Config.of(settings)
+        Config.from_settings(settings)
     assert refusal.value.failure == "config_error"
     return refusal.value.sentence
 
 
 def test_a_key_alone_is_enough() -> None:
-    config = Config.of({"api_key": "abc"})
+    config = Config.from_settings({"api_key": "abc"})
 
     assert (config.api_key, config.pipelines, config.requests_per_second, config.api_url) == (
         "abc",
@@ -39,7 +39,7 @@ def test_the_default_rate_leaves_others_of_the_account_room() -> None:
 
 
 def test_spaces_and_line_ends_around_a_pasted_key_are_taken_off() -> None:
-    assert Config.of({"api_key": " \tabc123\r\n"}).api_key == "abc123"
+    assert Config.from_settings({"api_key": " \tabc123\r\n"}).api_key == "abc123"
 
 
 @pytest.mark.parametrize("key", ["", "   ", "\n", None, 7])
@@ -58,13 +58,16 @@ def test_a_key_with_characters_that_no_key_has_is_refused_without_being_quoted(k
 
 
 def test_pipelines_are_taken_without_the_spaces_around_them_and_empty_ones_not_at_all() -> None:
-    assert Config.of(
+    assert Config.from_settings(
         {"api_key": "abc", "pipelines": ["  Sales ", "", "  ", "Hiring"]}
     ).pipelines == ("Sales", "Hiring")
 
 
 def test_the_address_is_streaks_own_whatever_the_settings_say() -> None:
-    assert Config.of({"api_key": "abc", "api_url": "https://evil.example.com/"}).api_url == STREAK
+    assert (
+        Config.from_settings({"api_key": "abc", "api_url": "https://evil.example.com/"}).api_url
+        == STREAK
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_another_address_is_taken_from_the_environment(
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
 
-    assert Config.of({"api_key": "abc"}).api_url == address.rstrip("/") + "/"
+    assert Config.from_settings({"api_key": "abc"}).api_url == address.rstrip("/") + "/"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +115,8 @@ def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(
 def test_an_empty_environment_variable_is_none() -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("STREAK_API_URL", "")
-        assert Config.of({"api_key": "abc"}).api_url == STREAK
+        assert Config.from_settings({"api_key": "abc"}).api_url == STREAK
 
 
 def test_the_settings_never_print_their_key() -> None:
-    assert "abc123" not in repr(Config.of({"api_key": "abc123"}))
+    assert "abc123" not in repr(Config.from_settings({"api_key": "abc123"}))
