@@ -311,10 +311,9 @@ def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
         return read(path)
     except OSError as error:
         sentence = f"The file {path} ({option}) cannot be read: {error.strerror}."
-    except (
-        Exception
-    ) as error:  # whatever the framework's parsers raise: the file is not what it should be
-        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {str(error)[:300]}"
+    except Exception as error:  # whatever the framework's parsers raise
+        why = str(error)[:300].rstrip(".")
+        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {why}."
     raise Failure(StreakError(sentence, "config_error"))
 
 
