@@ -112,7 +112,7 @@ docs: .venv/ready .venv-docs/ready ## the documentation site, in site/; a broken
 	$(BIN)/python tools/stream_facts.py >.venv-docs/streams.json
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 
-docs-serve: docs ## the same on http://127.0.0.1:8000, built anew when a page changes
+docs-serve: docs ## the same on port 8000 of this machine, built anew when a page changes
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs serve
 
 .venv-docs/ready: tools/docs.txt tools/mermaid.py

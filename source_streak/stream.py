@@ -91,15 +91,10 @@ class StreakStream(HttpStream):
     """
 
     parent: Level = Level.ACCOUNT  # what its rows hang on
-    endpoint: str = (
-        ""  # with the parent's key columns in braces; empty: the rows are in the parent itself
-    )
+    endpoint: str = ""  # with the parent's key columns in braces; empty: rows are in the parent
     pager: Pager = Whole()
-    # of the parent: all 0, nothing to ask for; absent is not 0
-    counters: tuple[str, ...] = ()
-    key_names: tuple[str, ...] = (
-        "key",
-    )  # where a row has its key; v1 repeats it under a second name
+    counters: tuple[str, ...] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
+    key_names: tuple[str, ...] = ("key",)  # where a row has its key: v1 has a second name for it
     incremental: bool = False  # what was delivered and is unchanged is left out
     tells_deletions: bool = False  # what is gone is told, by records with `_ab_cdc_deleted_at`
     of_one_pipeline: bool = False  # a box that moves to another pipeline leaves the stream
@@ -145,7 +140,7 @@ class StreakStream(HttpStream):
 
     @property
     def row_keys(self) -> bool:
-        """Whether rows have keys beside that of the box, contact or organization that they hang on."""
+        """Whether rows have keys beside the key of the box (contact, …) that they hang on."""
         return len(self.key_columns) > 1
 
     @property
@@ -187,10 +182,7 @@ class StreakStream(HttpStream):
         return parse_page(json_of(response)).rows
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
-        """What an answer says of further pages.
-
-        Paging.read_list, which has seen the list so far, decides.
-        """
+        """What an answer says of further pages; paging.read_list decides."""
         page = parse_page(json_of(response))
         return {"more": page.more, "cursor": page.cursor}
 
@@ -223,9 +215,7 @@ class StreakStream(HttpStream):
         return [parent.row]
 
     def keys_in(self, row: Row) -> Iterable[str]:
-        """The keys of the rows that `rows` makes of a box, contact or organization, where they have
-        keys of their own.
-        """
+        """The keys of the rows that `rows` makes of a parent, where they have keys of their own."""
         return ()
 
     def unset_rows(self, parent: Parent) -> Iterable[Row]:
@@ -327,7 +317,7 @@ class StreakStream(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """One parent's records, by the same hooks and the same road as `read`."""
+        """One parent's records, by the hooks and the road of `read`."""
         parent: Parent = stream_slice.extra_fields["parent"]  # type: ignore[union-attr] # a slice of stream_slices
         rows = self.rows(parent)
         try:

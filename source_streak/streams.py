@@ -1,7 +1,7 @@
 """What is true of each stream: a docstring with Streak's own page of it, and a few facts.
 
-To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`. What rows are
-made of is in records/; how they are read is in reading/.
+To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`. What rows
+are made of is in records/; how they are read is in reading/.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class People(ExactStream):
 
 
 class FieldValues(ExactStream):
-    """The custom fields of boxes, contacts or organizations, in typed columns: a row for each that is set."""
+    """Custom fields in typed columns: a row for each that is set."""
 
     def definitions(self, source: Row) -> Mapping[str, Row]:
         """Of a pipeline's or team's custom fields, by key."""
@@ -118,7 +118,7 @@ class TeamFields(TeamStream):
 
 
 class TeamFieldOptions(TeamStream):
-    """https://streak.readme.io/reference/get-my-teams - what people's DROPDOWN, TAG fields offer."""
+    """https://streak.readme.io/reference/get-my-teams - the options of those fields."""
 
     primary_key = ["teamKey", "appliesTo", "fieldKey", "key"]
 
@@ -362,7 +362,7 @@ class BoxTasks(ExactStream):
 
 
 class BoxThreads(ExactStream):
-    """https://streak.readme.io/reference/list-threads - mail threads, without the messages' text."""
+    """https://streak.readme.io/reference/list-threads - mail threads, without their text."""
 
     endpoint = "v1/boxes/{boxKey}/threads"
     parent = Level.BOX
@@ -372,7 +372,7 @@ class BoxThreads(ExactStream):
 
 
 class BoxFiles(ExactStream):
-    """https://streak.readme.io/reference/list-files - what is known of files, not their contents."""
+    """https://streak.readme.io/reference/list-files - of each box, without their contents."""
 
     endpoint = "v1/boxes/{boxKey}/files"
     parent = Level.BOX
@@ -485,8 +485,10 @@ class Newsfeed(StreakStream):
         if len(rows) < EVENTS_KEPT or len(fresh) < len(rows) or newest is None or oldest <= newest:
             return ""
         return (
-            f'newsfeed: what happened in the pipeline "%s" between {iso_time(newest)} and {iso_time(oldest)} is lost: '
-            f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have them all."
+            f'newsfeed: what happened in the pipeline "%s" between {iso_time(newest)} and '
+            f"{iso_time(oldest)} is lost: "
+            f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have "
+            "them all."
         )
 
 

@@ -11,20 +11,17 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from probing.asking import MOST_REQUESTS, REQUESTS_PER_SECOND
-from probing.run import Progress, probe
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
+from probing.asking import REQUESTS_PER_SECOND
+from probing.run import probe
+from progress import Progress
 
 from source_streak.api.clock import Clock
 from source_streak.api.errors import StreakError
 from source_streak.config import Config
 
+USUAL_REQUESTS = 150
 SECRETS = Path("secrets/config.json")
 NO_KEY = (
     f"There is no key: put it into the environment as STREAK_API_KEY, or into {SECRETS} as "
@@ -42,7 +39,11 @@ def main() -> None:
         )
     except StreakError as problem:
         sys.exit(problem.sentence)
-    with progress_on(Console(stderr=True)) as show:
+    with Progress("Asking Streak", total=USUAL_REQUESTS, every=5) as progress:
+
+        def show(title: str, sent: int) -> None:
+            progress.update(stream=title, requests=sent, done=sent)
+
         report = probe(config, Clock(), show, with_post=arguments.post)
     text = report.markdown()
     arguments.output.write_text(text, encoding="utf-8")
@@ -66,29 +67,6 @@ def key(environment: dict[str, str] | os._Environ[str]) -> str:
     if not isinstance(found, str) or not found.strip():
         raise StreakError(f"{SECRETS} has no api_key. {NO_KEY}", "config_error")
     return found.strip()
-
-
-@contextmanager
-def progress_on(console: Console) -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere a line for each point."""
-    if not console.is_terminal:
-        yield _plain_lines(console)
-        return
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=MOST_REQUESTS)
-        yield lambda title, sent: bar.update(task, description=title, completed=sent)
-
-
-def _plain_lines(console: Console) -> Callable[[str, int], None]:
-    said: list[str] = []
-
-    def show(title: str, sent: int) -> None:
-        if said[-1:] != [title]:
-            said.append(title)
-            console.print(f"{sent:>3} requests; {title}", highlight=False)
-
-    return show
 
 
 def _arguments() -> argparse.Namespace:

@@ -38,7 +38,7 @@ LOGIN_PAGE = "<!doctype html><html><head><title>Sign in</title></head><body>Plea
 class Entry:
     """One request in the log."""
 
-    time: float  # time.monotonic() at arrival
+    time: float  # Sandbox.monotonic() at arrival
     wall_time: float
     method: str
     path: str  # below /api/, such as "v1/pipelines/KEY/boxes"
@@ -78,6 +78,7 @@ class Sandbox:
         self.account = _account(account, boxes, seed, pipelines)
         self.log: list[Entry] = []
         self.errors: list[BaseException] = []  # what actions of on() raised
+        self.monotonic: Callable[[], float] = time.monotonic  # by which requests are counted
         self._port = port
         self._faults: list[Fault] = []
         self._triggers: list[Trigger] = []
@@ -140,7 +141,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/api/"
+        return f"http://127.0.0.1:{self._port}/api/"  # ignore-https-check: this machine's own
 
     def requests(self, pattern: str = "*") -> list[Entry]:
         """The logged requests whose path matches an fnmatch pattern (its * goes across slashes)."""
@@ -186,12 +187,15 @@ class Sandbox:
         after: int = 0,
         before_answer: bool = True,
         where: dict[str, str] | None = None,
+        times: int | None = 1,
     ) -> None:
-        """Runs action(streak) once, when the (after + 1)th matching request is there: before it is answered, or after.
+        """Runs action(streak) when the (after + 1)th matching request is there: before it is answered, or after.
+
+        Once, or at so many requests from there on (None: at all).
 
         In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
         """
-        self._triggers.append(Trigger(Match(pattern, after, 1, where or {}), action, before_answer))
+        self._triggers.append(Trigger(Match(pattern, after, times, where or {}), action, before_answer))
 
     # --- the way of a request ---------------------------------------------------------------------------------------
 
@@ -251,7 +255,7 @@ class Sandbox:
 
     def _entry(self, request: web.Request) -> Entry:
         return Entry(
-            time=time.monotonic(),
+            time=self.monotonic(),
             wall_time=time.time(),
             method=request.method,
             path=request.path.removeprefix("/api/"),
@@ -300,7 +304,7 @@ class Sandbox:
         """What was refused does not count: a client that waits as long as it is told to gets through."""
         if self.moods.rate_limit_per_second is None:
             return
-        now = time.monotonic()
+        now = self.monotonic()
         while self._admitted and now - self._admitted[0] >= 1.0:
             self._admitted.popleft()
         if len(self._admitted) >= self.moods.rate_limit_per_second:

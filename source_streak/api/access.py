@@ -103,7 +103,7 @@ class Access:
             raise self._unanswered
 
     def require_an_answer(self, what: str) -> None:
-        """Raise StreakError if nothing at all is answered any more: no matter of this one request."""
+        """Raise StreakError if nothing at all is answered any more."""
         if self.client.down:
             try:
                 self.see_an_answer()

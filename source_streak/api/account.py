@@ -87,7 +87,7 @@ class Account:
 
     def user(self) -> str:
         """The key of the API key's user."""
-        return str(key_of(self._once("user", lambda: self.access.me()), ("key", "userKey")))
+        return str(key_of(self._once("user", self.access.me), ("key", "userKey")))
 
     def teams(self) -> list[Row]:
         """https://streak.readme.io/reference/get-my-teams"""
@@ -132,7 +132,7 @@ class Account:
         return self.long.rows_listed()
 
     def ask_again(self, level: Level) -> list[Listing]:
-        """Ask once more for lists that were refused or failed; returns those that can be read now."""
+        """Ask again for lists that were refused or failed; returns those that can be read now."""
         lists = self.listings(level)
         doubtful = [listing for listing in lists if listing.problem and not listing.asked_again]
         if doubtful:

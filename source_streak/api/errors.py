@@ -250,8 +250,10 @@ def rows_missing(
     later = isinstance(last, Unanswered)
     answer = last.sentence if isinstance(last, Unanswered) else f"Streak's last answer was {last}."
     return StreakError(
-        f"The {what} of {count:,} {noun} could not be read, also when asked again. {answer} Everything "
-        "else was read. A full refresh without them would erase their rows, so it counts as failed. "
+        f"The {what} of {count:,} {noun} could not be read, also when asked again. {answer} "
+        "Everything "
+        "else was read. A full refresh without them would erase their rows, so it counts as "
+        "failed. "
         "An incremental sync keeps their rows, goes on, and asks for them again.",
         "transient_error" if later else "system_error",
     )

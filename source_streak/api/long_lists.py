@@ -1,4 +1,4 @@
-"""Long lists made complete: what came short is read again, what is refused becomes the problem of its list."""
+"""Long lists made complete: a short one is read again, a refusal becomes its list's problem."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LongLists:
         return sum(listings.rows_so_far for listings in self._by_level.values())
 
     def ask_again(self, level: Level, doubtful: list[Listing], lists: list[Listing]) -> None:
-        """Read lists once more that were refused or failed; rows that others have delivered stay theirs."""
+        """Read lists again that were refused or failed; what others delivered stays theirs."""
         good = [self.present(listing) for listing in lists if not listing.problem]
         delivered = frozenset[str]().union(*good)
         for listing in doubtful:
@@ -98,7 +98,9 @@ class LongLists:
             said = f'{noun} of the {of_what} "{listing.name}"'
             if not listing.ended and listing.expected is None:
                 LOGGER.warning(
-                    "Streak says that the list of %s goes on, but sends nothing new.", said
+                    "Streak says that the list of %s goes on, but sends nothing new. "
+                    "What it sent is used.",
+                    said,
                 )
             if listing.without_key:
                 LOGGER.warning("%s %s left out, without a key.", f"{listing.without_key:,}", said)
@@ -146,9 +148,7 @@ class LongLists:
             }
 
     def _is_short(self, listing: Listing, count: int) -> bool:
-        """Whether fewer boxes than that were seen last in this list, and another number than in
-        earlier syncs.
-        """
+        """Whether boxes are missing from a list, and not as many as in earlier syncs."""
         missing = 0 if listing.problem else count - len(self.present(listing))
         return missing > 0 and missing != self._shortfalls.get(listing.key)
 
@@ -164,7 +164,8 @@ class LongLists:
                 listing.problem = errors.empty_list(listing.expected or 0)
             elif listing.shortfall != self._shortfalls.get(listing.key):
                 LOGGER.warning(
-                    'The pipeline "%s" has %s boxes by Streak\'s count, but its list holds only %s, also when read twice. '
+                    'The pipeline "%s" has %s boxes by Streak\'s count, but its list holds '
+                    "only %s, also when read twice. "
                     "These are delivered; the others cannot be seen.",
                     *(listing.name, f"{listing.expected:,}", f"{len(listing.keys):,}"),
                 )

@@ -7,6 +7,7 @@ wrong by the same number in each sync, is believed once it has been so for an ho
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
@@ -62,19 +63,29 @@ def shortfall(expected: int | None, there_are: int) -> int:
     return int(not there_are) if expected is None else max(0, expected - there_are)
 
 
-def verdict(
-    answer: Mapping[str, Any] | Gone, column: str, scope: str, lists: Collection[str], left_out: Collection[str]
-) -> Verdict:
-    """What an answer by key says of a row that was delivered from the list `scope`.
+@dataclass(frozen=True)
+class Scopes:
+    """Where a row may be. `lists`: pipelines (teams) whose lists could be read.
 
-    `column`: of its pipeline or team; `lists`: those that could be read; `left_out`: pipelines
-    that exist and that the settings leave out, whose rows a full refresh would not have.
+    `left_out`: pipelines that exist and that the settings leave out: a full refresh would not have
+    their boxes. `rows_stay`: whether the rows of a stream move with what they hang on.
     """
+
+    column: str  # of the pipeline's or team's key
+    lists: Collection[str]
+    left_out: Collection[str] = ()
+    rows_stay: bool = False
+
+
+def verdict(answer: Mapping[str, Any] | Gone, scope: str, scopes: Scopes) -> Verdict:
+    """What an answer by key says of a row that was delivered from the list `scope`."""
     if isinstance(answer, Gone):
         return Verdict.DELETED if answer is Gone.GONE else Verdict.UNKNOWN
-    now = answer.get(column, scope)
-    if now != scope and now in lists:
+    now = answer.get(scopes.column)
+    if now in (scope, None):
+        return Verdict.UNLISTED
+    if now in scopes.lists:
         return Verdict.MOVED
-    if now != scope and now in left_out:
+    if now in scopes.left_out or scopes.rows_stay:
         return Verdict.DELETED
     return Verdict.UNLISTED

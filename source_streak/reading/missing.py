@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 
 from source_streak.api.account import Account
 from source_streak.api.errors import Level
@@ -19,7 +18,7 @@ from source_streak.api.listings import KINDS, Listing
 from source_streak.api.look_up import Control, Gone
 from source_streak.api.paging import Row
 from source_streak.reading.deletions import Deletions
-from source_streak.reading.evidence import Verdict, are_many, is_complete, verdict
+from source_streak.reading.evidence import Scopes, Verdict, are_many, is_complete, verdict
 from source_streak.reading.heartbeat import Heartbeat, Item, Record
 from source_streak.reading.parents import Parent
 
@@ -166,18 +165,17 @@ class Missing:
 
     # --- Questions by key
 
-    def _ask(
-        self, scope: str, lost: set[str], where: Whereabouts
-    ) -> Generator[Item, None, None]:
+    def _ask(self, scope: str, lost: set[str], where: Whereabouts) -> Generator[Item, None, None]:
         deletions = self.deletions
         due = {key for key in lost if not deletions.is_unlisted(scope, key)}
         deletions.counts.unlisted += len(lost) - len(due)
         # In another order in each sync, so that all are asked for in the end.
         order = sorted(due, key=lambda key: zlib.crc32(f"{self.account.started}{key}".encode()))
         answers = yield from self._look_up(self.level, order, self._controls(scope))
+        scopes = Scopes(deletions.source, self._good, self._left_out(), deletions.by_source)
         unknown = 0
         for key, answer in answers.items():
-            said = verdict(answer, deletions.source, scope, self._good, self._left_out())
+            said = verdict(answer, scope, scopes)
             if said is Verdict.DELETED:
                 where.deleted.add(key)
             elif said is Verdict.MOVED and isinstance(answer, dict):
@@ -206,13 +204,15 @@ class Missing:
         return self._existing - {pipeline["key"] for pipeline in self.account.pipelines()}
 
     def _controls(self, scope: str) -> Iterator[Control]:
-        """What is known to live.
+        """What is known to live: rows of the same list first, then of others.
 
-        Rows of the same list first, then of others, then their sources.
+        Only where no row is listed any more does a pipeline (team) stand in: something that
+        answers 404 for every box would otherwise be believed.
         """
         own_first = sorted(self._good.values(), key=lambda listing: listing.key != scope)
         present = (self.account.present(listing) for listing in own_first)
-        return chain((Control(self.level, min(keys)) for keys in present if keys), self._sources())
+        rows = [Control(self.level, min(keys)) for keys in present if keys]
+        return iter(rows) if rows else self._sources()
 
     def _sources(self) -> Iterator[Control]:
         """Pipelines (teams) that are listed, and where there is none, the API key's user."""

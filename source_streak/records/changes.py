@@ -37,8 +37,10 @@ def timeline_of(body: Any) -> list[Row]:
             else "no object"
         )
         raise StreakError(
-            f'A timeline of Streak came as {came or "an empty object"}, where an object with "entries" was expected. '
-            "Leave the stream box_changes out, and please report this to the connector's developers."
+            f"A timeline of Streak came as {came or 'an empty object'}, where an object with "
+            '"entries" was expected. '
+            "Leave the stream box_changes out, and please report this to the connector's "
+            "developers."
         )
     return objects(entries)
 

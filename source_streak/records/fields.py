@@ -87,7 +87,7 @@ def named(definitions: Definitions, values: Any) -> list[Row]:
 
 
 def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
-    """A row for each field that is set, of a box, contact or organization whose `fields` these are."""
+    """A row for each field that is set; `values`: the `fields` of a box, contact, organization."""
     for key, definition, value in set_fields(definitions, values):
         yield {
             "fieldKey": key,

@@ -73,7 +73,7 @@ def stage_history(box: Row) -> list[Row]:
 
 
 def links(row: Row, name: str, column: str) -> list[Row]:
-    """Contacts or organizations linked to a row, their key under the name of what it is a key of."""
+    """Contacts or organizations linked to a row, their keys in the column of that name."""
     return [
         {**{inner: link[inner] for inner in link if inner != "key"}, column: link.get("key")}
         for link in objects(row.get(name))

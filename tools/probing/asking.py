@@ -84,11 +84,9 @@ class ProbeClient(Client):
 class Asking:
     """Asks what points want to know, and keeps what came, for the report."""
 
-    def __init__(
-        self, client: ProbeClient, known: Known, progress: Callable[[str, int], None]
-    ) -> None:
+    def __init__(self, client: ProbeClient, known: Known, show: Callable[[str, int], None]) -> None:
         self._client, self._known = client, known
-        self._progress = progress
+        self._show = show
         self._unanswered = 0  # questions in a row
 
     def run(self, title: str, point: Point) -> tuple[Section, list[Answer]]:
@@ -97,7 +95,7 @@ class Asking:
         try:
             question = next(point)
             while True:
-                self._progress(title, self._client.sent)
+                self._show(title, self._client.sent)
                 answers.append(self.ask(question))
                 question = point.send(answers[-1])
         except StopIteration as end:

@@ -18,7 +18,7 @@ from source_streak.api.errors import StreakError
 from source_streak.config import Config
 
 SLOW = 50.0  # milliseconds, from which on the sandbox would have to wait to be as slow
-Progress = Callable[[str, int], None]  # the point, and how many requests were sent
+Show = Callable[[str, int], None]  # the point, and how many requests were sent
 
 
 def points(with_post: bool = False) -> Iterator[tuple[str, Callable[[Sample], Point]]]:
@@ -54,7 +54,7 @@ def points(with_post: bool = False) -> Iterator[tuple[str, Callable[[Sample], Po
     yield "properties", properties.properties
 
 
-def probe(config: Config, clock: Clock, progress: Progress, with_post: bool = False) -> Report:
+def probe(config: Config, clock: Clock, show: Show, with_post: bool = False) -> Report:
     """The report, whatever comes: what cannot be asked or understood is said in it."""
     known, sample = Known(), Sample()
     known.note(config.api_key)
@@ -63,10 +63,10 @@ def probe(config: Config, clock: Clock, progress: Progress, with_post: bool = Fa
     report.date = datetime.datetime.fromtimestamp(
         clock.now() / 1_000, datetime.timezone.utc
     ).strftime("%Y-%m-%d")
-    asking, began = Asking(client, known, progress), clock.monotonic()
+    asking, began = Asking(client, known, show), clock.monotonic()
     try:
         for title, point in points(with_post):
-            progress(title, client.sent)
+            show(title, client.sent)
             report.sections.append(asking.run(title, point(sample)))
             if _key_refused(report):
                 report.ended = "Streak does not know this API key."
