@@ -1,4 +1,4 @@
-# The connector as Airbyte runs it. `docker build -t airbyte/source-streak:dev .` or `make image`.
+# The connector as Airbyte runs it. `docker build -t source-streak:dev .` or `make image`.
 ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.0@sha256:1d1aa21d34e851df4e8a87b391c27724c06e2597608e7161f4d167be853bd7b6
 FROM ${BASE_IMAGE}
 
@@ -23,7 +23,7 @@ RUN python3 -m pip --python /airbyte/venv/bin/python install --no-cache-dir --di
 
 # pyproject.toml's version: a label cannot be read from a file, so a test holds the two equal.
 ARG VERSION=0.1.0
-LABEL io.airbyte.name=airbyte/source-streak io.airbyte.version=${VERSION}
+LABEL io.airbyte.name=ghcr.io/OWNER/source-streak io.airbyte.version=${VERSION}
 # The framework wants a temporary folder, into which it writes the settings. This one is memory, and there is no other where the
 # root file system is read-only.
 ENV TMPDIR=/dev/shm

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := pip install --quiet --disable-pip-version-check
-IMAGE := airbyte/source-streak:dev
+IMAGE := source-streak:dev
 export PYTHONPATH := $(CURDIR)/sandbox:$(CURDIR)/tools
 .DEFAULT_GOAL := help
 
@@ -50,13 +50,14 @@ lint: .venv/ready ## ruff: style and format
 types: .venv/ready ## mypy, strict
 	$(BIN)/mypy
 
-.venv-clients/ready: examples/requirements.txt
+.venv-clients/ready: examples/requirements.txt integration_tests/postgres.txt
 	$(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/$(PIP) --no-compile --no-deps --requirement examples/requirements.txt
+	.venv-clients/bin/$(PIP) --no-deps --require-hashes --requirement integration_tests/postgres.txt
 	@touch $@
 
-test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
-	$(BIN)/python -m pytest -m clients integration_tests/test_clients.py
+test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox, also into PostgreSQL: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
+	$(BIN)/python -m pytest -m clients integration_tests/test_clients.py integration_tests/test_postgres.py
 
 .venv-dbt/ready: examples/dbt/requirements.txt
 	$(PYTHON) -m venv .venv-dbt
@@ -98,16 +99,43 @@ audit: .venv-audit/ready ## known vulnerabilities of what the connector is locke
 bench: .venv/ready ## the figures of docs/performance.md
 	$(BIN)/python tools/bench.py
 
+probe: .venv/ready ## ask the live Streak what nobody has documented (key in STREAK_API_KEY or secrets/config.json): probe.md
+	@$(BIN)/python tools/probe.py $(if $(POST),--post)
+
+test-live: .venv/ready ## every command and stream against the account of secrets/config.json, at most 500 requests
+	@$(BIN)/python tools/live.py
+
 chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
 	$(BIN)/python tools/chaos.py
 
-image: ## the connector's Docker image, airbyte/source-streak:dev
+docs: .venv/ready .venv-docs/ready ## the documentation site, in site/; a broken link or a page in no menu fails
+	$(BIN)/python tools/stream_facts.py >.venv-docs/streams.json
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+docs-serve: docs ## the same on port 8000 of this machine, built anew when a page changes
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs serve
+
+.venv-docs/ready: tools/docs.txt tools/mermaid.py
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/$(PIP) --no-deps --require-hashes --requirement tools/docs.txt
+	$(PYTHON) tools/mermaid.py .venv-docs/mermaid.min.js
+	@touch $@
+
+dist: .venv-dist/ready ## wheel and sdist in dist/, as they are published; twine check
+	.venv-dist/bin/python tools/distributions.py
+
+.venv-dist/ready: tools/dist.txt
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/$(PIP) --no-deps --require-hashes --requirement tools/dist.txt
+	@touch $@
+
+image: ## the connector's Docker image, source-streak:dev
 	docker build $${BASE_IMAGE:+--build-arg BASE_IMAGE="$$BASE_IMAGE"} --tag $(IMAGE) .
 
 lock: ## poetry.lock anew, after a change of the dependencies
 	tools/lock.sh
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache streak.duckdb
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache dist site streak.duckdb probe.md report.html
 
-.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench chaos image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench probe test-live chaos docs docs-serve dist report image lock clean

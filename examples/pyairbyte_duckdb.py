@@ -24,18 +24,26 @@ import shutil
 import sys
 from pathlib import Path
 
-os.environ["AIRBYTE_OFFLINE_MODE"] = "1"  # else PyAirbyte looks the connector up in Airbyte's registry, and fails: it is not in there
+os.environ["AIRBYTE_OFFLINE_MODE"] = (
+    "1"  # else PyAirbyte looks the connector up in Airbyte's registry, and fails: it is not in there
+)
 import airbyte as ab
 
 OURS = Path(__file__).parents[1] / ".venv/bin/source-streak"
-COMMAND = sys.argv[1] if len(sys.argv) > 1 else OURS if OURS.exists() else shutil.which("source-streak")
+COMMAND = (
+    sys.argv[1] if len(sys.argv) > 1 else OURS if OURS.exists() else shutil.which("source-streak")
+)
 
 
 def main() -> None:
     """Reads twice; the second time there is little to bring."""
     if "STREAK_API_KEY" not in os.environ or not COMMAND:
-        sys.exit("It needs a key in STREAK_API_KEY, and source-streak: `make .venv/ready`, or the path of the command as an argument.")
-    streak = ab.get_source("source-streak", local_executable=COMMAND, config={"api_key": os.environ["STREAK_API_KEY"]})
+        sys.exit(
+            "It needs a key in STREAK_API_KEY, and source-streak: `make .venv/ready`, or the path of the command as an argument."
+        )
+    streak = ab.get_source(
+        "source-streak", local_executable=COMMAND, config={"api_key": os.environ["STREAK_API_KEY"]}
+    )
     streak.check()
     cache = ab.DuckDBCache(db_path="streak_cache.duckdb")
     print(f"First read: {read(streak, cache):,} rows")
@@ -45,10 +53,15 @@ def main() -> None:
 
 def read(streak: ab.Source, cache: ab.DuckDBCache) -> int:
     """Brings the cache up to date; returns how many rows came for that."""
-    modes = {stream.name: {mode.value for mode in stream.supported_sync_modes} for stream in streak.discovered_catalog.streams}
+    modes = {
+        stream.name: {mode.value for mode in stream.supported_sync_modes}
+        for stream in streak.discovered_catalog.streams
+    }
     remembered = [name for name in modes if "incremental" in modes[name]]
     whole = [name for name in modes if "incremental" not in modes[name]]
-    changed = streak.read(cache, streams=remembered)  # merges by primary key, and keeps the state in the cache
+    changed = streak.read(
+        cache, streams=remembered
+    )  # merges by primary key, and keeps the state in the cache
     replaced = streak.read(cache, streams=whole, force_full_refresh=True, write_strategy="replace")
     return changed.processed_records + replaced.processed_records
 
@@ -56,7 +69,9 @@ def read(streak: ab.Source, cache: ab.DuckDBCache) -> int:
 def show(cache: ab.DuckDBCache) -> None:
     """How many boxes there are in each stage of each pipeline."""
     boxes = cache["boxes"].to_pandas()
-    boxes = boxes[boxes["_ab_cdc_deleted_at"].isna()]  # those that were deleted in Streak stay in the table, marked
+    boxes = boxes[
+        boxes["_ab_cdc_deleted_at"].isna()
+    ]  # those that were deleted in Streak stay in the table, marked
     print(boxes.groupby(["pipelinename", "stagename"]).size().to_string())
 
 

@@ -4,7 +4,8 @@
         streak.moods.limit_cap = 37
         assert len(read("boxes").records["boxes"]) == 150
 
-`streak` is the sandbox's default account; `@pytest.mark.parametrize("streak", [{"boxes": 1000}], indirect=True)` another one.
+`streak` is the sandbox's default account; another one is
+`@pytest.mark.parametrize("streak", [{"boxes": 1000}], indirect=True)`.
 """
 
 from __future__ import annotations
@@ -44,20 +45,30 @@ Read = Callable[..., "Reading"]
 class Reading:
     """What came of one read: what a destination gets of it, and what its user sees."""
 
-    def __init__(self, output: entrypoint_wrapper.EntrypointOutput, secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        output: entrypoint_wrapper.EntrypointOutput,
+        secrets: tuple[str, ...],
+        incremental: bool = False,
+    ) -> None:
+        self.incremental = incremental
         self.messages: list[AirbyteMessage] = list(output.get_message_iterator())
         self.records: dict[str, list[Record]] = defaultdict(list)
         for message in output.records:
             self.records[message.record.stream].append(dict(message.record.data))
         self.states = [message.state for message in output.state_messages]
         self.logs: list[str] = [message.log.message for message in output.logs]
-        self.errors: list[AirbyteErrorTraceMessage] = [message.trace.error for message in output.errors]
+        self.errors: list[AirbyteErrorTraceMessage] = [
+            message.trace.error for message in output.errors
+        ]
         self.statuses: dict[str, str] = {}  # of each stream, the last one
         for message in output.trace_messages:
             if status := message.trace.stream_status:
                 self.statuses[status.stream_descriptor.name] = status.status.value
         for secret in secrets:
-            assert not [text for text in self.texts() if secret in text], "the API key can be read in what the connector says"
+            assert not [text for text in self.texts() if secret in text], (
+                "the API key can be read in what the connector says"
+            )
 
     @property
     def last_states(self) -> list[AirbyteStateMessage]:
@@ -72,29 +83,45 @@ class Reading:
     def error_of(self, stream: str) -> AirbyteErrorTraceMessage:
         """Why that stream ended INCOMPLETE."""
         assert self.statuses[stream] == "INCOMPLETE"
-        return next(error for error in self.errors if error.stream_descriptor and error.stream_descriptor.name == stream)
+        return next(
+            error
+            for error in self.errors
+            if error.stream_descriptor and error.stream_descriptor.name == stream
+        )
 
     def texts(self) -> Iterator[str]:
         """Every message as it is written to the output."""
-        return (orjson.dumps(AirbyteMessageSerializer.dump(message)).decode() for message in self.messages)
+        return (
+            orjson.dumps(AirbyteMessageSerializer.dump(message)).decode()
+            for message in self.messages
+        )
 
     def keys(self, stream: str, *columns: str) -> list[Any]:
         """The primary keys of a stream's records, in their order; none may come twice."""
-        found = [tuple(record[column] for column in columns or ("key",)) for record in self.records[stream]]
+        found = [
+            tuple(record[column] for column in columns or ("key",))
+            for record in self.records[stream]
+        ]
         assert len(found) == len(set(found)), f"{stream} has a primary key twice"
         return found if columns else [key for (key,) in found]
 
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A running Streak. A parameter is what Sandbox() takes; a test changes it through .moods, .account, .fault and .on."""
+    """A running Streak. A parameter is what Sandbox() takes.
+
+    A test changes it through .moods, .account, .fault and .on.
+    """
     with Sandbox(**getattr(request, "param", {})) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def read(streak: Sandbox) -> Iterator[Read]:
-    """Reads the streams named, all if none are, from the running Streak; what it says must never hold the key."""
+    """Reads the streams named, all if none are, from the running Streak.
+
+    What it says must never hold the key.
+    """
     with reading(streak) as read_from_streak:
         yield read_from_streak
 
@@ -114,14 +141,22 @@ def reading(streak: Sandbox) -> Iterator[Read]:
             clock: Clock | None = None,
             **settings: Any,
         ) -> Reading:
-            """`catalog`: what discover found when the connection was set up; without it there are no tables of pipelines."""
+            """`catalog`: what discover found when the connection was set up.
+
+            Without it there are no tables of pipelines.
+            """
             config = {"api_key": streak.key, **settings}
             configured = catalog_of(*names, incremental=incremental, found=catalog)
             anything = ExpectedOutcome.ALLOW_ANY
             output = entrypoint_wrapper.read(
-                SourceStreak(clock or QuickClock()), config, configured, state, debug=debug, expected_outcome=anything
+                SourceStreak(clock or QuickClock()),
+                config,
+                configured,
+                state,
+                debug=debug,
+                expected_outcome=anything,
             )
-            return Reading(output, secrets_of(config["api_key"]))
+            return Reading(output, secrets_of(config["api_key"]), incremental)
 
         yield read_from_streak
 
@@ -134,19 +169,36 @@ def discover(streak: Sandbox, read: Read) -> Discover:
     """Discovers as the running Streak is now, with a table for each pipeline."""
 
     def discover_streak(**settings: Any) -> AirbyteCatalog:
-        return SourceStreak(QuickClock()).discover(logging.getLogger("airbyte"), {"api_key": streak.key, **settings})
+        return SourceStreak(QuickClock()).discover(
+            logging.getLogger("airbyte"), {"api_key": streak.key, **settings}
+        )
 
     return discover_streak
 
 
-def catalog_of(*names: str, incremental: bool = False, found: AirbyteCatalog | None = None) -> ConfiguredAirbyteCatalog:
-    """The streams named, all if none are, in full refresh; or incrementally, those that can be. `found`: by discover."""
+def catalog_of(
+    *names: str, incremental: bool = False, found: AirbyteCatalog | None = None
+) -> ConfiguredAirbyteCatalog:
+    """The streams named, all if none are, in full refresh; or incrementally, those that can be.
+
+    `found`: by discover.
+    """
     streams = {stream.name: stream for stream in (found or discovered()).streams}
     return ConfiguredAirbyteCatalog(
         [
-            ConfiguredAirbyteStream(streams[name], SyncMode.incremental, DestinationSyncMode.append_dedup, primary_key=None)
+            ConfiguredAirbyteStream(
+                streams[name],
+                SyncMode.incremental,
+                DestinationSyncMode.append_dedup,
+                primary_key=None,
+            )
             if incremental and SyncMode.incremental in streams[name].supported_sync_modes
-            else ConfiguredAirbyteStream(streams[name], SyncMode.full_refresh, DestinationSyncMode.overwrite, primary_key=None)
+            else ConfiguredAirbyteStream(
+                streams[name],
+                SyncMode.full_refresh,
+                DestinationSyncMode.overwrite,
+                primary_key=None,
+            )
             for name in names or streams
         ]
     )
@@ -154,4 +206,8 @@ def catalog_of(*names: str, incremental: bool = False, found: AirbyteCatalog | N
 
 def secrets_of(key: str) -> tuple[str, ...]:
     """The key, and the forms in which a header carries it."""
-    return key, base64.b64encode(f"{key}:".encode()).decode().rstrip("="), base64.b64encode(key.encode()).decode().rstrip("=")
+    return (
+        key,
+        base64.b64encode(f"{key}:".encode()).decode().rstrip("="),
+        base64.b64encode(key.encode()).decode().rstrip("="),
+    )

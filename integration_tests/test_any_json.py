@@ -13,7 +13,13 @@ from typing import Any
 
 import orjson
 import pytest
-from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, DestinationSyncMode, SyncMode
+from airbyte_cdk.models import (
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    SyncMode,
+)
 from conftest import hurry
 from destination import discovered
 from hypothesis import HealthCheck, example, given, settings
@@ -29,7 +35,10 @@ from source_streak import SourceStreak, client
 from source_streak.stream import Failure
 
 EXAMPLES = settings(
-    derandomize=True, deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    derandomize=True,
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 MOST_REQUESTS = 600  # of one read of this account; a few dozen are usual
 MESSAGES = 20_000
@@ -46,10 +55,24 @@ def small() -> Account:
     account.snippets.append({"key": "agxSnippet", "snippetText": "Hello"})
     for name in ("Sales", "Hiring"):
         pipeline = account.add_pipeline(name, boxes=2)["key"]
-        for kind, options in (("TEXT_INPUT", ()), ("DROPDOWN", ("a", "b")), ("TAG", ("c",)), ("DATE", ()), ("CHECKBOX", ())):
+        for kind, options in (
+            ("TEXT_INPUT", ()),
+            ("DROPDOWN", ("a", "b")),
+            ("TAG", ("c",)),
+            ("DATE", ()),
+            ("CHECKBOX", ()),
+        ):
             account.add_field(pipeline, kind.title(), kind, options)
         for box in account.boxes_of(pipeline):
-            account.edit_box(box["key"], fields={"1001": "text", "1002": "9001", "1003": ["9001"], "1004": 1_772_361_296_789})
+            account.edit_box(
+                box["key"],
+                fields={
+                    "1001": "text",
+                    "1002": "9001",
+                    "1003": ["9001"],
+                    "1004": 1_772_361_296_789,
+                },
+            )
             account.add_comment(box["key"], "Hello")
             account.add_task(box["key"])
     return account
@@ -63,11 +86,15 @@ class Stub:
         self.change: Callable[[str, Any], Any] = lambda path, body: body
         self.asked: list[str] = []
 
-    def send_request(self, http_method: str, url: str, params: dict[str, Any] | None = None, **__: Any) -> tuple[None, Response]:
+    def send_request(
+        self, http_method: str, url: str, params: dict[str, Any] | None = None, **__: Any
+    ) -> tuple[None, Response]:
         path = url.partition("/api/")[2]
         self.asked.append(path)
         assert len(self.asked) < MOST_REQUESTS, f"it goes on asking: {self.asked[-3:]}"
-        status, body = self._answer(path, {name: str(value) for name, value in (params or {}).items()})
+        status, body = self._answer(
+            path, {name: str(value) for name, value in (params or {}).items()}
+        )
         body = self.change(path, body) if status == 200 else body
         response = Response()
         response.status_code = status
@@ -77,10 +104,19 @@ class Stub:
     def _answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
         for route in ROUTES:
             parts, wanted = path.split("/"), route.path.split("/")
-            if len(parts) == len(wanted) and all(one == other or other.startswith("{") for one, other in zip(parts, wanted, strict=True)):
-                keys = {other.strip("{}"): one for one, other in zip(parts, wanted, strict=True) if other.startswith("{")}
+            if len(parts) == len(wanted) and all(
+                one == other or other.startswith("{")
+                for one, other in zip(parts, wanted, strict=True)
+            ):
+                keys = {
+                    other.strip("{}"): one
+                    for one, other in zip(parts, wanted, strict=True)
+                    if other.startswith("{")
+                }
                 try:
-                    return 200, copy.deepcopy(route.answer(Call(self.account, Moods(), keys, query)))
+                    return 200, copy.deepcopy(
+                        route.answer(Call(self.account, Moods(), keys, query))
+                    )
                 except Refusal as refusal:
                     return refusal.status, refusal.body
         return 404, {"error": "Not found"}
@@ -93,7 +129,11 @@ def stub() -> Iterator[Stub]:
         patch.setattr(client, "LONGEST_WAIT", 0.0)
         for name in ("client.PATIENCE", "client.SHORT_PATIENCE", "account.SHORT_PATIENCE"):
             patch.setattr(f"source_streak.{name}", 0.0)
-        patch.setattr(client.HttpClient, "send_request", lambda _, *args, **known: stub.send_request(*args, **known))
+        patch.setattr(
+            client.HttpClient,
+            "send_request",
+            lambda _, *args, **known: stub.send_request(*args, **known),
+        )
         stub = Stub()
         yield stub
 
@@ -121,20 +161,26 @@ class Whole:
             [
                 ConfiguredAirbyteStream(
                     stream,
-                    SyncMode.incremental if incremental and SyncMode.incremental in stream.supported_sync_modes else SyncMode.full_refresh,
+                    SyncMode.incremental
+                    if incremental and SyncMode.incremental in stream.supported_sync_modes
+                    else SyncMode.full_refresh,
                     DestinationSyncMode.append,
                 )
                 for stream in streams
             ]
         )
         try:
-            for count, message in enumerate(SourceStreak().read(logger, KEY, catalog, states_of(**state) if state else None)):
+            for count, message in enumerate(
+                SourceStreak().read(logger, KEY, catalog, states_of(**state) if state else None)
+            ):
                 assert count < MESSAGES
                 written = orjson.loads(orjson.dumps(AirbyteMessageSerializer.dump(message)))
                 if message.record:
                     self.records.append((message.record.stream, written["record"]["data"]))
                 if message.state:
-                    self.states[message.state.stream.stream_descriptor.name] = written["state"]["stream"]["stream_state"]
+                    self.states[message.state.stream.stream_descriptor.name] = written["state"][
+                        "stream"
+                    ]["stream_state"]
                 if message.trace and message.trace.error:
                     self._say(message.trace.error.message or "")
                     assert message.trace.error.stack_trace is None, message.trace.error.stack_trace
@@ -142,14 +188,19 @@ class Whole:
             self._say(str(closing.message))
 
     def _say(self, sentence: str) -> None:
-        assert "Something went wrong" not in sentence, "the framework's words for an exception that nobody foresaw"
+        assert "Something went wrong" not in sentence, (
+            "the framework's words for an exception that nobody foresaw"
+        )
         assert sentence.rstrip().endswith((".", ")", '"')), sentence
         self.errors.append(sentence)
 
     def assert_fits(self) -> None:
         """Each record its stream's schema; and no primary key twice."""
         validators = {name: Draft7Validator(schema) for name, schema in self.schemas.items()}
-        keys = {name: [path[0] for path in PRIMARY_KEYS.get(name, [["box_key"]])] for name in self.schemas}
+        keys = {
+            name: [path[0] for path in PRIMARY_KEYS.get(name, [["box_key"]])]
+            for name in self.schemas
+        }
         seen = set()
         for stream, record in self.records:
             problem = next(validators[stream].iter_errors(record), None)
@@ -164,31 +215,103 @@ PRIMARY_KEYS = {stream.name: stream.source_defined_primary_key for stream in dis
 
 # --- JSON that anything may be ----------------------------------------------------------------------------------------
 
-NUMBERS = st.sampled_from([0, -1, 1, 2**31, 2**53, 2**63 - 1, -(2**63), 2**64 - 1, 10**25, 1e300, 1e25, -1e19, 0.5, 1_772_361_296_789])
+NUMBERS = st.sampled_from(
+    [
+        0,
+        -1,
+        1,
+        2**31,
+        2**53,
+        2**63 - 1,
+        -(2**63),
+        2**64 - 1,
+        10**25,
+        1e300,
+        1e25,
+        -1e19,
+        0.5,
+        1_772_361_296_789,
+    ]
+)
 TEXTS = st.text(max_size=6) | st.sampled_from(
-    ["", "key", "1001", "9001", "٣", "²", "\x00", "\ud83d", "🎧", "%s {0} %(x)s", "../..", "ﷺ" * 9, "select", "true", "1e9", "-0", "9" * 30]
+    [
+        "",
+        "key",
+        "1001",
+        "9001",
+        "٣",
+        "²",
+        "\x00",
+        "\ud83d",
+        "🎧",
+        "%s {0} %(x)s",
+        "../..",
+        "ﷺ" * 9,
+        "select",
+        "true",
+        "1e9",
+        "-0",
+        "9" * 30,
+    ]
 )
 SMALL = st.none() | st.booleans() | NUMBERS | TEXTS
 NAMES = st.text(max_size=4) | st.sampled_from(
-    ["key", "name", "type", "fields", "email", "userKey", "directUrl", "tags", "items", "dropdownSettings", "tagSettings", "results", "tag"]
+    [
+        "key",
+        "name",
+        "type",
+        "fields",
+        "email",
+        "userKey",
+        "directUrl",
+        "tags",
+        "items",
+        "dropdownSettings",
+        "tagSettings",
+        "results",
+        "tag",
+    ]
 )
-JSON = st.recursive(SMALL, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=8)
+JSON = st.recursive(
+    SMALL,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
 ANY = JSON | SMALL
 
-OPTIONS = ANY | st.lists(st.fixed_dictionaries({}, optional={"key": ANY, "name": ANY, "tag": ANY}) | ANY, max_size=3)
-KINDS = st.sampled_from(["TEXT_INPUT", "DROPDOWN", "TAG", "DATE", "CHECKBOX", "PERSON", "FORMULA", "TEAM_CONTACT", "NEW"]) | ANY
+OPTIONS = ANY | st.lists(
+    st.fixed_dictionaries({}, optional={"key": ANY, "name": ANY, "tag": ANY}) | ANY, max_size=3
+)
+KINDS = (
+    st.sampled_from(
+        [
+            "TEXT_INPUT",
+            "DROPDOWN",
+            "TAG",
+            "DATE",
+            "CHECKBOX",
+            "PERSON",
+            "FORMULA",
+            "TEAM_CONTACT",
+            "NEW",
+        ]
+    )
+    | ANY
+)
 DEFINITION = st.fixed_dictionaries(
     {},
     optional={
         "key": st.sampled_from(["1001", "1002", "1003", "01001", "٣", "9" * 5_000, "x"]) | ANY,
-        "name": st.sampled_from(["Text_Input", "Deal size", "deal SIZE", "🎧", "name", "box_key"]) | ANY,
+        "name": st.sampled_from(["Text_Input", "Deal size", "deal SIZE", "🎧", "name", "box_key"])
+        | ANY,
         "type": KINDS,
         "dropdownSettings": ANY | st.fixed_dictionaries({"items": OPTIONS}),
         "tagSettings": ANY | st.fixed_dictionaries({"tags": OPTIONS}),
     },
 )
 STAGES = ANY | st.dictionaries(
-    st.sampled_from(["5001", "5002"]) | TEXTS, st.fixed_dictionaries({}, optional={"name": ANY, "key": ANY}) | ANY
+    st.sampled_from(["5001", "5002"]) | TEXTS,
+    st.fixed_dictionaries({}, optional={"name": ANY, "key": ANY}) | ANY,
 )
 PIPELINE = st.fixed_dictionaries(
     {},
@@ -197,19 +320,33 @@ PIPELINE = st.fixed_dictionaries(
         "fields": ANY | st.lists(DEFINITION | ANY, max_size=4),
         "stages": STAGES,
         "stageOrder": ANY | st.lists(TEXTS, max_size=3),
-        "aclEntries": ANY | st.lists(st.fixed_dictionaries({}, optional={"userKey": ANY, "email": ANY}) | ANY, max_size=3),
+        "aclEntries": ANY
+        | st.lists(
+            st.fixed_dictionaries({}, optional={"userKey": ANY, "email": ANY}) | ANY, max_size=3
+        ),
         "boxCount": ANY,
         "creationTimestamp": ANY,
         "hasNextPage": ANY,
         "mascot": ANY,
     },
 )
-FIELDS_OF_TEAM = st.fixed_dictionaries({"fields": ANY | st.dictionaries(TEXTS, DEFINITION | ANY, max_size=3)}) | ANY
+FIELDS_OF_TEAM = (
+    st.fixed_dictionaries({"fields": ANY | st.dictionaries(TEXTS, DEFINITION | ANY, max_size=3)})
+    | ANY
+)
 TEAM = st.fixed_dictionaries(
     {},
-    optional={"name": ANY, "members": OPTIONS, "contactSettings": FIELDS_OF_TEAM, "organizationSettings": FIELDS_OF_TEAM, "created": ANY},
+    optional={
+        "name": ANY,
+        "members": OPTIONS,
+        "contactSettings": FIELDS_OF_TEAM,
+        "organizationSettings": FIELDS_OF_TEAM,
+        "created": ANY,
+    },
 )
-VALUES = ANY | st.dictionaries(st.sampled_from(["1001", "1002", "1003", "1004", "1005"]) | TEXTS, ANY, max_size=4)
+VALUES = ANY | st.dictionaries(
+    st.sampled_from(["1001", "1002", "1003", "1004", "1005"]) | TEXTS, ANY, max_size=4
+)
 COUNTER = ANY | st.integers(-2, 3)
 BOX = st.fixed_dictionaries(
     {},
@@ -222,7 +359,11 @@ BOX = st.fixed_dictionaries(
         "fileCount": COUNTER,
         "gmailThreadCount": COUNTER,
         "lastUpdatedTimestamp": ANY,
-        "stageHistoryEntries": ANY | st.lists(st.fixed_dictionaries({}, optional={"stageKey": ANY, "lastEntryToStageTs": ANY}), max_size=3),
+        "stageHistoryEntries": ANY
+        | st.lists(
+            st.fixed_dictionaries({}, optional={"stageKey": ANY, "lastEntryToStageTs": ANY}),
+            max_size=3,
+        ),
         "assignedToSharingEntries": OPTIONS,
         "followerSharingEntries": OPTIONS,
         "followerKeys": ANY | st.lists(ANY, max_size=2),
@@ -234,12 +375,28 @@ BOX = st.fixed_dictionaries(
     },
 )
 ROW = st.fixed_dictionaries(
-    {}, optional={"key": ANY, "name": ANY, "message": ANY, "timestamp": ANY, "fields": VALUES, "members": ANY, "size": ANY, "mascot": ANY}
+    {},
+    optional={
+        "key": ANY,
+        "name": ANY,
+        "message": ANY,
+        "timestamp": ANY,
+        "fields": VALUES,
+        "members": ANY,
+        "size": ANY,
+        "mascot": ANY,
+    },
 )
 
 
 def rows_of(body: Any) -> list[Any]:
-    return body["results"] if isinstance(body, dict) and "results" in body else body if isinstance(body, list) else []
+    return (
+        body["results"]
+        if isinstance(body, dict) and "results" in body
+        else body
+        if isinstance(body, list)
+        else []
+    )
 
 
 def altered(part: str, change: dict[str, Any]) -> Callable[[str, Any], Any]:
@@ -298,12 +455,22 @@ def test_counters_so_great_that_no_number_holds_their_sum(stub: Stub) -> None:
     assert sum(stream == "box_comments" for stream, _ in whole.records) == 4
 
 
-EVERY_LIST = ("/comments", "/tasks", "/contacts", "/organizations", "/users", "/snippets", "/newsfeed")
+EVERY_LIST = (
+    "/comments",
+    "/tasks",
+    "/contacts",
+    "/organizations",
+    "/users",
+    "/snippets",
+    "/newsfeed",
+)
 
 
 @EXAMPLES
 @given(st.sampled_from(EVERY_LIST), ROW)
-def test_a_row_of_any_other_list_whatever_it_looks_like(stub: Stub, part: str, change: dict[str, Any]) -> None:
+def test_a_row_of_any_other_list_whatever_it_looks_like(
+    stub: Stub, part: str, change: dict[str, Any]
+) -> None:
     read_twice(stub, altered(part, change))
 
 
@@ -336,8 +503,15 @@ HALF_AN_EMOJI = rb'"Acme \ud83d"', '"Acme �"'
     ],
 )
 @pytest.mark.parametrize("part", ["/boxes", "/comments", "/pipelines", "/contacts"])
-def test_a_text_that_was_cut_within_a_letter_costs_that_letter_and_no_row(stub: Stub, part: str, sent: bytes, read: str | None) -> None:
-    column = {"/boxes": "name", "/comments": "message", "/pipelines": "name", "/contacts": "givenName"}[part]
+def test_a_text_that_was_cut_within_a_letter_costs_that_letter_and_no_row(
+    stub: Stub, part: str, sent: bytes, read: str | None
+) -> None:
+    column = {
+        "/boxes": "name",
+        "/comments": "message",
+        "/pipelines": "name",
+        "/contacts": "givenName",
+    }[part]
 
     def cut(path: str, body: Any) -> Any:
         if not path.endswith(part):
@@ -351,20 +525,31 @@ def test_a_text_that_was_cut_within_a_letter_costs_that_letter_and_no_row(stub: 
     whole.assert_fits()
     assert not whole.errors
     assert sum(stream == "boxes" for stream, _ in whole.records) == 4
-    stream = {"/boxes": "boxes", "/comments": "box_comments", "/pipelines": "pipelines", "/contacts": "contacts"}[part]
+    stream = {
+        "/boxes": "boxes",
+        "/comments": "box_comments",
+        "/pipelines": "pipelines",
+        "/contacts": "contacts",
+    }[part]
     texts = [record.get(column) for name, record in whole.records if name == stream]
     assert read is None or json.loads(read) in texts
 
 
 @pytest.mark.parametrize("part", ["/users/me", "/teams", "/pipelines", "/boxes", *EVERY_LIST])
 @pytest.mark.parametrize("depth", [100, 240, 300, 1_000, 100_000])
-def test_what_is_nested_without_end_is_a_record_or_a_sentence(stub: Stub, part: str, depth: int) -> None:
+def test_what_is_nested_without_end_is_a_record_or_a_sentence(
+    stub: Stub, part: str, depth: int
+) -> None:
     def nest(path: str, body: Any) -> Any:
         if not path.endswith(part):
             return body
         row = body if part == "/users/me" else rows_of(body)[0]
         row["mascot"] = "HERE"
-        return json.dumps(body).encode().replace(b'"HERE"', b'{"a":[' * (depth // 2) + b"1" + b"]}" * (depth // 2))
+        return (
+            json.dumps(body)
+            .encode()
+            .replace(b'"HERE"', b'{"a":[' * (depth // 2) + b"1" + b"]}" * (depth // 2))
+        )
 
     stub.change = nest
     whole = Whole(stub)
@@ -390,7 +575,17 @@ STATE_VALUES = (
     | st.just({"gone": {"settled": 10**30, "bits": 3, "prints": "eJw="}})
     | st.just({"gone": "eJwLzi9OLQEACPcCgg=="})
 )
-PARTS = ("version", "readAt", "ledgers", "marks", "keys", "doubted", "startDate", "summary", "somethingNew")
+PARTS = (
+    "version",
+    "readAt",
+    "ledgers",
+    "marks",
+    "keys",
+    "doubted",
+    "startDate",
+    "summary",
+    "somethingNew",
+)
 
 
 @EXAMPLES
@@ -398,7 +593,9 @@ PARTS = ("version", "readAt", "ledgers", "marks", "keys", "doubted", "startDate"
 @example({"doubted": ["\ud83d", 5, "x"]}, False)
 @example({"keys": {"\ud83d": "eJw="}, "marks": {"\ud83d": 5}}, True)
 @given(st.dictionaries(st.sampled_from(PARTS), STATE_VALUES, max_size=3), st.booleans())
-def test_any_state_is_taken_and_another_one_written(stub: Stub, known: dict[str, Any], damage: dict[str, Any], inside: bool) -> None:
+def test_any_state_is_taken_and_another_one_written(
+    stub: Stub, known: dict[str, Any], damage: dict[str, Any], inside: bool
+) -> None:
     """Parts of a good state replaced, or within them what belongs to one pipeline."""
     stub.change = lambda path, body: body
     states = copy.deepcopy(known)
@@ -413,10 +610,14 @@ def test_any_state_is_taken_and_another_one_written(stub: Stub, known: dict[str,
 
     whole.assert_fits()
     assert not whole.errors
-    assert not [record for _, record in whole.records if record.get("_ab_cdc_deleted_at")], "a damaged state has deleted something"
+    assert not [record for _, record in whole.records if record.get("_ab_cdc_deleted_at")], (
+        "a damaged state has deleted something"
+    )
     again = Whole(stub, whole.states)
     assert not again.errors
-    assert {stream for stream, _ in again.records}.isdisjoint(name for name, state in whole.states.items() if "ledgers" in state)
+    assert {stream for stream, _ in again.records}.isdisjoint(
+        name for name, state in whole.states.items() if "ledgers" in state
+    )
 
 
 def test_this_account_read_as_it_is_gives_records_of_most_streams_and_no_error(stub: Stub) -> None:

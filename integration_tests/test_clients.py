@@ -63,10 +63,19 @@ class Place:
             "COLUMNS": "300",
         }
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, input=stdin, capture_output=True, text=True, timeout=LONGEST, check=False
+            command,
+            cwd=self.folder,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
         )
         words = " ".join(map(str, command))[:200]
-        assert done.returncode == 0, f"{words}\nended with status {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert done.returncode == 0, (
+            f"{words}\nended with status {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
         return done
 
     def file(self, name: str, content: Any) -> str:
@@ -86,18 +95,33 @@ class ByHand:
     def read(self) -> Rows:
         """The records of one read."""
         self.place.file("config.json", self.place.config)
-        lines = self.place.run(COMMAND, "discover", "--config", "config.json").stdout.encode().splitlines()
-        self.streams = {stream["name"]: stream for stream in only("CATALOG", lines)["catalog"]["streams"]}
+        lines = (
+            self.place.run(COMMAND, "discover", "--config", "config.json")
+            .stdout.encode()
+            .splitlines()
+        )
+        self.streams = {
+            stream["name"]: stream for stream in only("CATALOG", lines)["catalog"]["streams"]
+        }
         catalog = {"streams": [self._configured(stream) for stream in self.streams.values()]}
-        arguments = ["--config", "config.json", "--catalog", self.place.file("catalog.json", catalog)]
+        arguments = [
+            "--config",
+            "config.json",
+            "--catalog",
+            self.place.file("catalog.json", catalog),
+        ]
         if self.states:
             arguments += ["--state", self.place.file("state.json", list(self.states.values()))]
         rows: Rows = {name: [] for name in self.streams}
-        for message in map(orjson.loads, self.place.run(COMMAND, "read", *arguments).stdout.splitlines()):
+        for message in map(
+            orjson.loads, self.place.run(COMMAND, "read", *arguments).stdout.splitlines()
+        ):
             if message["type"] == "RECORD":
                 rows[message["record"]["stream"]].append(message["record"]["data"])
             elif message["type"] == "STATE":
-                self.states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
+                self.states[message["state"]["stream"]["stream_descriptor"]["name"]] = message[
+                    "state"
+                ]
         return rows
 
     def _configured(self, stream: Message) -> Message:
@@ -118,7 +142,9 @@ class PyAirbyte:
         done = self.place.run(CLIENTS / "python", ROOT / "examples/pyairbyte_duckdb.py", COMMAND)
         self.printed.append(done.stdout)
         self.complaints.append(done.stderr)
-        with duckdb.connect(str(self.place.folder / "streak_cache.duckdb"), read_only=True) as database:
+        with duckdb.connect(
+            str(self.place.folder / "streak_cache.duckdb"), read_only=True
+        ) as database:
             return {name: list(rows_of(database, stream)) for name, stream in streams.items()}
 
 
@@ -135,7 +161,9 @@ class Serverless:
         asked = orjson.dumps({"source": source, "state": list(self.states.values())}).decode()
         names = {f"_AIRBYTE_RAW_{name.upper()}": name for name in streams}
         rows: Rows = {name: [] for name in streams}
-        for title, printed in titled(self.place.run(CLIENTS / "python", "-c", SERVERLESS, stdin=asked).stdout):
+        for title, printed in titled(
+            self.place.run(CLIENTS / "python", "-c", SERVERLESS, stdin=asked).stdout
+        ):
             content = orjson.loads(printed["_airbyte_data"])
             if title in names:
                 rows[names[title]].append(content)
@@ -160,13 +188,18 @@ class Story:
         return self.hand.streams
 
     def expected(self, moment: int) -> Rows:
-        """What tables have to hold: of incremental streams the newest row of each key, of the others the last read's rows."""
-        tables: Rows = {}
-        for name, stream in self.streams.items():
-            reads = [wrote[name] for wrote in self.wrote[: moment + 1]]
-            rows = [row for read in reads for row in read] if incremental(stream) else reads[-1]
-            tables[name] = list({key_of(stream, row): row for row in rows}.values())
-        return tables
+        """What tables have to hold after that read."""
+        return merged(self.streams, self.wrote[: moment + 1])
+
+
+def merged(streams: dict[str, Message], wrote: list[Rows]) -> Rows:
+    """Of incremental streams the newest row of each key, of the others the last read's rows."""
+    tables: Rows = {}
+    for name, stream in streams.items():
+        reads = [rows[name] for rows in wrote]
+        rows = [row for read in reads for row in read] if incremental(stream) else reads[-1]
+        tables[name] = list({key_of(stream, row): row for row in rows}.values())
+    return tables
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +226,10 @@ def story(streak: Sandbox, folder: Path) -> Story:
         told.boxes.append(len(streak.account.boxes))
         told.wrote.append(hand.read())
         with ThreadPoolExecutor() as pool:
-            in_duckdb, printed = pool.submit(pyairbyte.read, hand.streams), pool.submit(serverless.read, hand.streams)
+            in_duckdb, printed = (
+                pool.submit(pyairbyte.read, hand.streams),
+                pool.submit(serverless.read, hand.streams),
+            )
         told.in_duckdb.append(in_duckdb.result())
         told.printed.append(printed.result())
     return told
@@ -207,7 +243,9 @@ def place(streak: Sandbox, folder: Path) -> Place:
 def change(account: Account) -> None:
     """Rows that are new, rows that are others now, rows that are gone; in streams of either kind."""
     renamed, commented, deleted, moved, *_ = account.boxes
-    commented_box, comment = next((box, row) for box, row in account.all("comments") if box["key"] != deleted)
+    commented_box, comment = next(
+        (box, row) for box, row in account.all("comments") if box["key"] != deleted
+    )
     pipeline = next(key for key in account.pipelines if key != account.boxes[moved]["pipelineKey"])
     stage = account.pipelines[pipeline]["stageOrder"][0]
     team = next(iter(account.teams))
@@ -252,7 +290,10 @@ def rows_of(database: duckdb.DuckDBPyConnection, stream: Message) -> Iterator[Re
     found = database.execute(f'SELECT {names} FROM "{in_sql(stream["name"])}"')  # noqa: S608 # names of the catalog, no stranger's
     kinds = [str(column[1]) for column in found.description]
     for cells in found.fetchall():
-        yield {column: as_written(cell, kind) for column, cell, kind in zip(columns, cells, kinds, strict=True)}
+        yield {
+            column: as_written(cell, kind)
+            for column, cell, kind in zip(columns, cells, kinds, strict=True)
+        }
 
 
 def as_written(cell: Any, kind: str) -> Any:
@@ -274,8 +315,14 @@ def assert_same(stream: Message, found: list[Record], expected: list[Record]) ->
         other = theirs.get(key_of(stream, row))
         assert other is not None, f"{name}: no row with the key {key_of(stream, row)}"
         columns = sorted(row.keys() | other.keys())
-        wrong = [column for column in columns if not same(other.get(column), row.get(column), clock=column in clocks)]
-        assert not wrong, f"{name}.{wrong[0]}: {other.get(wrong[0])!r} where the connector wrote {row.get(wrong[0])!r}"
+        wrong = [
+            column
+            for column in columns
+            if not same(other.get(column), row.get(column), clock=column in clocks)
+        ]
+        assert not wrong, (
+            f"{name}.{wrong[0]}: {other.get(wrong[0])!r} where the connector wrote {row.get(wrong[0])!r}"
+        )
 
 
 def same(cell: Any, other: Any, clock: bool) -> bool:
@@ -301,9 +348,15 @@ def titled(printed: str) -> Iterator[tuple[str, Message]]:
 
 def test_there_is_something_to_compare(story: Story) -> None:
     first, second = story.wrote
-    assert [name for name, rows in first.items() if not rows and not name.startswith("boxes_")] == []  # a pipeline may be empty
-    assert {"boxes", "box_comments", "contacts", "newsfeed"} <= {name for name in story.streams if second[name]}
-    assert len(second["box_comments"]) < len(first["box_comments"]), "the second read was not incremental"
+    assert [
+        name for name, rows in first.items() if not rows and not name.startswith("boxes_")
+    ] == []  # a pipeline may be empty
+    assert {"boxes", "box_comments", "contacts", "newsfeed"} <= {
+        name for name in story.streams if second[name]
+    }
+    assert len(second["box_comments"]) < len(first["box_comments"]), (
+        "the second read was not incremental"
+    )
     assert any(row.get(DELETED_AT) for row in second["boxes"]), "the deleted box was not told"
 
 
@@ -347,16 +400,25 @@ def test_the_example_shows_no_stack_trace(story: Story) -> None:
 
 def test_pyairbyte_validate_passes(streak: Sandbox, folder: Path) -> None:
     here = place(streak, folder / "validate")
-    here.run(CLIENTS / "pyairbyte", "validate", f"--connector={COMMAND}", f"--config={here.file('config.json', here.config)}")
+    here.run(
+        CLIENTS / "pyairbyte",
+        "validate",
+        f"--connector={COMMAND}",
+        f"--config={here.file('config.json', here.config)}",
+    )
 
 
 @pytest.mark.parametrize("moment", [0, 1], ids=["first", "incremental"])
-def test_airbyte_serverless_has_every_row_that_the_connector_wrote(story: Story, moment: int) -> None:
+def test_airbyte_serverless_has_every_row_that_the_connector_wrote(
+    story: Story, moment: int
+) -> None:
     for name, rows in story.wrote[moment].items():
         assert_same(story.streams[name], story.printed[moment][name], rows)
 
 
-def test_airbyte_serverless_writes_a_configuration_with_every_setting(streak: Sandbox, folder: Path) -> None:
+def test_airbyte_serverless_writes_a_configuration_with_every_setting(
+    streak: Sandbox, folder: Path
+) -> None:
     here = place(streak, folder / "create")
     said = here.run(CLIENTS / "abs", "create", "streak", "--source", COMMAND).stdout
     assert "SUCCESS" in said  # its status is 0 in any case

@@ -66,15 +66,30 @@ class Outcome:
     def said(self) -> str:
         """Logs, errors and the status of the connection, as a user reads them."""
         logs = [message["log"]["message"] for message in self.of_type("LOG")]
-        errors = [message["trace"]["error"]["message"] for message in self.of_type("TRACE") if message["trace"]["type"] == "ERROR"]
+        errors = [
+            message["trace"]["error"]["message"]
+            for message in self.of_type("TRACE")
+            if message["trace"]["type"] == "ERROR"
+        ]
         return "\n".join(
-            [*logs, *errors, *(message["connectionStatus"].get("message", "") for message in self.of_type("CONNECTION_STATUS"))]
+            [
+                *logs,
+                *errors,
+                *(
+                    message["connectionStatus"].get("message", "")
+                    for message in self.of_type("CONNECTION_STATUS")
+                ),
+            ]
         )
 
     @property
     def statuses(self) -> dict[str, str]:
         """Of each stream, the last one."""
-        found = [message["trace"]["stream_status"] for message in self.of_type("TRACE") if message["trace"]["type"] == "STREAM_STATUS"]
+        found = [
+            message["trace"]["stream_status"]
+            for message in self.of_type("TRACE")
+            if message["trace"]["type"] == "STREAM_STATUS"
+        ]
         return {status["stream_descriptor"]["name"]: status["status"] for status in found}
 
     def count(self, stream: str) -> int:
@@ -82,7 +97,9 @@ class Outcome:
 
     def assert_no_traceback(self) -> None:
         assert "Traceback" not in self.err
-        assert not [message for message in self.of_type("LOG") if "Traceback" in message["log"]["message"]]
+        assert not [
+            message for message in self.of_type("LOG") if "Traceback" in message["log"]["message"]
+        ]
 
 
 class Desk:
@@ -92,28 +109,48 @@ class Desk:
         self.place, self.streak = place, streak
         self.temporary = place / "tmp"
         self.temporary.mkdir()
-        self.environment = {**os.environ, "STREAK_API_URL": streak.url, "TMPDIR": str(self.temporary)}
+        self.environment = {
+            **os.environ,
+            "STREAK_API_URL": streak.url,
+            "TMPDIR": str(self.temporary),
+        }
         self.config = self.write("config.json", {"api_key": streak.key, "requests_per_second": 20})
 
     def write(self, name: str, content: object) -> str:
         """A file: text and bytes as they are, all else as JSON."""
-        raw = content if isinstance(content, bytes) else (content if isinstance(content, str) else json.dumps(content)).encode()
+        raw = (
+            content
+            if isinstance(content, bytes)
+            else (content if isinstance(content, str) else json.dumps(content)).encode()
+        )
         (self.place / name).write_bytes(raw)
         return str(self.place / name)
 
     def catalog(self, *streams: str, unknown: str | None = None) -> str:
         catalog = ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*streams))
         if unknown:
-            catalog["streams"].insert(0, json.loads(json.dumps(catalog["streams"][0]).replace(f'"{streams[0]}"', f'"{unknown}"')))
+            catalog["streams"].insert(
+                0,
+                json.loads(
+                    json.dumps(catalog["streams"][0]).replace(f'"{streams[0]}"', f'"{unknown}"')
+                ),
+            )
         return self.write("catalog.json", catalog)
 
     def reading(self, *streams: str) -> tuple[str, ...]:
         return ("read", "--config", self.config, "--catalog", self.catalog(*streams))
 
-    def type(self, *arguments: str, command: tuple[str, ...] = MODULE, **environment: str) -> Outcome:
+    def type(
+        self, *arguments: str, command: tuple[str, ...] = MODULE, **environment: str
+    ) -> Outcome:
         """The command to its end."""
         ran = subprocess.run(
-            [*command, *arguments], env=self.environment | environment, cwd=self.place, capture_output=True, timeout=60, check=False
+            [*command, *arguments],
+            env=self.environment | environment,
+            cwd=self.place,
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
         return Outcome(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
 
@@ -121,7 +158,11 @@ class Desk:
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """The command while it runs; what is left of it at the end of the block is killed."""
         with subprocess.Popen(
-            [*MODULE, *arguments], env=self.environment, cwd=self.place, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*MODULE, *arguments],
+            env=self.environment,
+            cwd=self.place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             try:
                 yield process
@@ -175,7 +216,9 @@ def met(streak: Sandbox, pattern: str, after: int = 0) -> threading.Event:
 # --- The four commands ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [MODULE, CONSOLE], ids=["python -m source_streak", "source-streak"])
+@pytest.mark.parametrize(
+    "command", [MODULE, CONSOLE], ids=["python -m source_streak", "source-streak"]
+)
 def test_spec_prints_the_spec_and_asks_nothing(quiet_desk: Desk, command: tuple[str, ...]) -> None:
     quiet_desk.streak.clear_log()
     ran = quiet_desk.type("spec", command=command)
@@ -187,28 +230,40 @@ def test_spec_prints_the_spec_and_asks_nothing(quiet_desk: Desk, command: tuple[
     assert not quiet_desk.streak.log
 
 
-def test_check_succeeds_with_spaces_around_the_key_and_says_first_where_it_asks(quiet_desk: Desk) -> None:
+def test_check_succeeds_with_spaces_around_the_key_and_says_first_where_it_asks(
+    quiet_desk: Desk,
+) -> None:
     quiet_desk.write("config.json", {"api_key": f"  {quiet_desk.streak.key}\n"})
 
     ran = quiet_desk.type("check", "--config", quiet_desk.config)
 
     (message,) = ran.of_type("CONNECTION_STATUS")
-    logs = [log["log"]["message"] for log in ran.of_type("LOG") if "MemoryMonitor" not in log["log"]["message"]]
+    logs = [
+        log["log"]["message"]
+        for log in ran.of_type("LOG")
+        if "MemoryMonitor" not in log["log"]["message"]
+    ]
     assert message["connectionStatus"]["status"] == "SUCCEEDED"
     assert quiet_desk.streak.url in logs[0]
     assert (ran.code, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize("tables", [True, False])
-def test_discover_prints_every_stream_and_a_table_for_each_pipeline_and_asks_for_nothing_else(quiet_desk: Desk, tables: bool) -> None:
+def test_discover_prints_every_stream_and_a_table_for_each_pipeline_and_asks_for_nothing_else(
+    quiet_desk: Desk, tables: bool
+) -> None:
     quiet_desk.streak.clear_log()
     quiet_desk.write("config.json", {"api_key": quiet_desk.streak.key, "pipeline_tables": tables})
     ran = quiet_desk.type("discover", "--config", quiet_desk.config)
 
     (message,) = ran.of_type("CATALOG")
-    assert len(message["catalog"]["streams"]) == len(STREAMS) + (len(quiet_desk.streak.account.pipelines) if tables else 0)
+    assert len(message["catalog"]["streams"]) == len(STREAMS) + (
+        len(quiet_desk.streak.account.pipelines) if tables else 0
+    )
     assert (ran.code, ran.err) == (0, "")
-    assert [entry.path for entry in quiet_desk.streak.log] == (["v1/users/me", "v2/pipelines"] if tables else [])
+    assert [entry.path for entry in quiet_desk.streak.log] == (
+        ["v1/users/me", "v2/pipelines"] if tables else []
+    )
 
 
 def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) -> None:
@@ -240,8 +295,14 @@ WRONG_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "no key": ({}, ["api_key"]),
     "key that is a number": ({"api_key": 1234567890123}, ["api_key"]),
     "0 requests a second": ({"api_key": "abc", "requests_per_second": 0}, ["requests_per_second"]),
-    "21 requests a second": ({"api_key": "abc", "requests_per_second": 21}, ["requests_per_second"]),
-    "a text for requests a second": ({"api_key": "abc", "requests_per_second": "8"}, ["requests_per_second"]),
+    "21 requests a second": (
+        {"api_key": "abc", "requests_per_second": 21},
+        ["requests_per_second"],
+    ),
+    "a text for requests a second": (
+        {"api_key": "abc", "requests_per_second": "8"},
+        ["requests_per_second"],
+    ),
     "a text for pipelines": ({"api_key": "abc", "pipelines": "Sales"}, ["pipelines"]),
     "numbers for pipelines": ({"api_key": "abc", "pipelines": [1]}, ["pipelines"]),
     "a text for the tables": ({"api_key": "abc", "pipeline_tables": "no"}, ["pipeline_tables"]),
@@ -252,18 +313,32 @@ WRONG_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "no UTF-8": (b"\xff\xfe{\x00", ["--config", "JSON"]),
 }
 MISTAKES: dict[str, tuple[str, list[str]]] = {
-    "missing config": ("--config none.json --catalog catalog.json", ["none.json", "--config", "No such file"]),
+    "missing config": (
+        "--config none.json --catalog catalog.json",
+        ["none.json", "--config", "No such file"],
+    ),
     "directory as config": ("--config . --catalog catalog.json", ["--config", "directory"]),
     "config with an empty key": ("--config empty_key.json --catalog catalog.json", [NEW_KEY]),
-    "catalog that is no JSON": ("--config config.json --catalog broken.json", ["broken.json", "--catalog", "JSON"]),
-    "catalog of another kind": ("--config config.json --catalog config.json", ["config.json", "--catalog"]),
-    "missing state": ("--config config.json --catalog catalog.json --state none.json", ["none.json", "--state", "No such file"]),
+    "catalog that is no JSON": (
+        "--config config.json --catalog broken.json",
+        ["broken.json", "--catalog", "JSON"],
+    ),
+    "catalog of another kind": (
+        "--config config.json --catalog config.json",
+        ["config.json", "--catalog"],
+    ),
+    "missing state": (
+        "--config config.json --catalog catalog.json --state none.json",
+        ["none.json", "--state", "No such file"],
+    ),
 }
 
 
 @pytest.mark.parametrize("command", ["check", "read"])
 @pytest.mark.parametrize("name", WRONG_SETTINGS)
-def test_wrong_settings_are_said_with_the_name_of_the_setting(quiet_desk: Desk, name: str, command: str) -> None:
+def test_wrong_settings_are_said_with_the_name_of_the_setting(
+    quiet_desk: Desk, name: str, command: str
+) -> None:
     settings, words = WRONG_SETTINGS[name]
     config = quiet_desk.write("config.json", settings)
     catalog = ["--catalog", quiet_desk.catalog("teams")] if command == "read" else []
@@ -286,7 +361,11 @@ def test_a_setting_that_does_not_exist_is_named_with_those_that_do(quiet_desk: D
 
     ran = quiet_desk.type("check", "--config", quiet_desk.config)
 
-    (warning,) = [message["log"]["message"] for message in ran.of_type("LOG") if message["log"]["level"] == "WARN"]
+    (warning,) = [
+        message["log"]["message"]
+        for message in ran.of_type("LOG")
+        if message["log"]["level"] == "WARN"
+    ]
     assert "no such setting: rps." in warning
     assert "requests_per_second" in warning
     assert ran.code == 0
@@ -305,7 +384,9 @@ def mistakes(tmp_path_factory: pytest.TempPathFactory, quiet_streak: Sandbox) ->
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_file_that_cannot_be_used_is_named_with_its_option_and_no_traceback(mistakes: dict[str, Outcome], name: str) -> None:
+def test_a_file_that_cannot_be_used_is_named_with_its_option_and_no_traceback(
+    mistakes: dict[str, Outcome], name: str
+) -> None:
     ran = mistakes[name]
 
     assert not [words for words in MISTAKES[name][1] if words not in ran.said], ran.said
@@ -326,7 +407,9 @@ def test_a_state_that_cannot_be_read_costs_a_whole_read_and_is_said(quiet_desk: 
 
 
 def test_plain_http_to_another_host_is_refused_before_anything_is_sent(quiet_desk: Desk) -> None:
-    ran = quiet_desk.type("check", "--config", quiet_desk.config, STREAK_API_URL="http://streak.example.com/api/")
+    ran = quiet_desk.type(
+        "check", "--config", quiet_desk.config, STREAK_API_URL="http://streak.example.com/api/"
+    )
 
     assert "STREAK_API_URL" in ran.said
     assert "https://" in ran.said
@@ -334,10 +417,14 @@ def test_plain_http_to_another_host_is_refused_before_anything_is_sent(quiet_des
     ran.assert_no_traceback()
 
 
-def test_a_stream_that_does_not_exist_is_named_and_the_others_are_delivered(quiet_desk: Desk) -> None:
+def test_a_stream_that_does_not_exist_is_named_and_the_others_are_delivered(
+    quiet_desk: Desk,
+) -> None:
     quiet_desk.catalog("boxes", "teams", unknown="deals")
 
-    ran = quiet_desk.type("read", "--config", quiet_desk.config, "--catalog", str(quiet_desk.place / "catalog.json"))
+    ran = quiet_desk.type(
+        "read", "--config", quiet_desk.config, "--catalog", str(quiet_desk.place / "catalog.json")
+    )
 
     assert 'no stream "deals"' in ran.said
     assert (ran.count("boxes"), ran.count("teams")) == (5, 1)
@@ -346,8 +433,12 @@ def test_a_stream_that_does_not_exist_is_named_and_the_others_are_delivered(quie
     ran.assert_no_traceback()
 
 
-def test_a_stream_that_fails_leaves_the_others_whole_and_the_exit_status_says_so(desk: Desk) -> None:
-    desk.streak.fault("v2/boxes/*/comments", "status", times=None, status=410, body={"error": "off"})
+def test_a_stream_that_fails_leaves_the_others_whole_and_the_exit_status_says_so(
+    desk: Desk,
+) -> None:
+    desk.streak.fault(
+        "v2/boxes/*/comments", "status", times=None, status=410, body={"error": "off"}
+    )
 
     ran = desk.type(*desk.reading("box_comments", "boxes", "teams"))
 
@@ -380,7 +471,9 @@ def starting(desk: Desk) -> tuple[tuple[str, ...], Callable[[subprocess.Popen[by
     return desk.reading("boxes"), wait
 
 
-def at(arguments: tuple[str, ...], event: threading.Event) -> tuple[tuple[str, ...], Callable[[subprocess.Popen[bytes]], None]]:
+def at(
+    arguments: tuple[str, ...], event: threading.Event
+) -> tuple[tuple[str, ...], Callable[[subprocess.Popen[bytes]], None]]:
     def wait(_: subprocess.Popen[bytes]) -> None:
         assert event.wait(FAR)
 
@@ -402,7 +495,9 @@ def listing(desk: Desk) -> Any:
 def reading_children(desk: Desk) -> Any:
     """Comments are not answered, for several threads."""
     desk.streak.fault("v2/boxes/*/comments", "hang", times=None)
-    return at(desk.reading("boxes", "box_comments"), met(desk.streak, "v2/boxes/*/comments", after=3))
+    return at(
+        desk.reading("boxes", "box_comments"), met(desk.streak, "v2/boxes/*/comments", after=3)
+    )
 
 
 def trying_again(desk: Desk) -> Any:
@@ -423,19 +518,26 @@ ENDINGS = [
         pytest.param(phase, TERMINATE, id=f"SIGTERM-{phase.__name__}")
         for phase in (starting, checking, listing, reading_children, trying_again, pausing)
     ),
-    *(pytest.param(phase, CTRL_C, id=f"Ctrl-C-{phase.__name__}") for phase in (starting, listing, reading_children)),
+    *(
+        pytest.param(phase, CTRL_C, id=f"Ctrl-C-{phase.__name__}")
+        for phase in (starting, listing, reading_children)
+    ),
 ]
 
 
 @pytest.mark.parametrize(("phase", "sent"), ENDINGS)
-def test_a_signal_ends_it_within_seconds_without_a_traceback(desk: Desk, phase: Any, sent: signal.Signals) -> None:
+def test_a_signal_ends_it_within_seconds_without_a_traceback(
+    desk: Desk, phase: Any, sent: signal.Signals
+) -> None:
     arguments, wait = phase(desk)
     with desk.running(*arguments) as process:
         wait(process)
         process.send_signal(sent)
         out, err = process.communicate(timeout=SOON)
 
-    assert process.returncode == -sent, "whoever sent the signal sees that it was taken; a shell says 130 or 143"
+    assert process.returncode == -sent, (
+        "whoever sent the signal sees that it was taken; a shell says 130 or 143"
+    )
     assert b"Traceback" not in out + err
     assert err == b""
     assert not list(desk.temporary.iterdir())
@@ -448,7 +550,11 @@ def test_a_kill_leaves_no_file_with_the_key_behind(desk: Desk) -> None:
         wait(process)
         process.kill()
 
-    assert not [path for path in desk.temporary.rglob("*") if path.is_file() and desk.streak.key in path.read_text()]
+    assert not [
+        path
+        for path in desk.temporary.rglob("*")
+        if path.is_file() and desk.streak.key in path.read_text()
+    ]
 
 
 @pytest.mark.parametrize("command", ["spec", "check", "discover", "read", "check with a wrong key"])
@@ -465,7 +571,12 @@ def test_no_command_leaves_a_file_behind_anywhere(quiet_desk: Desk, command: str
     }.get(command, ("check", "--config", quiet_desk.config))
     before = set(quiet_desk.place.rglob("*"))
 
-    quiet_desk.type(*arguments, HOME=str(home), XDG_CACHE_HOME=str(home / "cache"), XDG_CONFIG_HOME=str(home / "config"))
+    quiet_desk.type(
+        *arguments,
+        HOME=str(home),
+        XDG_CACHE_HOME=str(home / "cache"),
+        XDG_CONFIG_HOME=str(home / "config"),
+    )
 
     assert set(quiet_desk.place.rglob("*")) == before
 
@@ -483,7 +594,9 @@ def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("phase", [listing, reading_children], ids=lambda phase: phase.__name__)
-def test_a_reader_that_goes_away_while_nothing_is_written_ends_it_within_seconds(desk: Desk, phase: Any) -> None:
+def test_a_reader_that_goes_away_while_nothing_is_written_ends_it_within_seconds(
+    desk: Desk, phase: Any
+) -> None:
     arguments, wait = phase(desk)
     with desk.running(*arguments) as process:
         wait(process)
@@ -496,7 +609,9 @@ def test_a_reader_that_goes_away_while_nothing_is_written_ends_it_within_seconds
     assert not list(desk.temporary.iterdir())
 
 
-def test_a_reader_that_goes_away_while_records_are_written_ends_it_within_seconds(desk: Desk) -> None:
+def test_a_reader_that_goes_away_while_records_are_written_ends_it_within_seconds(
+    desk: Desk,
+) -> None:
     desk.streak.account.add_pipeline("Large", boxes=3000)
     with desk.running(*desk.reading("boxes", "box_users", "box_stage_history")) as process:
         process.stdout.readline()
@@ -513,7 +628,14 @@ def test_read_piped_into_head_ends_quietly(desk: Desk) -> None:
     line = 'set -o pipefail; "$@" | head -1; echo "${PIPESTATUS[0]}"'
 
     ran = subprocess.run(
-        ["bash", "-c", line, "bash", *MODULE, *desk.reading("boxes", "box_comments")],  # whichever bash there is
+        [
+            "bash",
+            "-c",
+            line,
+            "bash",
+            *MODULE,
+            *desk.reading("boxes", "box_comments"),
+        ],  # whichever bash there is
         env=desk.environment,
         capture_output=True,
         timeout=FAR,

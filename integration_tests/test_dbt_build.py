@@ -26,9 +26,21 @@ def project(tmp_path: Path) -> Path:
 
 
 def dbt(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "STREAK_DUCKDB": str(project.parent / "streak.duckdb"), "DO_NOT_TRACK": "1"}
+    environment = {
+        **os.environ,
+        "STREAK_DUCKDB": str(project.parent / "streak.duckdb"),
+        "DO_NOT_TRACK": "1",
+    }
     command = [str(DBT), *arguments, "--profiles-dir", "."]
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(
+        command,
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
 def results(project: Path) -> dict[str, str]:
@@ -64,7 +76,9 @@ def test_the_views_have_the_rows_of_the_streams_under_their_new_names(project: P
 
 
 def test_deleted_boxes_are_in_no_view(project: Path):
-    asked(project, "INSERT INTO boxes (key, readAt, _ab_cdc_deleted_at) VALUES ('gone', now(), now())")
+    asked(
+        project, "INSERT INTO boxes (key, readAt, _ab_cdc_deleted_at) VALUES ('gone', now(), now())"
+    )
 
     assert dbt(project, "build", "--select", "stg_streak__boxes").returncode == 0
     assert asked(project, "SELECT count(*) FROM main_staging.stg_streak__boxes") == [(150,)]
@@ -75,19 +89,35 @@ def test_deleted_boxes_are_in_no_view(project: Path):
     [
         ("INSERT INTO boxes FROM boxes LIMIT 1", "unique_stg_streak__boxes_key"),
         ("INSERT INTO box_users FROM box_users LIMIT 1", "unique_together_stg_streak__box_users"),
-        ("UPDATE box_users SET role = NULL WHERE role = 'follower'", "not_null_stg_streak__box_users_role"),
+        (
+            "UPDATE box_users SET role = NULL WHERE role = 'follower'",
+            "not_null_stg_streak__box_users_role",
+        ),
     ],
 )
-def test_a_key_that_comes_twice_or_is_missing_fails_its_test(project: Path, damage: str, failing: str):
+def test_a_key_that_comes_twice_or_is_missing_fails_its_test(
+    project: Path, damage: str, failing: str
+):
     asked(project, damage)
 
     assert dbt(project, "build").returncode == 1
-    (failed,) = (name.split(".")[2] for name, status in results(project).items() if status == "fail")
+    (failed,) = (
+        name.split(".")[2] for name, status in results(project).items() if status == "fail"
+    )
     assert failed.startswith(failing)
 
 
-@pytest.mark.parametrize(("case", "column"), [("as_sent", '"boxKey"'), ("lower", '"boxkey"'), ("upper", '"BOXKEY"')])
+@pytest.mark.parametrize(
+    ("case", "column"), [("as_sent", '"boxKey"'), ("lower", '"boxkey"'), ("upper", '"BOXKEY"')]
+)
 def test_the_case_of_the_columns_is_that_of_the_destination(project: Path, case: str, column: str):
-    done = dbt(project, "compile", "--select", "stg_streak__box_comments", "--vars", json.dumps({"streak_column_case": case}))
+    done = dbt(
+        project,
+        "compile",
+        "--select",
+        "stg_streak__box_comments",
+        "--vars",
+        json.dumps({"streak_column_case": case}),
+    )
 
     assert f"{column} as box_key" in done.stdout

@@ -26,7 +26,7 @@ from streak_sandbox import Sandbox
 pytestmark = pytest.mark.image
 
 TOP = Path(__file__).parents[1]
-IMAGE = "airbyte/source-streak:dev"
+IMAGE = "source-streak:dev"
 PROTOCOL = {"SPEC", "CONNECTION_STATUS", "CATALOG", "RECORD", "STATE", "LOG", "TRACE", "CONTROL"}
 FAR = 300.0  # seconds after which a container is stuck
 MEMORY = "512m"
@@ -63,7 +63,9 @@ class Outcome:
     def last_states(self) -> list[dict[str, Any]]:
         """What the platform hands to the next sync."""
         states = [message["state"] for message in self.messages if message["type"] == "STATE"]
-        return list({state["stream"]["stream_descriptor"]["name"]: state for state in states}.values())
+        return list(
+            {state["stream"]["stream_descriptor"]["name"]: state for state in states}.values()
+        )
 
 
 @dataclass
@@ -102,13 +104,45 @@ class Desk:
     def command(self, *arguments: str, name: str | None = None) -> list[str]:
         # podman mounts a tmpfs on /tmp of a container that is read-only, unless it is told not to; Docker does not
         without_tmpfs = ["--read-only-tmpfs=false"] if self.engine.podman else []
-        limits = ["--read-only", *without_tmpfs, "--cap-drop", "ALL", "--memory", MEMORY, "--memory-swap", MEMORY]
-        place = ["--network", "host", "-e", f"STREAK_API_URL={self.url}", "-v", f"{self.secrets}:/secrets:ro"]
-        return ["docker", "run", "--rm", "-i", *(["--name", name] if name else []), *limits, *place, IMAGE, *arguments]
+        limits = [
+            "--read-only",
+            *without_tmpfs,
+            "--cap-drop",
+            "ALL",
+            "--memory",
+            MEMORY,
+            "--memory-swap",
+            MEMORY,
+        ]
+        place = [
+            "--network",
+            "host",
+            "-e",
+            f"STREAK_API_URL={self.url}",
+            "-v",
+            f"{self.secrets}:/secrets:ro",
+        ]
+        return [
+            "docker",
+            "run",
+            "--rm",
+            "-i",
+            *(["--name", name] if name else []),
+            *limits,
+            *place,
+            IMAGE,
+            *arguments,
+        ]
 
     def run(self, *arguments: str) -> Outcome:
         """The container to its end."""
-        ran = subprocess.run(self.command(*arguments), stdin=subprocess.DEVNULL, capture_output=True, timeout=FAR, check=False)
+        ran = subprocess.run(
+            self.command(*arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=FAR,
+            check=False,
+        )
         return Outcome(ran.returncode, ran.stdout, ran.stderr.decode())
 
     def discover(self) -> list[dict[str, Any]]:
@@ -118,21 +152,41 @@ class Desk:
         """The arguments of a read of the streams named, all if none are."""
         streams = [stream for stream in self.discover() if stream["name"] in names or not names]
         modes = ("incremental", "append_dedup") if incremental else ("full_refresh", "overwrite")
-        catalog = {"streams": [{"stream": stream, "sync_mode": modes[0], "destination_sync_mode": modes[1]} for stream in streams]}
-        return ["read", "--config", "/secrets/config.json", "--catalog", self.write("catalog.json", catalog)]
+        catalog = {
+            "streams": [
+                {"stream": stream, "sync_mode": modes[0], "destination_sync_mode": modes[1]}
+                for stream in streams
+            ]
+        }
+        return [
+            "read",
+            "--config",
+            "/secrets/config.json",
+            "--catalog",
+            self.write("catalog.json", catalog),
+        ]
 
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     """A container engine, and the image just built by it as README.md says."""
     if shutil.which("docker") is None:
-        pytest.fail("No container engine: there is no command `docker` on the PATH. The image cannot be tested without one.")
+        pytest.fail(
+            "No container engine: there is no command `docker` on the PATH. The image cannot be tested without one."
+        )
     info = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)
     if info.returncode:
-        pytest.fail(f"No container engine answers `docker info`; the image cannot be tested without one. It said: {info.stderr.strip()}")
+        pytest.fail(
+            f"No container engine answers `docker info`; the image cannot be tested without one. It said: {info.stderr.strip()}"
+        )
     built = subprocess.run(["make", "image"], cwd=TOP, capture_output=True, text=True, check=False)
     assert built.returncode == 0, f"make image:\n{built.stdout}\n{built.stderr}"
-    return Engine(podman="podman" in subprocess.run(["docker", "--version"], capture_output=True, text=True, check=True).stdout)
+    return Engine(
+        podman="podman"
+        in subprocess.run(
+            ["docker", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+    )
 
 
 @pytest.fixture
@@ -150,7 +204,9 @@ def desk(engine: Engine, tmp_path: Path, streak: Sandbox) -> Desk:
 def container(desk: Desk, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """One that runs, by its name; none is left at the end of the block."""
     name = f"source-streak-{uuid.uuid4().hex[:8]}"
-    with subprocess.Popen(desk.command(*arguments, name=name), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        desk.command(*arguments, name=name), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as process:
         try:
             yield name, process
         finally:
@@ -164,8 +220,10 @@ def container(desk: Desk, *arguments: str) -> Iterator[tuple[str, subprocess.Pop
 def test_the_labels_say_what_it_is_in_the_version_of_pyproject_toml(engine: Engine) -> None:
     labels = engine.inspect(".Config.Labels")
 
-    version = re.search(r'^version = "(.+)"$', (TOP / "pyproject.toml").read_text(), re.MULTILINE)[1]
-    assert labels["io.airbyte.name"] == "airbyte/source-streak"
+    version = re.search(r'^version = "(.+)"$', (TOP / "pyproject.toml").read_text(), re.MULTILINE)[
+        1
+    ]
+    assert labels["io.airbyte.name"] == "ghcr.io/OWNER/source-streak"
     assert labels["io.airbyte.version"] == version
 
 
@@ -181,27 +239,49 @@ def test_it_runs_as_user_1000(engine: Engine) -> None:
 
 
 def test_of_this_project_it_holds_the_connector_and_nothing_else(engine: Engine) -> None:
-    held = set(engine.inside("find", "/airbyte", "-path", "/airbyte/venv", "-prune", "-o", "-type", "f", "-print").splitlines())
+    held = set(
+        engine.inside(
+            "find", "/airbyte", "-path", "/airbyte/venv", "-prune", "-o", "-type", "f", "-print"
+        ).splitlines()
+    )
 
-    ours = {f"/airbyte/integration_code/{path.relative_to(TOP)}" for path in (TOP / "source_streak").rglob("*.*") if path.suffix != ".pyc"}
+    ours = {
+        f"/airbyte/integration_code/{path.relative_to(TOP)}"
+        for path in (TOP / "source_streak").rglob("*.*")
+        if path.suffix != ".pyc"
+    }
     other = {f"/airbyte/integration_code/{name}" for name in ("README.md", "pyproject.toml")}
-    locked = {f"/airbyte/lock/{name}" for name in ("poetry.lock", "requirements.txt", "tools/requirements.py")}
+    locked = {
+        f"/airbyte/lock/{name}"
+        for name in ("poetry.lock", "requirements.txt", "tools/requirements.py")
+    }
     assert held == ours | other | locked
 
 
 def test_of_libraries_it_holds_those_of_the_lock_for_the_connector_itself(engine: Engine) -> None:
     ask = "from importlib.metadata import distributions as d; print(*sorted(x.metadata['Name'] for x in d()))"
-    installed = {plain(name) for name in engine.inside("/airbyte/venv/bin/python", "-c", ask).split()}
+    installed = {
+        plain(name) for name in engine.inside("/airbyte/venv/bin/python", "-c", ask).split()
+    }
 
     requirements = subprocess.run(
-        [sys.executable, TOP / "tools/requirements.py", "main"], capture_output=True, text=True, check=True
+        [sys.executable, TOP / "tools/requirements.py", "main"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
-    always = {plain(line.split("==")[0]) for line in requirements.splitlines() if " ; " not in line.split("--hash")[0]}
+    always = {
+        plain(line.split("==")[0])
+        for line in requirements.splitlines()
+        if " ; " not in line.split("--hash")[0]
+    }
     anywhere = {plain(line.split("==")[0]) for line in requirements.splitlines()}
     assert always <= installed - {"airbyte-source-streak"} <= anywhere
 
 
-def test_all_that_it_imports_is_compiled_for_it_cannot_keep_what_it_compiles(engine: Engine) -> None:
+def test_all_that_it_imports_is_compiled_for_it_cannot_keep_what_it_compiles(
+    engine: Engine,
+) -> None:
     ask = (
         "import os, sys, source_streak.source; from importlib.util import cache_from_source as c;"
         "print([m.__file__ for m in sys.modules.values() if (getattr(m, '__file__', None) or '').endswith('.py')"
@@ -259,7 +339,9 @@ def test_read_of_every_stream(desk: Desk, streak: Sandbox) -> None:
         if message["type"] == "TRACE" and message["trace"]["type"] == "STREAM_STATUS"
     )
     assert (ran.code, ran.err) == (0, "")
-    assert statuses["COMPLETE"] == len(json.loads((desk.secrets / "catalog.json").read_text())["streams"])
+    assert statuses["COMPLETE"] == len(
+        json.loads((desk.secrets / "catalog.json").read_text())["streams"]
+    )
     assert statuses["INCOMPLETE"] == 0
     assert sorted(ran.keys("boxes")) == sorted(streak.account.boxes)
 
@@ -283,10 +365,25 @@ def test_incremental_read_gives_what_has_changed(desk: Desk, streak: Sandbox) ->
 
 def test_the_engine_does_enforce_a_limit_of_memory(engine: Engine, tmp_path: Path) -> None:
     """Without this the next test would say nothing."""
-    take = ["run", "--rm", "--memory", "64m", "--memory-swap", "64m", "--entrypoint", "python3", IMAGE, "-c", "len(bytearray(200_000_000))"]
+    take = [
+        "run",
+        "--rm",
+        "--memory",
+        "64m",
+        "--memory-swap",
+        "64m",
+        "--entrypoint",
+        "python3",
+        IMAGE,
+        "-c",
+        "len(bytearray(200_000_000))",
+    ]
 
     # podman leaves a file "oom" where it was called
-    assert subprocess.run(["docker", *take], cwd=tmp_path, capture_output=True, check=False).returncode == OUT_OF_MEMORY
+    assert (
+        subprocess.run(["docker", *take], cwd=tmp_path, capture_output=True, check=False).returncode
+        == OUT_OF_MEMORY
+    )
 
 
 def test_50_000_boxes_are_read_in_512_megabytes(engine: Engine, tmp_path: Path) -> None:
@@ -305,7 +402,9 @@ def test_50_000_boxes_are_read_in_512_megabytes(engine: Engine, tmp_path: Path) 
     assert types <= PROTOCOL
 
 
-def test_a_container_that_is_stopped_ends_by_itself_before_it_is_killed(engine: Engine, desk: Desk) -> None:
+def test_a_container_that_is_stopped_ends_by_itself_before_it_is_killed(
+    engine: Engine, desk: Desk
+) -> None:
     desk.write("config.json", {"api_key": desk.key, "requests_per_second": 1})  # minutes of work
     with container(desk, *desk.reading("pipelines", "box_comments")) as (name, process):
         next(line for line in process.stdout if b'"RECORD"' in line)

@@ -28,11 +28,15 @@ from airbyte_cdk.models import (
 )
 from conftest import Read, Reading
 from destination import CURSOR, Destination, discovered, without_cursor
+from pytest_mock import MockerFixture
 from quick import HurryingClock, StoppedClock
 from streak_sandbox import Sandbox, objects
 
 from source_streak import SourceStreak
 from source_streak.api.clock import Clock
+from source_streak.api.errors import StreakError
+from source_streak.config import Config
+from source_streak.reading import fetching, heartbeat
 from source_streak.records.shape import DAY_MS, iso_time, milliseconds_of
 
 Row = dict[str, Any]
@@ -80,7 +84,9 @@ def dial() -> Dial:
 def sync(read: Read, dial: Dial) -> Callable[..., Reading]:
     """Like `read`, but incremental."""
 
-    def incremental(*names: str, after: Reading | None = None, state: State | None = None, **settings: Any) -> Reading:
+    def incremental(
+        *names: str, after: Reading | None = None, state: State | None = None, **settings: Any
+    ) -> Reading:
         last = after.last_states if after else state
         return read(*names, incremental=True, state=last, **{"clock": dial.clock, **settings})
 
@@ -96,8 +102,14 @@ def asked(streak: Sandbox) -> Counter[str]:
 
 
 def lists(streak: Sandbox) -> Counter[str]:
-    """What every sync of box streams asks for: the pipelines, and the boxes of each (all of which fit in one page here)."""
-    return Counter({"v2/pipelines": 1, **{f"v1/pipelines/{key}/boxes": 1 for key in streak.account.pipelines}})
+    """What every sync of box streams asks for: the key's user, the pipelines, and the boxes of each (in one page here)."""
+    return Counter(
+        {
+            "v1/users/me": 1,
+            "v2/pipelines": 1,
+            **{f"v1/pipelines/{key}/boxes": 1 for key in streak.account.pipelines},
+        }
+    )
 
 
 def asked_for(streak: Sandbox, *boxes: Row) -> Counter[str]:
@@ -122,7 +134,9 @@ def some_boxes(streak: Sandbox, having: str = "commentCount") -> list[Row]:
 
 def blob(reading: Reading, stream: str) -> Row:
     """A stream's last state as JSON."""
-    state = next(state for state in reading.last_states if state.stream.stream_descriptor.name == stream)
+    state = next(
+        state for state in reading.last_states if state.stream.stream_descriptor.name == stream
+    )
     return json.loads(json.dumps(vars(state.stream.stream_state)))
 
 
@@ -131,7 +145,9 @@ def states_of(**blobs: Any) -> State:
     return [
         AirbyteStateMessage(
             type=AirbyteStateType.STREAM,
-            stream=AirbyteStreamState(stream_descriptor=StreamDescriptor(name=name), stream_state=AirbyteStateBlob(blob)),
+            stream=AirbyteStreamState(
+                stream_descriptor=StreamDescriptor(name=name), stream_state=AirbyteStateBlob(blob)
+            ),
             sourceStats=AirbyteStateStats(recordCount=0.0),
         )
         for name, blob in blobs.items()
@@ -140,7 +156,10 @@ def states_of(**blobs: Any) -> State:
 
 def rows_of(reading: Reading, stream: str) -> list[str]:
     """A stream's records as text, sorted, less the time of reading."""
-    return sorted(orjson.dumps(without_cursor(record), option=orjson.OPT_SORT_KEYS).decode() for record in reading.records[stream])
+    return sorted(
+        orjson.dumps(without_cursor(record), option=orjson.OPT_SORT_KEYS).decode()
+        for record in reading.records[stream]
+    )
 
 
 def warnings(reading: Reading, *words: str) -> list[str]:
@@ -172,9 +191,15 @@ def clock_at(dial: Dial, milliseconds: int) -> Iterator[None]:
 # --- Discover, first sync, full refresh ------------------------------------------------------------------------------
 
 
-def test_discover_says_which_streams_can_be_read_incrementally_and_that_the_source_defines_their_cursor() -> None:
+def test_discover_says_which_streams_can_be_read_incrementally_and_that_the_source_defines_their_cursor() -> (
+    None
+):
     streams = {stream.name: stream for stream in discovered().streams}
-    incremental = {name for name, stream in streams.items() if SyncMode.incremental in stream.supported_sync_modes}
+    incremental = {
+        name
+        for name, stream in streams.items()
+        if SyncMode.incremental in stream.supported_sync_modes
+    }
 
     assert incremental == INCREMENTAL
     for name, stream in streams.items():
@@ -183,10 +208,15 @@ def test_discover_says_which_streams_can_be_read_incrementally_and_that_the_sour
         assert (stream.default_cursor_field or []) == (["readAt"] if name in INCREMENTAL else [])
         cursor = stream.json_schema["properties"].get("readAt")
         assert bool(cursor) == (name in INCREMENTAL)
-        assert not cursor or (cursor["format"], cursor["airbyte_type"]) == ("date-time", "timestamp_with_timezone")
+        assert not cursor or (cursor["format"], cursor["airbyte_type"]) == (
+            "date-time",
+            "timestamp_with_timezone",
+        )
 
 
-def test_a_first_incremental_sync_gives_the_records_of_a_full_refresh_and_asks_the_same(streak: Sandbox, read: Read) -> None:
+def test_a_first_incremental_sync_gives_the_records_of_a_full_refresh_and_asks_the_same(
+    streak: Sandbox, read: Read
+) -> None:
     whole = read()
     asked_whole = asked(streak)
     streak.clear_log()
@@ -197,12 +227,25 @@ def test_a_first_incremental_sync_gives_the_records_of_a_full_refresh_and_asks_t
     assert set(whole.records) == set(first.records)
     for stream in whole.records:
         assert rows_of(whole, stream) == rows_of(first, stream), stream
-    assert asked(streak) == asked_whole
-    assert all(CURSOR in record for stream in INCREMENTAL for reading in (whole, first) for record in reading.records[stream])
-    assert not any(CURSOR in record for stream in set(whole.records) - INCREMENTAL for record in whole.records[stream])
+    assert asked(streak) == asked_whole + Counter(
+        {"v1/users/me": 1}
+    )  # whose key it is: in the state
+    assert all(
+        CURSOR in record
+        for stream in INCREMENTAL
+        for reading in (whole, first)
+        for record in reading.records[stream]
+    )
+    assert not any(
+        CURSOR in record
+        for stream in set(whole.records) - INCREMENTAL
+        for record in whole.records[stream]
+    )
 
 
-def test_a_full_refresh_takes_no_notice_of_what_was_delivered_but_its_time_goes_on(streak: Sandbox, read: Read) -> None:
+def test_a_full_refresh_takes_no_notice_of_what_was_delivered_but_its_time_goes_on(
+    streak: Sandbox, read: Read
+) -> None:
     first = read(*INCREMENTAL, incremental=True)
     second = read(*INCREMENTAL, state=first.last_states)
     third = read(*INCREMENTAL, state=second.last_states)
@@ -211,7 +254,10 @@ def test_a_full_refresh_takes_no_notice_of_what_was_delivered_but_its_time_goes_
         for stream in INCREMENTAL:
             assert rows_of(reading, stream) == rows_of(first, stream), stream
     for stream in INCREMENTAL:
-        times = [{record[CURSOR] for record in reading.records[stream]} for reading in (first, second, third)]
+        times = [
+            {record[CURSOR] for record in reading.records[stream]}
+            for reading in (first, second, third)
+        ]
         assert max(times[0]) < min(times[1]) <= max(times[1]) < min(times[2]), stream
 
 
@@ -228,15 +274,18 @@ def test_the_state_says_in_words_what_it_covers(streak: Sandbox, sync: Sync) -> 
     first = sync("boxes", "box_comments", "organizations")
 
     for stream in ("boxes", "box_comments"):
-        assert "45 boxes in 5 pipelines" in blob(first, stream)["summary"]
-        assert blob(first, stream)["ledgers"].keys() == streak.account.pipelines.keys()
+        assert "45 boxes in 4 pipelines" in blob(first, stream)["summary"]
+        with_boxes = {key for key in streak.account.pipelines if streak.account.boxes_of(key)}
+        assert blob(first, stream)["ledgers"].keys() == with_boxes
     assert "organizations in 2 teams" in blob(first, "organizations")["summary"]
 
 
 # --- Nothing has changed ---------------------------------------------------------------------------------------------
 
 
-def test_an_unchanged_account_read_again_costs_the_lists_and_delivers_nothing(streak: Sandbox, sync: Sync) -> None:
+def test_an_unchanged_account_read_again_costs_the_lists_and_delivers_nothing(
+    streak: Sandbox, sync: Sync
+) -> None:
     first = sync(*OF_BOXES)
     streak.clear_log()
     second = sync(*OF_BOXES, after=first)
@@ -251,23 +300,29 @@ def test_the_same_with_all_streams(streak: Sandbox, sync: Sync) -> None:
     streak.clear_log()
     second = sync(after=first)
 
-    at_the_marks = {record["timestamp"] for record in second.records.pop("newsfeed", [])}
-    assert at_the_marks <= {iso_time(mark) for mark in blob(first, "newsfeed")["marks"].values()}
     assert not INCREMENTAL & second.records.keys()
     teams, pipelines = streak.account.teams, streak.account.pipelines
     others = [
         *("v2/users/me/teams", "v1/snippets"),
-        *(f"v2/teams/{key}/{what}" for key in teams for what in ("users", "contacts", "organizations")),
+        *(
+            f"v2/teams/{key}/{what}"
+            for key in teams
+            for what in ("users", "contacts", "organizations")
+        ),
         *(f"v1/pipelines/{key}/newsfeed" for key in pipelines),
     ]
     assert asked(streak) == lists(streak) + Counter(others)
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 300}], indirect=True)
-def test_also_after_all_boxes_were_edited_in_the_same_millisecond(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_also_after_all_boxes_were_edited_in_the_same_millisecond(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     first = sync("boxes", "box_comments")
     for number, key in enumerate(list(streak.account.boxes)):
-        streak.account.edit_box(key, notes=f"No. {number}", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY)
+        streak.account.edit_box(
+            key, notes=f"No. {number}", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY
+        )
     second = sync("boxes", "box_comments", after=first)
     streak.clear_log()
     third = sync("boxes", "box_comments", after=second)
@@ -278,13 +333,13 @@ def test_also_after_all_boxes_were_edited_in_the_same_millisecond(streak: Sandbo
     assert_whole(first, second, third, fresh=read("boxes", "box_comments"))
 
 
-def test_what_drifts_by_itself_is_no_change(streak: Sandbox, sync: Sync) -> None:
+def test_what_drifts_with_the_clock_is_no_change(streak: Sandbox, sync: Sync) -> None:
     first = sync(*OF_BOXES)
-    streak.account.drift()
+    streak.account.drift()  # also who opened which mail, which shows in boxes alone
     streak.clear_log()
     second = sync(*OF_BOXES, after=first)
 
-    assert not second.records
+    assert second.records.keys() == {"boxes"}
     assert asked(streak) == lists(streak)
 
 
@@ -303,7 +358,11 @@ def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_day
             for hours in (0, 3):  # twice on that day
                 streak.clear_log()
                 before, last = last, sync(*streams, recheck_days=days, after=last)
-                with_comments = {key for key in boxes_in(last, "boxes") if streak.account.boxes[key].get("commentCount", 1)}
+                with_comments = {
+                    key
+                    for key in boxes_in(last, "boxes")
+                    if streak.account.boxes[key].get("commentCount", 1)
+                }
                 assert boxes_in(last, "box_comments") == with_comments
                 assert len(streak.requests("*/comments")) == len(with_comments)
                 assert bool(boxes_in(last, "boxes")) == (not hours), "their turn was this morning"
@@ -313,8 +372,12 @@ def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_day
                 assert before.ok
 
     assert sorted(again["boxes"]) == sorted(streak.account.boxes)
-    assert sorted(again["box_comments"]) == sorted({box["key"] for box, _ in streak.account.all("comments")})
-    assert sorted(again["organizations"]) == sorted(row["key"] for rows in streak.account.organizations.values() for row in rows)
+    assert sorted(again["box_comments"]) == sorted(
+        {box["key"] for box, _ in streak.account.all("comments")}
+    )
+    assert sorted(again["organizations"]) == sorted(
+        row["key"] for rows in streak.account.organizations.values() for row in rows
+    )
 
 
 def test_an_edited_comment_that_moves_nothing_is_delivered_within_recheck_days(
@@ -334,7 +397,9 @@ def test_an_edited_comment_that_moves_nothing_is_delivered_within_recheck_days(
     assert_whole(*readings, fresh=read("box_comments"))
 
 
-def test_with_recheck_days_of_0_nothing_is_read_again_for_ever(streak: Sandbox, sync: Sync, dial: Dial) -> None:
+def test_with_recheck_days_of_0_nothing_is_read_again_for_ever(
+    streak: Sandbox, sync: Sync, dial: Dial
+) -> None:
     with clock_at(dial, TODAY):
         first = sync(*OF_BOXES, recheck_days=0)
     streak.clear_log()
@@ -348,7 +413,9 @@ def test_with_recheck_days_of_0_nothing_is_read_again_for_ever(streak: Sandbox, 
 # --- Something has changed -------------------------------------------------------------------------------------------
 
 
-def test_one_comment_added_leads_to_requests_for_all_that_this_box_has_and_nothing_else(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_one_comment_added_leads_to_requests_for_all_that_this_box_has_and_nothing_else(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     first = sync(*OF_BOXES)
     box = some_boxes(streak, "taskTotal")[2]
     updated = box["lastUpdatedTimestamp"]
@@ -364,7 +431,9 @@ def test_one_comment_added_leads_to_requests_for_all_that_this_box_has_and_nothi
 
 
 @pytest.mark.parametrize("moving", ["lastSavedTimestamp", "commentCount", "lastCommentTimestamp"])
-def test_one_stamp_or_one_counter_that_moves_alone_is_enough(streak: Sandbox, sync: Sync, moving: str) -> None:
+def test_one_stamp_or_one_counter_that_moves_alone_is_enough(
+    streak: Sandbox, sync: Sync, moving: str
+) -> None:
     first = sync("box_comments")
     box = some_boxes(streak)[0]
     before = dict(box)
@@ -378,7 +447,9 @@ def test_one_stamp_or_one_counter_that_moves_alone_is_enough(streak: Sandbox, sy
     assert boxes_in(second, "box_comments") == {box["key"]}
 
 
-def test_ten_boxes_edited_and_two_created_are_those_twelve(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_ten_boxes_edited_and_two_created_are_those_twelve(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     first = sync(*OF_BOXES)
     edited = list(streak.account.boxes.values())[20:120:10]
     for box in edited:
@@ -404,14 +475,20 @@ def test_a_renamed_stage_brings_the_boxes_of_its_pipeline_again_and_no_request_f
     second = sync(*OF_BOXES, after=first)
 
     assert asked(streak) == lists(streak)
-    assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(hiring["key"])}
+    assert boxes_in(second, "boxes") == {
+        box["key"] for box in streak.account.boxes_of(hiring["key"])
+    }
     assert "Applied at last" in {record["stageName"] for record in second.records["boxes"]}
     assert not set(CHILDREN) & second.records.keys()
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-@pytest.mark.parametrize("what", ["field renamed", "field added", "field deleted", "pipeline renamed"])
-def test_so_does_any_other_definition_that_is_shown_in_the_rows(streak: Sandbox, sync: Sync, read: Read, what: str) -> None:
+@pytest.mark.parametrize(
+    "what", ["field renamed", "field added", "field deleted", "pipeline renamed"]
+)
+def test_so_does_any_other_definition_that_is_shown_in_the_rows(
+    streak: Sandbox, sync: Sync, read: Read, what: str
+) -> None:
     first = sync(*OF_RECORDS)
     sales = streak.account.pipeline_named("Sales")["key"]
     if what == "field renamed":
@@ -428,13 +505,19 @@ def test_so_does_any_other_definition_that_is_shown_in_the_rows(streak: Sandbox,
     assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(sales)}
 
 
-def test_a_box_whose_last_comment_was_deleted_is_delivered_though_its_stamps_have_fallen(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_box_whose_last_comment_was_deleted_is_delivered_though_its_stamps_have_fallen(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     box = next(box for box in some_boxes(streak, "taskTotal") if box.get("commentCount") == 1)
     comment = streak.account.comments[box["key"]][0]
     first = sync(*OF_BOXES)
     saved = box["lastSavedTimestamp"]
     streak.account.delete_comment(box["key"], comment["key"])
-    streak.account.edit_box(box["key"], lastSavedTimestamp=saved - 5_000, lastUpdatedTimestamp=box["lastUpdatedTimestamp"] - 5_000)
+    streak.account.edit_box(
+        box["key"],
+        lastSavedTimestamp=saved - 5_000,
+        lastUpdatedTimestamp=box["lastUpdatedTimestamp"] - 5_000,
+    )
     streak.clear_log()
     second = sync(*OF_BOXES, after=first)
 
@@ -458,7 +541,9 @@ def test_a_box_moved_to_another_pipeline_without_any_stamp_moving_is_delivered_w
     streak.clear_log()
     second = sync(*OF_BOXES, after=first)
 
-    assert [(record["key"], record["pipelineKey"]) for record in second.records["boxes"]] == [(box["key"], support)]
+    assert [(record["key"], record["pipelineKey"]) for record in second.records["boxes"]] == [
+        (box["key"], support)
+    ]
     assert asked(streak) == lists(streak) + asked_for(streak, box)
     assert {record["pipelineKey"] for record in second.records["box_comments"]} == {support}
     assert_whole(first, second, fresh=read(*OF_BOXES))
@@ -479,7 +564,9 @@ def test_and_again_when_it_comes_back_as_it_was(streak: Sandbox, sync: Sync, rea
 
 
 @pytest.mark.parametrize("meanwhile", ["refused", "left out by the settings"])
-def test_also_when_the_pipeline_it_came_from_was_not_listed_meanwhile(streak: Sandbox, sync: Sync, read: Read, meanwhile: str) -> None:
+def test_also_when_the_pipeline_it_came_from_was_not_listed_meanwhile(
+    streak: Sandbox, sync: Sync, read: Read, meanwhile: str
+) -> None:
     """Where it came from, the ledger knows it as it is; but its rows say by now that it is elsewhere."""
     readings = [sync(*OF_BOXES)]
     home = streak.account.pipeline_named(REFUSED)["key"]
@@ -500,12 +587,18 @@ def test_also_when_the_pipeline_it_came_from_was_not_listed_meanwhile(streak: Sa
     assert_whole(*readings, fresh=read(*OF_BOXES))
 
 
-def test_a_box_that_appears_with_a_stamp_of_last_year_is_delivered(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_box_that_appears_with_a_stamp_of_last_year_is_delivered(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     first = sync(*OF_BOXES)
     sales = streak.account.pipeline_named("Sales")
     box = objects.box(70_001, "Shared with us now", sales, streak.account.me, TODAY - 365 * DAY_MS)
     streak.account.put_box(box)
-    streak.account.put_children("comments", box["key"], [objects.comment(box, 1, box["creatorKey"], TODAY - 365 * DAY_MS, "Old")])
+    streak.account.put_children(
+        "comments",
+        box["key"],
+        [objects.comment(box, 1, box["creatorKey"], TODAY - 365 * DAY_MS, "Old")],
+    )
     streak.clear_log()
     second = sync(*OF_BOXES, after=first)
 
@@ -515,19 +608,29 @@ def test_a_box_that_appears_with_a_stamp_of_last_year_is_delivered(streak: Sandb
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_box_edited_in_the_very_millisecond_of_its_last_edit_is_delivered(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_box_edited_in_the_very_millisecond_of_its_last_edit_is_delivered(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     boxes = some_boxes(streak)[:2]
     for box in boxes:
-        streak.account.edit_box(box["key"], notes="Before", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY)
+        streak.account.edit_box(
+            box["key"], notes="Before", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY
+        )
     first = sync(*OF_BOXES)
-    streak.account.edit_box(boxes[0]["key"], notes="After", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY)
+    streak.account.edit_box(
+        boxes[0]["key"], notes="After", lastUpdatedTimestamp=TODAY, lastSavedTimestamp=TODAY
+    )
     second = sync(*OF_BOXES, after=first)
 
-    assert [(record["key"], record["notes"]) for record in second.records["boxes"]] == [(boxes[0]["key"], "After")]
+    assert [(record["key"], record["notes"]) for record in second.records["boxes"]] == [
+        (boxes[0]["key"], "After")
+    ]
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_meeting_in_2096_hides_nothing_that_comes_after_it(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_meeting_in_2096_hides_nothing_that_comes_after_it(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     far_away = 3_976_214_400_000
     box, other = some_boxes(streak)[:2]
     streak.account.add_meeting(box["key"], "In 2096", startTimestamp=far_away)
@@ -545,7 +648,9 @@ def test_a_meeting_in_2096_hides_nothing_that_comes_after_it(streak: Sandbox, sy
     assert_whole(*readings, fresh=read(*OF_BOXES))
 
 
-def test_a_change_while_the_sync_runs_is_delivered_by_it_or_by_the_next(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_change_while_the_sync_runs_is_delivered_by_it_or_by_the_next(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     boxes = some_boxes(streak)
     target = boxes[-1]
 
@@ -553,7 +658,9 @@ def test_a_change_while_the_sync_runs_is_delivered_by_it_or_by_the_next(streak: 
         running.account.edit_box(target["key"], name="Renamed meanwhile")
         running.account.add_comment(target["key"], "Meanwhile")
         running.account.add_task(boxes[0]["key"], "Meanwhile")
-        running.account.move_box(boxes[1]["key"], running.account.pipeline_named("Support 🎧")["key"])
+        running.account.move_box(
+            boxes[1]["key"], running.account.pipeline_named("Support 🎧")["key"]
+        )
         running.account.delete_box(boxes[2]["key"])
 
     streak.on("v2/boxes/*/comments", change, after=10)
@@ -565,12 +672,18 @@ def test_a_change_while_the_sync_runs_is_delivered_by_it_or_by_the_next(streak: 
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_box_moved_into_a_pipeline_whose_list_fails_midway_is_not_lost_between_the_two(streak: Sandbox, read: Read, sync: Sync) -> None:
+def test_a_box_moved_into_a_pipeline_whose_list_fails_midway_is_not_lost_between_the_two(
+    streak: Sandbox, read: Read, sync: Sync
+) -> None:
     """Seen where it was, then where it is; that list is refused further on, and read once more at the end."""
-    ideas = next(row["key"] for row in streak.account.pipelines.values() if row["name"].startswith("Ada"))
+    ideas = next(
+        row["key"] for row in streak.account.pipelines.values() if row["name"].startswith("Ada")
+    )
     hiring = streak.account.pipeline_named(REFUSED)["key"]
     (box,) = streak.account.boxes_of(ideas)
-    streak.account.edit_box(box["key"], creationTimestamp=TODAY - 1)  # so that it is on the first page
+    streak.account.edit_box(
+        box["key"], creationTimestamp=TODAY - 1
+    )  # so that it is on the first page
     streak.moods.limit_cap = 5
     moved = threading.Event()
 
@@ -590,14 +703,26 @@ def test_a_box_moved_into_a_pipeline_whose_list_fails_midway_is_not_lost_between
 # --- Fields and links ------------------------------------------------------------------------------------------------
 
 
-def test_a_cleared_custom_field_comes_as_a_row_with_nulls(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_cleared_custom_field_comes_as_a_row_with_nulls(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     first = sync("box_field_values")
-    box = next(box for box in streak.account.boxes.values() if {"1001", "1002"} <= box["fields"].keys() and box["fields"]["1001"])
+    box = next(
+        box
+        for box in streak.account.boxes.values()
+        if {"1001", "1002"} <= box["fields"].keys() and box["fields"]["1001"]
+    )
     streak.account.edit_box(box["key"], fields={"1001": None})
     second = sync("box_field_values", after=first)
 
-    cleared = next(record for record in second.records["box_field_values"] if record["fieldKey"] == "1001")
-    definition = next(field for field in streak.account.pipelines[box["pipelineKey"]]["fields"] if field["key"] == "1001")
+    cleared = next(
+        record for record in second.records["box_field_values"] if record["fieldKey"] == "1001"
+    )
+    definition = next(
+        field
+        for field in streak.account.pipelines[box["pipelineKey"]]["fields"]
+        if field["key"] == "1001"
+    )
     assert {name: value for name, value in cleared.items() if value is not None} == {
         "boxKey": box["key"],
         "pipelineKey": box["pipelineKey"],
@@ -609,13 +734,19 @@ def test_a_cleared_custom_field_comes_as_a_row_with_nulls(streak: Sandbox, sync:
     assert_whole(first, second, fresh=read("box_field_values"))
 
 
-def test_a_first_sync_and_a_new_box_have_no_rows_of_fields_that_were_never_set(streak: Sandbox, sync: Sync) -> None:
+def test_a_first_sync_and_a_new_box_have_no_rows_of_fields_that_were_never_set(
+    streak: Sandbox, sync: Sync
+) -> None:
     first = sync("box_field_values")
-    box = streak.account.add_box(streak.account.pipeline_named("Sales")["key"], "New", fields={"1001": "5"})
+    box = streak.account.add_box(
+        streak.account.pipeline_named("Sales")["key"], "New", fields={"1001": "5"}
+    )
     second = sync("box_field_values", after=first)
 
     assert all(record.get("rawValue") is not None for record in first.records["box_field_values"])
-    assert {(record["boxKey"], record["fieldKey"]) for record in second.records["box_field_values"]} >= {(box["key"], "1001")}
+    assert {
+        (record["boxKey"], record["fieldKey"]) for record in second.records["box_field_values"]
+    } >= {(box["key"], "1001")}
 
 
 def clear(streak: Sandbox, box: Row) -> None:
@@ -631,8 +762,7 @@ def killed_early(streak: Sandbox, sync: Sync, box: Row) -> Reading:
 
 def state_damaged(streak: Sandbox, sync: Sync, box: Row) -> Reading:
     state = blob(sync("box_field_values"), "box_field_values")
-    ledger = state["ledgers"][box["pipelineKey"]]
-    ledger["prints"] = ledger["prints"][:40]
+    state["ledgers"][box["pipelineKey"]] = state["ledgers"][box["pipelineKey"]][:40]
     clear(streak, box)
     return sync("box_field_values", state=states_of(box_field_values=state))
 
@@ -674,7 +804,14 @@ def start_date_moved_to_and_fro(streak: Sandbox, sync: Sync, box: Row) -> Readin
 
 @pytest.mark.parametrize(
     "trouble",
-    [killed_early, state_damaged, list_came_short, elsewhere_for_a_while, pipeline_out_of_sight_for_a_while, start_date_moved_to_and_fro],
+    [
+        killed_early,
+        state_damaged,
+        list_came_short,
+        elsewhere_for_a_while,
+        pipeline_out_of_sight_for_a_while,
+        start_date_moved_to_and_fro,
+    ],
 )
 def test_a_field_cleared_in_times_of_trouble_comes_as_nulls_too(
     streak: Sandbox, sync: Sync, trouble: Callable[[Sandbox, Sync, Row], Reading]
@@ -685,20 +822,28 @@ def test_a_field_cleared_in_times_of_trouble_comes_as_nulls_too(
     last = trouble(streak, sync, box)
 
     values = {
-        (record["boxKey"], record["pipelineKey"], record["fieldKey"]): record.get("rawValue") for record in last.records["box_field_values"]
+        (record["boxKey"], record["pipelineKey"], record["fieldKey"]): record.get("rawValue")
+        for record in last.records["box_field_values"]
     }
     assert last.ok
     assert values.get((box["key"], sales, "1001"), "still as it was") is None
 
 
-def test_a_removed_link_is_gone_from_the_next_read_of_the_links(streak: Sandbox, sync: Sync) -> None:
-    box = next(box for box in streak.account.boxes.values() if len(box.get("linkedBoxKeys", [])) > 3)
+def test_a_removed_link_is_gone_from_the_next_read_of_the_links(
+    streak: Sandbox, sync: Sync
+) -> None:
+    box = next(
+        box for box in streak.account.boxes.values() if len(box.get("linkedBoxKeys", [])) > 3
+    )
     first = sync("box_links", "box_contacts")
     gone, *rest = box["linkedBoxKeys"]
     streak.account.edit_box(box["key"], linkedBoxKeys=rest, contacts=None)
     second = sync("box_links", "box_contacts", after=first)
 
-    links = {reading: set(reading.keys("box_links", "boxKey", "linkedBoxKey")) for reading in (first, second)}
+    links = {
+        reading: set(reading.keys("box_links", "boxKey", "linkedBoxKey"))
+        for reading in (first, second)
+    }
     assert links[first] - links[second] == {(box["key"], gone)}
     assert links[second] < links[first]
     assert first.records["box_contacts"]
@@ -708,7 +853,9 @@ def test_a_removed_link_is_gone_from_the_next_read_of_the_links(streak: Sandbox,
 # --- Pipelines -------------------------------------------------------------------------------------------------------
 
 
-def test_a_pipeline_seen_for_the_first_time_is_delivered_whole(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_pipeline_seen_for_the_first_time_is_delivered_whole(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     first = sync(*OF_BOXES)
     new = streak.account.add_pipeline("New", boxes=7)["key"]
     streak.account.add_comment(streak.account.boxes_of(new)[0]["key"], "Hello")
@@ -720,7 +867,9 @@ def test_a_pipeline_seen_for_the_first_time_is_delivered_whole(streak: Sandbox, 
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_pipeline_added_to_the_settings_is_delivered_and_one_taken_out_is_remembered(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_pipeline_added_to_the_settings_is_delivered_and_one_taken_out_is_remembered(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     sales, hiring = (streak.account.pipeline_named(name)["key"] for name in ("Sales", REFUSED))
     first = sync(*OF_BOXES, pipelines=["Sales"])
     second = sync(*OF_BOXES, pipelines=["Sales", hiring], after=first)
@@ -754,7 +903,12 @@ def test_a_pipeline_refused_in_incremental_is_a_warning_and_its_ledger_stays_unt
     assert second.keys("boxes") == [elsewhere]
     for stream in OF_BOXES:
         assert blob(second, stream)["ledgers"][hiring] == blob(first, stream)["ledgers"][hiring]
-        assert len(warnings(second, f"{stream}: ", f'"{REFUSED}"', "does not let this API key read it")) == 1
+        assert (
+            len(
+                warnings(second, f"{stream}: ", f'"{REFUSED}"', "does not let this API key read it")
+            )
+            == 1
+        )
 
     streak.moods.refused_pipelines = set()
     streak.clear_log()
@@ -764,7 +918,9 @@ def test_a_pipeline_refused_in_incremental_is_a_warning_and_its_ledger_stays_unt
     assert_whole(first, second, third, fresh=read(*OF_BOXES))
 
 
-def test_a_pipeline_refused_at_first_and_granted_later_is_delivered_whole(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_pipeline_refused_at_first_and_granted_later_is_delivered_whole(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     hiring = streak.account.pipeline_named(REFUSED)["key"]
     streak.moods.refused_pipelines = {hiring}
     first = sync(*OF_BOXES)
@@ -794,7 +950,7 @@ def test_a_pipeline_refused_when_its_list_is_asked_for_and_granted_before_the_en
     assert_whole(first, second, fresh=read("boxes", "box_comments"))
 
 
-def test_a_deleted_pipeline_goes_from_the_state_and_nothing_is_said(streak: Sandbox, sync: Sync) -> None:
+def test_a_deleted_pipeline_is_no_reason_to_read_or_to_warn(streak: Sandbox, sync: Sync) -> None:
     first = sync(*OF_BOXES)
     support = streak.account.pipeline_named("Support 🎧")["key"]
     streak.account.delete_pipeline(support)
@@ -802,11 +958,12 @@ def test_a_deleted_pipeline_goes_from_the_state_and_nothing_is_said(streak: Sand
 
     assert second.ok
     assert not second.records
-    assert all(support not in blob(second, stream)["ledgers"] for stream in OF_BOXES)
     assert not warnings(second, '"level":"WARN"')
 
 
-def test_a_list_that_fails_ends_its_streams_after_all_else_was_delivered_and_keeps_what_is_known(streak: Sandbox, sync: Sync) -> None:
+def test_a_list_that_fails_ends_its_streams_after_all_else_was_delivered_and_keeps_what_is_known(
+    streak: Sandbox, sync: Sync
+) -> None:
     hiring = streak.account.pipeline_named(REFUSED)["key"]
     first = sync("boxes", "organizations")
     elsewhere = streak.account.boxes_of(streak.account.pipeline_named("Sales")["key"])[0]["key"]
@@ -818,7 +975,9 @@ def test_a_list_that_fails_ends_its_streams_after_all_else_was_delivered_and_kee
     assert second.keys("boxes") == [elsewhere]
     assert blob(second, "boxes")["ledgers"][hiring] == blob(first, "boxes")["ledgers"][hiring]
     streak.moods.empty_pipelines = set()
-    assert not sync("boxes", "organizations", after=second).records, "the changed box was settled although the stream had failed"
+    assert not sync("boxes", "organizations", after=second).records, (
+        "the changed box was settled although the stream had failed"
+    )
 
 
 # --- The start date --------------------------------------------------------------------------------------------------
@@ -829,7 +988,11 @@ def old_and_new(streak: Sandbox, start: int) -> tuple[set[str], set[str]]:
     old = {
         box["key"]
         for box in streak.account.boxes.values()
-        if max((v for k, v in box.items() if k.endswith(("Timestamp", "DueDate")) and type(v) is int), default=start) < start
+        if max(
+            (v for k, v in box.items() if k.endswith(("Timestamp", "DueDate")) and type(v) is int),
+            default=start,
+        )
+        < start
     }
     return old, streak.account.boxes.keys() - old
 
@@ -848,11 +1011,14 @@ def test_the_start_date_leaves_out_boxes_whose_stamps_all_lie_before_it_and_what
     assert len(old) > 10
     assert len(new) > 10
     assert set(reading.keys("boxes")) == new
-    assert asked(streak) == lists(streak) + asked_for(streak, *(streak.account.boxes[key] for key in new))
+    expected = lists(streak) + asked_for(streak, *(streak.account.boxes[key] for key in new))
+    assert asked(streak) == (expected if incremental else expected - Counter({"v1/users/me": 1}))
     assert all(boxes_in(reading, stream) <= new for stream in OF_BOXES)
 
 
-def test_a_start_date_moved_back_delivers_what_it_had_left_out_and_nothing_twice(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_start_date_moved_back_delivers_what_it_had_left_out_and_nothing_twice(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     old, _ = old_and_new(streak, START_MS)
     streams = (*OF_BOXES, "contacts")
     first = sync(*streams, start_date=START)
@@ -894,33 +1060,45 @@ def test_an_old_box_is_delivered_once_something_happens_to_it(streak: Sandbox, s
         ("2025-09-30T17:30:00.500-06:30", START_MS + 500),
     ],
 )
-def test_a_start_date_can_be_a_date_or_a_time_with_or_without_zone(streak: Sandbox, read: Read, start: str, milliseconds: int) -> None:
+def test_a_start_date_can_be_a_date_or_a_time_with_or_without_zone(
+    streak: Sandbox, read: Read, start: str, milliseconds: int
+) -> None:
     sales = streak.account.pipeline_named("Sales")
     edge = {}
     for number, offset in enumerate((-1, 0), start=80_001):
-        box = objects.box(number, f"At the edge {offset}", sales, streak.account.me, milliseconds + offset)
+        box = objects.box(
+            number, f"At the edge {offset}", sales, streak.account.me, milliseconds + offset
+        )
         streak.account.put_box(box)
         edge[offset] = box["key"]
     reading = read("boxes", "contacts", start_date=start)
 
     assert edge[0] in reading.keys("boxes")
     assert edge[-1] not in reading.keys("boxes")
-    assert {entry.query["after"] for entry in streak.requests("*/contacts")} == {str(milliseconds // 1000)}
+    assert {entry.query["after"] for entry in streak.requests("*/contacts")} == {
+        str(milliseconds // 1000)
+    }
 
 
 @pytest.mark.parametrize(
-    "start", ["tomorrow", "2025-13-01", "2025-02-30", "01/02/2025", "12:30:00", "P3D", "2025-01-01/2025-02-01", "x" * 50]
+    "start",
+    [
+        "tomorrow",
+        "2025-13-01",
+        "2025-02-30",
+        "01/02/2025",
+        "12:30:00",
+        "P3D",
+        "2025-01-01/2025-02-01",
+        "x" * 50,
+    ],
 )
-def test_a_start_date_that_is_none_is_said_in_a_sentence(streak: Sandbox, sync: Sync, start: str) -> None:
-    reading = sync("boxes", start_date=start)
+def test_a_start_date_that_is_none_is_said_in_a_sentence(start: str) -> None:
+    with pytest.raises(StreakError) as wrong:
+        Config.from_settings({"api_key": "abc", "start_date": start})
 
-    assert not reading.ok
-    sentence = reading.errors[-1].message
-    assert "Start date" in sentence
-    assert start in sentence or "does not match" in sentence
-    assert reading.errors[-1].failure_type.value == "config_error"
-    assert not any("Traceback" in (error.stack_trace or "") for error in reading.errors)
-    assert not streak.requests()
+    assert f'The setting "Start Date" is "{start}"' in wrong.value.sentence
+    assert wrong.value.failure == "config_error"
 
 
 # --- Boxes and endpoints that fail -----------------------------------------------------------------------------------
@@ -937,9 +1115,13 @@ def test_a_box_that_always_fails_is_set_aside_and_asked_again_next_time_and_noth
     second = sync("boxes", "box_comments", after=first)
 
     assert first.ok
-    assert boxes_in(first, "box_comments") == {box["key"] for box, _ in streak.account.all("comments")} - {box["key"]}
+    assert boxes_in(first, "box_comments") == {
+        box["key"] for box, _ in streak.account.all("comments")
+    } - {box["key"]}
     assert len(warnings(first, "box_comments: ", "refused or failed")) == 1
-    assert {entry.path for entry in streak.requests("*/comments")} == {f"v2/boxes/{box['key']}/comments"}
+    assert {entry.path for entry in streak.requests("*/comments")} == {
+        f"v2/boxes/{box['key']}/comments"
+    }
     assert not second.records
     assert second.ok, second.errors and second.errors[0].message
     assert len(warnings(second, "box_comments: ", "refused or failed")) == 1
@@ -951,18 +1133,24 @@ def test_a_box_that_always_fails_is_set_aside_and_asked_again_next_time_and_noth
     assert not warnings(third, "refused or failed")
 
 
-def test_a_box_deleted_while_it_is_read_is_no_failure_even_if_it_was_the_only_one_to_read(streak: Sandbox, sync: Sync) -> None:
+def test_a_box_deleted_while_it_is_read_is_no_failure_even_if_it_was_the_only_one_to_read(
+    streak: Sandbox, sync: Sync
+) -> None:
     box = some_boxes(streak)[5]
     first = sync("box_comments")
     streak.account.add_comment(box["key"], "The last one")
-    streak.on(f"v2/boxes/{box['key']}/comments", lambda running: running.account.delete_box(box["key"]))
+    streak.on(
+        f"v2/boxes/{box['key']}/comments", lambda running: running.account.delete_box(box["key"])
+    )
     second = sync("box_comments", after=first)
 
     assert second.ok, second.errors and second.errors[0].message
     assert warnings(second, "box_comments: ", "deleted")
 
 
-def test_a_box_that_fails_does_not_lose_what_was_known_of_it(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_box_that_fails_does_not_lose_what_was_known_of_it(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     """It had comments before; then it changes and fails; then it can be read."""
     box, *others = some_boxes(streak)
     first = sync("box_comments")
@@ -980,24 +1168,36 @@ def test_a_box_that_fails_does_not_lose_what_was_known_of_it(streak: Sandbox, sy
     assert_whole(first, second, third, fresh=read("box_comments"))
 
 
-def test_an_endpoint_that_always_fails_fails_its_stream_and_leaves_the_others_alone(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_an_endpoint_that_always_fails_fails_its_stream_and_leaves_the_others_alone(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     streak.fault("v1/boxes/*/files", "status", status=422, times=None)
     first = sync(*OF_BOXES)
     streak.clear_faults()
     streak.clear_log()
     second = sync(*OF_BOXES, after=first)
 
-    assert {stream for stream, status in first.statuses.items() if status == "INCOMPLETE"} == {"box_files"}
+    assert {stream for stream, status in first.statuses.items() if status == "INCOMPLETE"} == {
+        "box_files"
+    }
     assert first.error_of("box_files").failure_type.value == "system_error"
     assert {stream for stream, records in second.records.items() if records} == {"box_files"}
-    assert asked(streak) == lists(streak) + Counter(path for path in asked_for(streak, *streak.account.boxes.values()) if "files" in path)
+    assert asked(streak) == lists(streak) + Counter(
+        path for path in asked_for(streak, *streak.account.boxes.values()) if "files" in path
+    )
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 300}], indirect=True)
-def test_boxes_that_the_start_date_leaves_out_do_not_make_an_endpoint_that_always_fails_look_healthy(streak: Sandbox, read: Read) -> None:
+def test_boxes_that_the_start_date_leaves_out_do_not_make_an_endpoint_that_always_fails_look_healthy(
+    streak: Sandbox, read: Read
+) -> None:
     """In full refresh the destination would be emptied by a green sync."""
-    start = sorted(box["lastSavedTimestamp"] for box in streak.account.boxes.values() if "lastSavedTimestamp" in box)[-9]
+    start = sorted(
+        box["lastSavedTimestamp"]
+        for box in streak.account.boxes.values()
+        if "lastSavedTimestamp" in box
+    )[-9]
     for box in streak.account.boxes.values():
         for name in [name for name in box if name.endswith(("Timestamp", "DueDate"))]:
             box[name] = min(box[name] or 0, box.get("lastSavedTimestamp", start - 1))
@@ -1009,7 +1209,9 @@ def test_boxes_that_the_start_date_leaves_out_do_not_make_an_endpoint_that_alway
     assert reading.statuses["box_comments"] == "INCOMPLETE"
 
 
-def test_what_was_read_before_an_endpoint_began_to_fail_is_not_asked_again(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_what_was_read_before_an_endpoint_began_to_fail_is_not_asked_again(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     streak.fault("v2/boxes/*/comments", "status", status=422, times=None, after=15)
     first = sync("box_comments")
     streak.clear_faults()
@@ -1019,7 +1221,9 @@ def test_what_was_read_before_an_endpoint_began_to_fail_is_not_asked_again(strea
     assert first.statuses["box_comments"] == "INCOMPLETE"
     assert len(boxes_in(first, "box_comments")) == 15
     assert not boxes_in(first, "box_comments") & boxes_in(second, "box_comments")
-    assert len(streak.requests("*/comments")) == len(asked_for(streak, *some_boxes(streak))) - 15 - missing_of_others(streak)
+    assert len(streak.requests("*/comments")) == len(
+        asked_for(streak, *some_boxes(streak))
+    ) - 15 - missing_of_others(streak)
     assert_whole(first, second, fresh=read("box_comments"))
 
 
@@ -1036,44 +1240,37 @@ def after_of(streak: Sandbox, team: str) -> list[str | None]:
     return [entry.query.get("after") for entry in streak.requests(f"v2/teams/{team}/contacts")]
 
 
-def test_contacts_are_asked_for_from_ten_minutes_before_the_last_whole_read_began(
-    streak: Sandbox, sync: Sync, read: Read, dial: Dial
+def test_contacts_are_listed_whole_and_the_changed_ones_come_again(
+    streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     company, south = streak.account.teams
     streak.moods.v2_limit_cap = 2
-    began = TODAY + 123_456
-    streak.account.clock = lambda: began
-    with clock_at(dial, began):
-        first = sync("contacts")
-    assert set(after_of(streak, company)) == {None}
-    assert len(after_of(streak, company)) > 2
+    first = sync("contacts")
     edited = streak.account.contacts[company][3]["key"]
     streak.account.edit_contact(edited, givenName="Edited")
     created = streak.account.add_contact(south, givenName="New")["key"]
     streak.clear_log()
-    with clock_at(dial, began + DAY_MS):
-        second = sync("contacts", after=first)
+    second = sync("contacts", after=first)
 
-    assert after_of(streak, company) + after_of(streak, south) == [str((began - 600_000) // 1000)] * 2
+    assert set(after_of(streak, company)) == {None}
+    assert len(after_of(streak, company)) > 2
     assert sorted(second.keys("contacts")) == sorted([edited, created])
     assert_whole(first, second, fresh=read("contacts"))
 
 
-def test_after_stays_the_same_on_all_pages_of_a_list(streak: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_is_the_start_date_on_all_pages_of_a_list(streak: Sandbox, sync: Sync) -> None:
     company = next(iter(streak.account.teams))
-    first = sync("contacts")
-    for contact in list(streak.account.contacts[company]):
-        streak.account.edit_contact(contact["key"], givenName="Edited")
     streak.moods.v2_limit_cap = 2
-    streak.clear_log()
-    second = sync("contacts", after=first)
+    reading = sync("contacts", start_date="2001-01-01")
 
-    assert len(second.records["contacts"]) == len(streak.account.contacts[company])
-    assert len(after_of(streak, company)) >= 4
-    assert len(set(after_of(streak, company))) == 1
+    assert len(reading.records["contacts"]) > 4
+    assert len(after_of(streak, company)) >= 2
+    assert set(after_of(streak, company)) == {"978307200"}
 
 
-def test_a_list_of_contacts_that_fails_midway_does_not_move_the_mark(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_list_of_contacts_that_fails_midway_is_read_by_the_next_sync(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     company, _ = streak.account.teams
     first = sync("contacts")
     for contact in list(streak.account.contacts[company]):
@@ -1082,28 +1279,28 @@ def test_a_list_of_contacts_that_fails_midway_does_not_move_the_mark(streak: San
     streak.fault(f"v2/teams/{company}/contacts", "status", status=422, times=None, after=2)
     second = sync("contacts", after=first)
     streak.clear_faults()
-    streak.clear_log()
     third = sync("contacts", after=second)
 
     assert second.statuses["contacts"] == "INCOMPLETE"
-    assert blob(second, "contacts")["marks"][company] == blob(first, "contacts")["marks"][company]
-    assert set(after_of(streak, company)) == {str((blob(first, "contacts")["marks"][company] - 600_000) // 1000)}
+    assert (
+        blob(second, "contacts")["ledgers"][company] == blob(first, "contacts")["ledgers"][company]
+    )
     assert third.ok
     assert_whole(first, second, third, fresh=read("contacts"))
 
 
-def test_a_page_cursor_that_is_refused_begins_the_list_once_more_with_the_same_after(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_page_cursor_that_is_refused_begins_the_list_once_more(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     company = next(iter(streak.account.teams))
     first = sync("contacts")
     for contact in list(streak.account.contacts[company]):
         streak.account.edit_contact(contact["key"], givenName="Edited")
     streak.moods.v2_limit_cap = 5
     streak.moods.forget_page_cursor = True
-    streak.clear_log()
     second = sync("contacts", after=first)
 
     assert second.ok
-    assert len(set(after_of(streak, company))) == 1
     assert_whole(first, second, fresh=read("contacts"))
 
 
@@ -1117,7 +1314,9 @@ def test_contacts_saved_while_a_clock_was_ahead_are_not_lost(
         readings = [sync("contacts")]
     for day in (1, 2):
         streak.account.clock = lambda day=day: TODAY + day * DAY_MS
-        streak.account.edit_contact(streak.account.contacts[company][day]["key"], givenName="Edited")
+        streak.account.edit_contact(
+            streak.account.contacts[company][day]["key"], givenName="Edited"
+        )
         with clock_at(dial, TODAY + day * DAY_MS + 5_000):
             readings.append(sync("contacts", after=readings[-1]))
 
@@ -1125,15 +1324,23 @@ def test_contacts_saved_while_a_clock_was_ahead_are_not_lost(
     assert [reading.ok for reading in readings] == [True] * 3
 
 
-def test_a_contact_without_a_time_of_saving_comes_with_every_whole_read(streak: Sandbox, sync: Sync) -> None:
+def test_a_contact_without_a_time_of_saving_comes_with_every_whole_read(
+    streak: Sandbox, sync: Sync
+) -> None:
     company = next(iter(streak.account.teams))
-    timeless = next(contact["key"] for contact in streak.account.contacts[company] if not contact["lastSavedTimestamp"])
+    timeless = next(
+        contact["key"]
+        for contact in streak.account.contacts[company]
+        if not contact["lastSavedTimestamp"]
+    )
     first = sync("contacts")
 
     assert timeless in first.keys("contacts")
 
 
-def test_of_organizations_only_the_changed_ones_come_again(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_of_organizations_only_the_changed_ones_come_again(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     company, south = streak.account.teams
     first = sync("organizations")
     edited = streak.account.organizations[company][1]["key"]
@@ -1143,11 +1350,19 @@ def test_of_organizations_only_the_changed_ones_come_again(streak: Sandbox, sync
     second = sync("organizations", after=first)
 
     assert sorted(second.keys("organizations")) == sorted([edited, created])
-    assert asked(streak) == Counter(["v2/users/me/teams", *(f"v2/teams/{team}/organizations" for team in (company, south))])
+    assert asked(streak) == Counter(
+        [
+            "v1/users/me",
+            "v2/users/me/teams",
+            *(f"v2/teams/{team}/organizations" for team in (company, south)),
+        ]
+    )
     assert_whole(first, second, fresh=read("organizations"))
 
 
-def test_organizations_of_a_list_that_failed_midway_come_with_the_next_sync(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_organizations_of_a_list_that_failed_midway_come_with_the_next_sync(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     company, _ = streak.account.teams
     streak.moods.v2_limit_cap = 3
     streak.fault(f"v2/teams/{company}/organizations", "status", status=422, times=None, after=1)
@@ -1164,7 +1379,9 @@ def test_an_organization_without_a_key_is_left_out_and_counted(streak: Sandbox, 
     company, _ = streak.account.teams
     whole = len(sync("organizations").records["organizations"])
     rows = [*streak.account.organizations[company], {"name": "No key"}]
-    streak.fault(f"v2/teams/{company}/organizations", "wrong_shape", times=None, body={"results": rows})
+    streak.fault(
+        f"v2/teams/{company}/organizations", "wrong_shape", times=None, body={"results": rows}
+    )
     reading = sync("organizations")
 
     assert reading.ok
@@ -1172,37 +1389,40 @@ def test_an_organization_without_a_key_is_left_out_and_counted(streak: Sandbox, 
     assert warnings(reading, "without a key")
 
 
-def test_of_the_newsfeed_only_new_events_come_and_those_of_the_marks_own_millisecond(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_of_the_newsfeed_only_new_events_come(streak: Sandbox, sync: Sync, read: Read) -> None:
     first = sync("newsfeed")
     box = some_boxes(streak)[0]
     streak.account.add_task(box["key"], "One")
     streak.account.add_meeting(box["key"], "Two")
     second = sync("newsfeed", after=first)
 
-    news = [event for event in second.records["newsfeed"] if event["timestamp"] > "2026-06-01T00:00:00.000Z"]
-    assert len(news) == 2
-    marks = {iso_time(mark) for mark in blob(first, "newsfeed")["marks"].values()}
-    assert {event["timestamp"] for event in second.records["newsfeed"] if event not in news} <= marks
+    assert len(second.records["newsfeed"]) == 2
     assert not warnings(second, "lost")
     assert_whole(first, second, fresh=read("newsfeed"))
 
 
-def test_events_that_streak_did_not_keep_are_said_with_the_times_between_which_they_were(streak: Sandbox, sync: Sync) -> None:
+def test_events_that_streak_did_not_keep_are_said_with_the_times_between_which_they_were(
+    streak: Sandbox, sync: Sync
+) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
     first = sync("newsfeed")
-    mark = blob(first, "newsfeed")["marks"][sales]
+    newest = max(event["timestamp"] for event in streak.account.newsfeed[sales])
     box = streak.account.boxes_of(sales)[0]["key"]
     for number in range(55):
         streak.account.add_task(box, f"Task {number}")
     second = sync("newsfeed", after=first)
 
     oldest = streak.account.newsfeed[sales][-50]["timestamp"]
-    assert len([event for event in second.records["newsfeed"] if event["pipelineKey"] == sales]) == 50
-    assert len(warnings(second, '"Sales"', iso_time(mark), iso_time(oldest), "lost")) == 1
+    assert (
+        len([event for event in second.records["newsfeed"] if event["pipelineKey"] == sales]) == 50
+    )
+    assert len(warnings(second, '"Sales"', iso_time(newest), iso_time(oldest), "lost")) == 1
     assert second.ok
 
 
-def test_the_mark_of_a_newsfeed_is_not_ahead_of_the_events_delivered(streak: Sandbox, sync: Sync) -> None:
+def test_the_state_of_a_newsfeed_is_not_ahead_of_the_events_delivered(
+    streak: Sandbox, sync: Sync
+) -> None:
     """Every part ends after one record: as if the process were killed after each STATE."""
     first = sync("newsfeed")
     sales = streak.account.pipeline_named("Sales")["key"]
@@ -1222,10 +1442,12 @@ def test_the_mark_of_a_newsfeed_is_not_ahead_of_the_events_delivered(streak: San
             tried += 1
             rest = sync("newsfeed", state=[message.state])
             assert wanted <= seen | set(rest.keys("newsfeed"))
-    assert tried > 5
+    assert tried > 1
 
 
-def test_a_newsfeed_refused_for_a_while_keeps_its_mark(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_newsfeed_refused_for_a_while_keeps_its_events(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
     first = sync("newsfeed")
     streak.account.add_task(streak.account.boxes_of(sales)[0]["key"], "Behind the wall")
@@ -1234,31 +1456,45 @@ def test_a_newsfeed_refused_for_a_while_keeps_its_mark(streak: Sandbox, sync: Sy
     streak.moods.refused_pipelines = set()
     third = sync("newsfeed", after=second)
 
-    assert blob(second, "newsfeed")["marks"][sales] == blob(first, "newsfeed")["marks"][sales]
+    assert blob(second, "newsfeed")["events"][sales] == blob(first, "newsfeed")["events"][sales]
     assert_whole(first, second, third, fresh=read("newsfeed"))
 
 
 # --- States ----------------------------------------------------------------------------------------------------------
 
 FOREIGN: dict[str, Any] = {
-    "other version": {"version": 2, "readAt": "2026-01-01T00:00:00.000Z"},
+    "other version": {"version": 3, "readAt": "2026-01-01T00:00:00.000Z"},
     "foreign": {"lastUpdatedTimestamp": 1_780_000_000_000},
-    "partitions of the low-code framework": {"use_global_cursor": False, "states": [{"partition": {}, "cursor": {}}]},
-    "ledgers no object": {"version": 1, "ledgers": 7},
-    "entry no object": {"version": 1, "ledgers": {"sales": "eJw="}},
+    "partitions of the low-code framework": {
+        "use_global_cursor": False,
+        "states": [{"partition": {}, "cursor": {}}],
+    },
+    "version 0.1.0": {
+        "version": 1,
+        "readAt": "2026-01-01T00:00:00.000Z",
+        "ledgers": {"sales": {"settled": 3}},
+    },
+    "ledgers no object": {"version": 2, "ledgers": 7},
+    "entry no object": {"version": 2, "ledgers": {"sales": "eJw="}},
 }
 
 
 @pytest.mark.parametrize("state", FOREIGN.values(), ids=FOREIGN.keys())
-def test_a_state_that_cannot_be_used_is_said_once_a_stream_and_all_is_read(streak: Sandbox, sync: Sync, state: Row) -> None:
+def test_a_state_that_cannot_be_used_is_said_once_a_stream_and_all_is_read(
+    streak: Sandbox, sync: Sync, state: Row
+) -> None:
     first = sync(*SOME)
     streak.clear_log()
     second = sync(*SOME, state=states_of(**dict.fromkeys(SOME, state)))
 
     assert second.ok
     for stream in SOME:
-        assert rows_of(first, stream) == [row for row in rows_of(second, stream) if stream != "box_field_values" or "rawValue" in row]
-        assert len(warnings(second, f"{stream}: ", "read whole")) == 1
+        assert rows_of(first, stream) == [
+            row
+            for row in rows_of(second, stream)
+            if stream != "box_field_values" or "rawValue" in row
+        ]
+        assert len(warnings(second, f"{stream}: ", "read again")) == 1
     assert not any("Traceback" in text for text in second.texts())
     assert not sync(*SOME, after=second).records
 
@@ -1273,32 +1509,39 @@ def test_a_state_that_cannot_be_used_is_said_once_a_stream_and_all_is_read(strea
         pytest.param(lambda text: 5, id="no text"),
     ],
 )
-def test_a_damaged_part_of_a_state_costs_that_pipeline_and_no_other(streak: Sandbox, sync: Sync, damage: Callable[[str], Any]) -> None:
+def test_a_damaged_part_of_a_state_costs_that_pipeline_and_no_other(
+    streak: Sandbox, sync: Sync, damage: Callable[[str], Any]
+) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
     first = sync(*SOME)
     damaged = {stream: blob(first, stream) for stream in SOME}
     for state in damaged.values():
-        state["ledgers"][sales]["prints"] = damage(state["ledgers"][sales]["prints"])
+        state["ledgers"][sales] = damage(state["ledgers"][sales])
     second = sync(*SOME, state=states_of(**damaged))
 
     assert second.ok
-    assert {record["pipelineKey"] for stream in SOME for record in second.records[stream]} == {sales}
+    assert {record["pipelineKey"] for stream in SOME for record in second.records[stream]} == {
+        sales
+    }
     assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(sales)}
     for stream in SOME:
         assert len(warnings(second, f"{stream}: ", "damaged")) == 1
     assert not any("Traceback" in text for text in second.texts())
 
 
-@pytest.mark.parametrize("marks", [5, [], {"team": "x"}, {"everyone": -5}, {"everyone": 10**17}, {"everyone": 10**19}])
-@pytest.mark.parametrize("stream", ["contacts", "newsfeed"])
-def test_damaged_marks_are_forgotten_and_all_is_read(streak: Sandbox, sync: Sync, stream: str, marks: Any) -> None:
-    first = sync(stream)
-    state = blob(first, stream)
-    state["marks"] = dict.fromkeys(state["marks"], marks["everyone"]) if isinstance(marks, dict) and "everyone" in marks else marks
-    second = sync(stream, state=states_of(**{stream: state}))
+@pytest.mark.parametrize(
+    "events", [5, [], {"team": "x"}, "1.", "x.AAAA", f"{10**19}.", "1.é"], ids=str
+)
+def test_damaged_events_are_forgotten_and_all_are_read(
+    streak: Sandbox, sync: Sync, events: Any
+) -> None:
+    first = sync("newsfeed")
+    state = blob(first, "newsfeed")
+    state["events"] = dict.fromkeys(state["events"], events) if isinstance(events, str) else events
+    second = sync("newsfeed", state=states_of(newsfeed=state))
 
     assert second.ok, second.errors and second.errors[0].message
-    assert rows_of(second, stream) == rows_of(first, stream)
+    assert rows_of(second, "newsfeed") == rows_of(first, "newsfeed")
 
 
 def global_state(*states: AirbyteStateMessage, **shared: Any) -> Row:
@@ -1307,24 +1550,37 @@ def global_state(*states: AirbyteStateMessage, **shared: Any) -> Row:
     return {"type": "GLOBAL", "global": {"stream_states": streams, **shared}}
 
 
-@pytest.mark.parametrize("shared", [{}, {"shared_state": None}, {"shared_state": {}}, {"shared_state": {"cdc": {"lsn": 5}}}], ids=str)
-def test_a_global_state_is_read_as_the_states_of_the_streams_in_it(streak: Sandbox, sync: Sync, shared: Row) -> None:
+@pytest.mark.parametrize(
+    "shared",
+    [{}, {"shared_state": None}, {"shared_state": {}}, {"shared_state": {"cdc": {"lsn": 5}}}],
+    ids=str,
+)
+def test_a_global_state_is_read_as_the_states_of_the_streams_in_it(
+    streak: Sandbox, sync: Sync, shared: Row
+) -> None:
     first = sync(*SOME, "contacts")
     changed = some_boxes(streak)[0]["key"]
     streak.account.edit_box(changed, name="Changed")
 
-    second = sync(*SOME, "contacts", state=[AirbyteStateMessageSerializer.load(global_state(*first.last_states, **shared))])
+    second = sync(
+        *SOME,
+        "contacts",
+        state=[AirbyteStateMessageSerializer.load(global_state(*first.last_states, **shared))],
+    )
 
     assert second.ok
     assert boxes_in(second, "boxes") == {changed}
     assert not second.records["contacts"]
-    assert not warnings(second, "read whole")
+    assert not warnings(second, "read again")
 
 
 def test_states_of_several_types_in_one_list_are_all_read(streak: Sandbox, sync: Sync) -> None:
     first = sync("boxes", "contacts", "organizations")
     boxes, contacts, organizations = first.last_states
-    legacy = AirbyteStateMessage(type=AirbyteStateType.LEGACY, data={"organizations": vars(organizations.stream.stream_state)})
+    legacy = AirbyteStateMessage(
+        type=AirbyteStateType.LEGACY,
+        data={"organizations": vars(organizations.stream.stream_state)},
+    )
 
     second = sync(
         *("boxes", "contacts", "organizations"),
@@ -1341,17 +1597,28 @@ def test_states_of_several_types_in_one_list_are_all_read(streak: Sandbox, sync:
 
 
 HANDED_IN: dict[str, Callable[[list[Row]], Any]] = {
-    "a list of streams": lambda streams: [{"type": "STREAM", "stream": stream} for stream in streams],
+    "a list of streams": lambda streams: [
+        {"type": "STREAM", "stream": stream} for stream in streams
+    ],
     "a list of streams without type": lambda streams: [{"stream": stream} for stream in streams],
-    "a list of one global": lambda streams: [{"type": "GLOBAL", "global": {"shared_state": {}, "stream_states": streams}}],
+    "a list of one global": lambda streams: [
+        {"type": "GLOBAL", "global": {"shared_state": {}, "stream_states": streams}}
+    ],
     "a global alone": lambda streams: {"type": "GLOBAL", "global": {"stream_states": streams}},
-    "legacy": lambda streams: {"type": "LEGACY", "data": {one["stream_descriptor"]["name"]: one["stream_state"] for one in streams}},
-    "legacy without type": lambda streams: {one["stream_descriptor"]["name"]: one["stream_state"] for one in streams},
+    "legacy": lambda streams: {
+        "type": "LEGACY",
+        "data": {one["stream_descriptor"]["name"]: one["stream_state"] for one in streams},
+    },
+    "legacy without type": lambda streams: {
+        one["stream_descriptor"]["name"]: one["stream_state"] for one in streams
+    },
 }
 
 
 @pytest.mark.parametrize("form", HANDED_IN)
-def test_a_state_file_of_any_form_is_read(streak: Sandbox, sync: Sync, tmp_path: Path, form: str) -> None:
+def test_a_state_file_of_any_form_is_read(
+    streak: Sandbox, sync: Sync, tmp_path: Path, form: str
+) -> None:
     first = sync("boxes", "contacts")
     streams = [AirbyteStateMessageSerializer.dump(state)["stream"] for state in first.last_states]
     (tmp_path / "state.json").write_text(json.dumps(HANDED_IN[form](streams)))
@@ -1363,9 +1630,23 @@ def test_a_state_file_of_any_form_is_read(streak: Sandbox, sync: Sync, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "content", ["{}", "[]", "null", '{"boxes": null}', '[{"type": "STREAM"}]', "[5]", '"x"', '[{"type": "GLOBAL"}]', "[[]]", "7"]
+    "content",
+    [
+        "{}",
+        "[]",
+        "null",
+        '{"boxes": null}',
+        '[{"type": "STREAM"}]',
+        "[5]",
+        '"x"',
+        '[{"type": "GLOBAL"}]',
+        "[[]]",
+        "7",
+    ],
 )
-def test_a_state_file_that_holds_no_state_means_that_all_is_read(streak: Sandbox, sync: Sync, tmp_path: Path, content: str) -> None:
+def test_a_state_file_that_holds_no_state_means_that_all_is_read(
+    streak: Sandbox, sync: Sync, tmp_path: Path, content: str
+) -> None:
     (tmp_path / "state.json").write_text(content)
 
     reading = sync("boxes", state=SourceStreak.read_state(str(tmp_path / "state.json")))
@@ -1377,20 +1658,26 @@ def test_a_state_file_that_holds_no_state_means_that_all_is_read(streak: Sandbox
 def test_a_state_for_pipelines_that_are_gone_is_no_matter(streak: Sandbox, sync: Sync) -> None:
     first = sync("boxes")
     state = blob(first, "boxes")
-    state["ledgers"] = {f"gone{number}": entry for number, entry in enumerate(state["ledgers"].values())}
+    state["ledgers"] = {
+        f"gone{number}": entry for number, entry in enumerate(state["ledgers"].values())
+    }
     second = sync("boxes", state=states_of(boxes=state))
 
     assert second.ok
     assert rows_of(second, "boxes") == rows_of(first, "boxes")
-    assert blob(second, "boxes")["ledgers"].keys() == streak.account.pipelines.keys()
+    assert blob(second, "boxes")["ledgers"].keys() >= {
+        key for key in streak.account.pipelines if streak.account.boxes_of(key)
+    }
 
 
-def test_the_state_of_a_stream_read_in_full_refresh_does_for_an_incremental_one(streak: Sandbox, read: Read, sync: Sync) -> None:
+def test_the_state_of_a_stream_read_in_full_refresh_does_for_an_incremental_one(
+    streak: Sandbox, read: Read, sync: Sync
+) -> None:
     whole = read(*INCREMENTAL)
     second = sync(*INCREMENTAL, after=whole)
 
     assert second.ok
-    assert not warnings(second, "read whole")
+    assert not warnings(second, "read again")
     assert_whole(whole, second, fresh=read(*INCREMENTAL))
 
 
@@ -1410,13 +1697,17 @@ def test_the_time_of_reading_goes_on_growing_when_the_clock_has_gone_back(
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 2_000}], indirect=True)
-def test_what_the_log_says_of_an_incoming_state_stays_short(streak: Sandbox, read: Read, sync: Sync) -> None:
+def test_what_the_log_says_of_an_incoming_state_stays_short(
+    streak: Sandbox, read: Read, sync: Sync
+) -> None:
     first = sync("boxes")
     assert len(orjson.dumps(blob(first, "boxes"))) > 10_000
     for debug in (False, True):
         second = read("boxes", incremental=True, state=first.last_states, debug=debug)
         assert max(map(len, warnings(second, "Setting state of"))) < 400
-        assert all(len(text) < 3_000 for text in second.texts() if '"LOG"' in text or '"DEBUG"' in text)
+        assert all(
+            len(text) < 3_000 for text in second.texts() if '"LOG"' in text or '"DEBUG"' in text
+        )
 
 
 # --- Killed before there was a state ----------------------------------------------------------------------------------
@@ -1464,7 +1755,9 @@ def test_a_change_that_was_undone_after_a_sync_had_been_killed_early_is_undone_i
     assert_whole(first, second, third, fresh=read(stream))
 
 
-def test_a_stage_renamed_and_renamed_back_after_a_kill_has_its_old_name_in_the_destination(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_stage_renamed_and_renamed_back_after_a_kill_has_its_old_name_in_the_destination(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     sales = streak.account.pipeline_named("Sales")
     stage, name = sales["stageOrder"][0], sales["stages"][sales["stageOrder"][0]]["name"]
     first = sync("boxes")
@@ -1481,8 +1774,10 @@ def test_a_stage_renamed_and_renamed_back_after_a_kill_has_its_old_name_in_the_d
 
 
 @pytest.fixture
-def fast_clock() -> HurryingClock:
-    """Advances 10 seconds at each look."""
+def fast_clock(mocker: MockerFixture) -> HurryingClock:
+    """Advances 10 seconds at each look, and looks are quick."""
+    for module in (heartbeat, fetching):
+        mocker.patch.object(module, "LOOK_EVERY", 0.001)
     return HurryingClock(step=10.0)
 
 
@@ -1505,7 +1800,18 @@ def written(reading: Reading, stream: str) -> int:
     return len(reading.states)
 
 
-WAITING = ("boxes", "box_links", "box_comments", "teams", "pipelines", "users", "contacts", "organizations", "snippets", "newsfeed")
+WAITING = (
+    "boxes",
+    "box_links",
+    "box_comments",
+    "teams",
+    "pipelines",
+    "users",
+    "contacts",
+    "organizations",
+    "snippets",
+    "newsfeed",
+)
 
 
 @pytest.mark.parametrize("incremental", [True, False])
@@ -1522,7 +1828,9 @@ def test_state_is_written_while_an_answer_is_waited_for(
 
 
 @pytest.mark.parametrize("incremental", [True, False])
-def test_state_is_written_while_no_answer_holds_a_record(streak: Sandbox, read: Read, fast_clock: HurryingClock, incremental: bool) -> None:
+def test_state_is_written_while_no_answer_holds_a_record(
+    streak: Sandbox, read: Read, fast_clock: HurryingClock, incremental: bool
+) -> None:
     streak.fault("v2/boxes/*/comments", "empty", times=None)
     reading = read("box_comments", incremental=incremental, clock=fast_clock)
 
@@ -1532,8 +1840,10 @@ def test_state_is_written_while_no_answer_holds_a_record(streak: Sandbox, read: 
 
 
 @pytest.mark.parametrize("incremental", [True, False])
-@pytest.mark.parametrize("stream", ["boxes", "box_comments", "box_users", "contacts", "newsfeed"])
-def test_state_is_written_while_records_flow(streak: Sandbox, read: Read, fast_clock: HurryingClock, stream: str, incremental: bool) -> None:
+@pytest.mark.parametrize("stream", ["boxes", "box_comments", "box_users", "contacts"])
+def test_state_is_written_while_records_flow(
+    streak: Sandbox, read: Read, fast_clock: HurryingClock, stream: str, incremental: bool
+) -> None:
     """Each record takes ten seconds or more by this clock."""
     for number in range(40):
         streak.account.add_contact(next(iter(streak.account.teams)), givenName=str(number))
@@ -1560,10 +1870,16 @@ def test_from_a_state_between_any_two_records_a_new_sync_delivers_all_that_came_
     columns = Destination().keys[stream]
     everything = set(reading.keys(stream, *columns))
     states = [place for place, message in enumerate(reading.messages) if message.state]
-    assert len(states) >= min(8, len(everything))
+    assert len(states) >= min(4, len(everything))
 
     for place in states[1 :: len(states) // 6 + 1]:
         before = reading.messages[: place + 1]
-        seen = {tuple(message.record.data[column] for column in columns) for message in before if message.record}
+        seen = {
+            tuple(message.record.data[column] for column in columns)
+            for message in before
+            if message.record
+        }
         rest = sync(stream, state=[before[-1].state])
-        assert everything <= seen | set(rest.keys(stream, *columns)), f"after {len(seen)} of {len(everything)} records"
+        assert everything <= seen | set(rest.keys(stream, *columns)), (
+            f"after {len(seen)} of {len(everything)} records"
+        )

@@ -41,7 +41,9 @@ COUNTERS = {
     "files": ("fileCount",),
 }
 LATENCY_MS = 40
-UNDER_WAY = 24  # requests ahead of the one whose rows are written, at 1 request a second: base.py, rolling
+UNDER_WAY = (
+    24  # requests ahead of the one whose rows are written, at 1 request a second: base.py, rolling
+)
 UNPRINTED = 26  # what a tenth of a second holds, for which the framework keeps back what it prints; and some to spare
 LISTS = 1 + 5 + 5 + 1 + 2 + 2  # of pipelines, boxes, newsfeeds, teams, contacts, organizations
 
@@ -63,16 +65,31 @@ class Rounds:
 
     def run(self, kill_at_request: int | None = None, kill_at_record: int | None = None) -> bool:
         """One attempt. Returns whether it was killed."""
-        arguments = ["read", "--config", self._file("config", {"api_key": self.streak.key, **self.settings})]
+        arguments = [
+            "read",
+            "--config",
+            self._file("config", {"api_key": self.streak.key, **self.settings}),
+        ]
         arguments += [
             "--catalog",
-            self._file("catalog", ConfiguredAirbyteCatalogSerializer.dump(catalog_of(*self.streams, incremental=True))),
+            self._file(
+                "catalog",
+                ConfiguredAirbyteCatalogSerializer.dump(
+                    catalog_of(*self.streams, incremental=True)
+                ),
+            ),
         ]
         if self.states:
             arguments += ["--state", self._file("state", list(self.states.values()))]
-        environment = {"STREAK_API_URL": self.streak.url, "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {
+            "STREAK_API_URL": self.streak.url,
+            "PATH": "",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         command = [sys.executable, *self.launch, *arguments]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        ) as process:
             if kill_at_request is not None:
                 self.streak.on("*", lambda _: process.kill(), after=kill_at_request)
             messages, records = [], 0
@@ -89,7 +106,9 @@ class Rounds:
         self.outputs.append(messages)
         for message in messages:
             if message["type"] == "STATE":
-                self.states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
+                self.states[message["state"]["stream"]["stream_descriptor"]["name"]] = message[
+                    "state"
+                ]
         self.kills += killed
         return killed
 
@@ -121,10 +140,16 @@ def rounds(streak: Sandbox, tmp_path: Path) -> Rounds:
 
 def needed(streak: Sandbox) -> int:
     """One request for each box and child stream in which it has something."""
-    return sum(any(box.get(counter, 1) for counter in counters) for box in streak.account.boxes.values() for counters in COUNTERS.values())
+    return sum(
+        any(box.get(counter, 1) for counter in counters)
+        for box in streak.account.boxes.values()
+        for counters in COUNTERS.values()
+    )
 
 
-def assert_is_the_account(destination: Destination, streak: Sandbox, streams: tuple[str, ...] = INCREMENTAL) -> None:
+def assert_is_the_account(
+    destination: Destination, streak: Sandbox, streams: tuple[str, ...] = INCREMENTAL
+) -> None:
     """Every record of a whole read made now is there as it is now; and fields that are not set are not set there either."""
     streak.moods.latency_ms = 0
     with reading(streak) as read:
@@ -132,25 +157,40 @@ def assert_is_the_account(destination: Destination, streak: Sandbox, streams: tu
     assert fresh.ok
     for stream in streams:
         kept = destination.rows(stream)
-        rows = {tuple(record[column] for column in destination.keys[stream]): without_cursor(record) for record in fresh.records[stream]}
+        rows = {
+            tuple(record[column] for column in destination.keys[stream]): without_cursor(record)
+            for record in fresh.records[stream]
+        }
         missing = [key for key in rows if key not in kept]
         stale = [key for key in rows if key in kept and kept[key] != rows[key]]
         assert not missing, f"{stream}: {len(missing)} of {len(rows)} rows are missing"
-        assert not stale, f"{stream}: {len(stale)} of {len(rows)} rows are stale: {_difference(kept[stale[0]], rows[stale[0]])}"
+        assert not stale, (
+            f"{stream}: {len(stale)} of {len(rows)} rows are stale: {_difference(kept[stale[0]], rows[stale[0]])}"
+        )
         if stream == "box_field_values":
             here = {(box["key"], box["pipelineKey"]) for box in streak.account.boxes.values()}
-            left = [key for key, row in kept.items() if key not in rows and key[:2] in here and row.get("rawValue") is not None]
+            left = [
+                key
+                for key, row in kept.items()
+                if key not in rows and key[:2] in here and row.get("rawValue") is not None
+            ]
             assert not left, f"{len(left)} of the fields that have no value have one"
 
 
 def _difference(kept: Record, right: Record) -> dict[str, tuple[Any, Any]]:
-    return {name: (kept.get(name), right.get(name)) for name in kept.keys() | right.keys() if kept.get(name) != right.get(name)}
+    return {
+        name: (kept.get(name), right.get(name))
+        for name in kept.keys() | right.keys()
+        if kept.get(name) != right.get(name)
+    }
 
 
 # --- The account stands still ----------------------------------------------------------------------------------------
 
 
-def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(streak: Sandbox, rounds: Rounds) -> None:
+def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
+    streak: Sandbox, rounds: Rounds
+) -> None:
     random = Random(1)  # noqa: S311
     for number in range(3):
         if number == 1:
@@ -158,24 +198,36 @@ def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(streak
         else:
             rounds.run(kill_at_request=random.randrange(60, 110))
     assert not rounds.run()
-    asked, listed = len(streak.requests("v?/boxes/*")), len(streak.requests()) - len(streak.requests("v?/boxes/*"))
+    asked, listed = (
+        len(streak.requests("v?/boxes/*")),
+        len(streak.requests()) - len(streak.requests("v?/boxes/*")),
+    )
 
     assert rounds.kills == 3
     assert needed(streak) <= asked <= needed(streak) + rounds.kills * (UNDER_WAY + UNPRINTED)
     assert listed <= (rounds.kills + 1) * LISTS
-    assert all(len(streak.requests(f"v1/pipelines/{key}/boxes")) <= rounds.kills + 1 for key in streak.account.pipelines)
+    assert all(
+        len(streak.requests(f"v1/pipelines/{key}/boxes")) <= rounds.kills + 1
+        for key in streak.account.pipelines
+    )
     assert_is_the_account(rounds.destination(), streak)
 
     streak.clear_log()
     assert not rounds.run()
     assert not streak.requests("v?/boxes/*"), "nothing has changed"
-    assert {message["record"]["stream"] for message in rounds.outputs[-1] if message["type"] == "RECORD"} <= {"newsfeed"}
+    assert {
+        message["record"]["stream"] for message in rounds.outputs[-1] if message["type"] == "RECORD"
+    } <= {"newsfeed"}
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 2_000}], indirect=True)
 def test_the_same_with_the_command_just_as_it_is(streak: Sandbox, rounds: Rounds) -> None:
     """In streams that ask for nothing but lists its pace matters little."""
-    rounds.launch, rounds.streams, rounds.settings = ("-m", "source_streak"), INCREMENTAL[:5], {"requests_per_second": 20}
+    rounds.launch, rounds.streams, rounds.settings = (
+        ("-m", "source_streak"),
+        INCREMENTAL[:5],
+        {"requests_per_second": 20},
+    )
     assert rounds.run(kill_at_record=5_000)
     assert not rounds.run()
 
@@ -195,7 +247,9 @@ def touch(streak: Sandbox, random: Random) -> None:
 
 def touch_without_a_stamp(streak: Sandbox, random: Random) -> None:
     box = streak.account.boxes[some_box(streak, random)]
-    stamps = {name: box[name] for name in ("lastUpdatedTimestamp", "lastSavedTimestamp") if name in box}
+    stamps = {
+        name: box[name] for name in ("lastUpdatedTimestamp", "lastSavedTimestamp") if name in box
+    }
     streak.account.edit_box(box["key"], notes=str(random.random()), **stamps)
 
 
@@ -204,25 +258,38 @@ def comment(streak: Sandbox, random: Random) -> None:
 
 
 def task_or_file_or_meeting(streak: Sandbox, random: Random) -> None:
-    random.choice([streak.account.add_task, streak.account.add_file, streak.account.add_meeting, streak.account.add_thread])(
-        some_box(streak, random)
-    )
+    random.choice(
+        [
+            streak.account.add_task,
+            streak.account.add_file,
+            streak.account.add_meeting,
+            streak.account.add_thread,
+        ]
+    )(some_box(streak, random))
 
 
 def delete_comment(streak: Sandbox, random: Random) -> None:
-    box = random.choice(sorted(key for key, box in streak.account.boxes.items() if box.get("commentCount")))
+    box = random.choice(
+        sorted(key for key, box in streak.account.boxes.items() if box.get("commentCount"))
+    )
     streak.account.delete_comment(box, streak.account.comments[box][-1]["key"])
 
 
 def clear_field(streak: Sandbox, random: Random) -> None:
-    box = streak.account.boxes[random.choice(sorted(key for key, box in streak.account.boxes.items() if box["fields"]))]
+    box = streak.account.boxes[
+        random.choice(sorted(key for key, box in streak.account.boxes.items() if box["fields"]))
+    ]
     streak.account.edit_box(box["key"], fields={random.choice(sorted(box["fields"])): None})
 
 
 def move(streak: Sandbox, random: Random) -> None:
     box = streak.account.boxes[some_box(streak, random)]
-    stamps = {name: box[name] for name in ("lastUpdatedTimestamp", "lastSavedTimestamp") if name in box}
-    streak.account.move_box(box["key"], random.choice(sorted(streak.account.pipelines)), **random.choice([stamps, {}]))
+    stamps = {
+        name: box[name] for name in ("lastUpdatedTimestamp", "lastSavedTimestamp") if name in box
+    }
+    streak.account.move_box(
+        box["key"], random.choice(sorted(streak.account.pipelines)), **random.choice([stamps, {}])
+    )
 
 
 def delete(streak: Sandbox, random: Random) -> None:
@@ -230,19 +297,29 @@ def delete(streak: Sandbox, random: Random) -> None:
 
 
 def create(streak: Sandbox, random: Random) -> None:
-    box = streak.account.add_box(random.choice(sorted(streak.account.pipelines)), f"New {random.random()}", fields={"1001": "7"})
+    box = streak.account.add_box(
+        random.choice(sorted(streak.account.pipelines)),
+        f"New {random.random()}",
+        fields={"1001": "7"},
+    )
     streak.account.add_comment(box["key"], "First")
 
 
 def rename_stage(streak: Sandbox, random: Random) -> None:
     pipeline = streak.account.pipelines[random.choice(sorted(streak.account.pipelines))]
-    streak.account.rename_stage(pipeline["key"], pipeline["stageOrder"][0], f"Stage {random.random()}")
+    streak.account.rename_stage(
+        pipeline["key"], pipeline["stageOrder"][0], f"Stage {random.random()}"
+    )
 
 
 def change_people(streak: Sandbox, random: Random) -> None:
     team = next(iter(streak.account.teams))
-    streak.account.edit_contact(random.choice(streak.account.contacts[team])["key"], givenName=str(random.random()))
-    streak.account.edit_organization(random.choice(streak.account.organizations[team])["key"], name=str(random.random()))
+    streak.account.edit_contact(
+        random.choice(streak.account.contacts[team])["key"], givenName=str(random.random())
+    )
+    streak.account.edit_organization(
+        random.choice(streak.account.organizations[team])["key"], name=str(random.random())
+    )
     streak.account.add_contact(team, givenName="New")
 
 
@@ -253,18 +330,32 @@ def new_pipeline(streak: Sandbox, random: Random) -> None:
 def access(streak: Sandbox, random: Random) -> None:
     """One pipeline is withdrawn, or what was withdrawn is granted again."""
     refused = streak.moods.refused_pipelines
-    streak.moods.refused_pipelines = set() if refused else {random.choice(sorted(streak.account.pipelines))}
+    streak.moods.refused_pipelines = (
+        set() if refused else {random.choice(sorted(streak.account.pipelines))}
+    )
 
 
 CHANGES: tuple[Callable[[Sandbox, Random], None], ...] = (
-    *(touch, touch_without_a_stamp, comment, task_or_file_or_meeting, delete_comment, clear_field, move, delete, create),
+    *(
+        touch,
+        touch_without_a_stamp,
+        comment,
+        task_or_file_or_meeting,
+        delete_comment,
+        clear_field,
+        move,
+        delete,
+        create,
+    ),
     *(rename_stage, change_people, new_pipeline, access),
 )
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 100, "latency_ms": 20}], indirect=True)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(streak: Sandbox, rounds: Rounds, seed: int) -> None:
+def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(
+    streak: Sandbox, rounds: Rounds, seed: int
+) -> None:
     random = Random(seed)  # noqa: S311
 
     def happen(most: int) -> Callable[[Sandbox], None]:
@@ -295,7 +386,9 @@ def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(str
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 60, "latency_ms": 10}], indirect=True)
-def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_before_it(streak: Sandbox, rounds: Rounds) -> None:
+def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_before_it(
+    streak: Sandbox, rounds: Rounds
+) -> None:
     assert not rounds.run()
     streak.moods.latency_ms = 0
     (output,) = rounds.outputs
@@ -311,10 +404,14 @@ def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_
                 if message["type"] == "RECORD":
                     kept.take(message["record"]["stream"], [message["record"]["data"]])
                 elif message["type"] == "STATE":
-                    states[message["state"]["stream"]["stream_descriptor"]["name"]] = AirbyteStateMessageSerializer.load(message["state"])
+                    states[message["state"]["stream"]["stream_descriptor"]["name"]] = (
+                        AirbyteStateMessageSerializer.load(message["state"])
+                    )
             rest = read(*INCREMENTAL, incremental=True, state=list(states.values()))
             for stream, records in rest.records.items():
                 kept.take(stream, records)
             for stream in INCREMENTAL:
                 missing = everything.rows(stream).keys() - kept.rows(stream).keys()
-                assert not missing, f"{stream}: {len(missing)} rows are behind a state that says they were delivered"
+                assert not missing, (
+                    f"{stream}: {len(missing)} rows are behind a state that says they were delivered"
+                )

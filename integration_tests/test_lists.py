@@ -18,7 +18,6 @@ from pytest_mock import MockerFixture
 from quick import HurryingClock
 from streak_sandbox import Account, Sandbox
 
-from source_streak.api import account as account_of_one_key
 from source_streak.api import listings
 
 BOX_LISTS = "v1/pipelines/*/boxes"
@@ -29,7 +28,14 @@ CHILDREN = {  # stream: where it is asked for, and the counters that spare the a
     "box_threads": ("v1/boxes/*/threads", ("gmailThreadCount",)),
     "box_files": ("v1/boxes/*/files", ("fileCount",)),
 }
-DERIVED = ("box_field_values", "box_stage_history", "box_contacts", "box_organizations", "box_users", "box_links")
+DERIVED = (
+    "box_field_values",
+    "box_stage_history",
+    "box_contacts",
+    "box_organizations",
+    "box_users",
+    "box_links",
+)
 LISTS = ("boxes", "teams", "users", "contacts", "organizations", "pipelines", *CHILDREN)
 WHOLE = 500  # boxes that the connector asks for at once
 LISTED = 1  # how often the pipelines are listed in a sync in which nothing comes short
@@ -38,7 +44,10 @@ LISTED = 1  # how often the pipelines are listed in a sync in which nothing come
 def account_with(*sizes: int) -> Account:
     """Two teams, a pipeline for each size, and boxes with long lists of their own."""
     account = Account()
-    people = [account.add_user(f"user{number}@example.com", f"User {number}")["key"] for number in range(5)]
+    people = [
+        account.add_user(f"user{number}@example.com", f"User {number}")["key"]
+        for number in range(5)
+    ]
     for team in (account.add_team("North", people[:4]), account.add_team("South", people[2:])):
         for _ in range(74 if team["name"] == "North" else 3):
             account.add_contact(team["key"])
@@ -48,7 +57,9 @@ def account_with(*sizes: int) -> Account:
         for box in boxes[:1]:
             add_children(account, box["key"], comments=1, meetings=2, tasks=1, threads=1, files=1)
         for box in boxes[36:37]:
-            add_children(account, box["key"], comments=40, meetings=74, tasks=37, threads=3, files=2)
+            add_children(
+                account, box["key"], comments=40, meetings=74, tasks=37, threads=3, files=2
+            )
     return account
 
 
@@ -103,12 +114,16 @@ VARIANTS = (
     Variant("flag absent, page ignored", NO_FLAG | IGNORED_FIRST),
     Variant("box count absent", {"box_count_absent": True}),
     Variant("array capped at 37, box count absent", CAPPED_37 | ARRAY | {"box_count_absent": True}),
-    Variant("array, page ignored, box count absent", IGNORED_FIRST | ARRAY | {"box_count_absent": True}),
+    Variant(
+        "array, page ignored, box count absent", IGNORED_FIRST | ARRAY | {"box_count_absent": True}
+    ),
     Variant("counters absent", {"counters_absent": True}, FEW),
     Variant("flag and all counts absent, capped at 37", NO_FLAG | NO_COUNTS | CAPPED_37, FEW),
     Variant("flag and all counts absent, page ignored", NO_FLAG | NO_COUNTS | IGNORED_WHOLE, FEW),
     Variant("no v2 pipelines", {"v2_pipelines_missing": True}),
-    Variant("no v2 pipelines, array capped at 37", {"v2_pipelines_missing": True} | ARRAY | CAPPED_37),
+    Variant(
+        "no v2 pipelines, array capped at 37", {"v2_pipelines_missing": True} | ARRAY | CAPPED_37
+    ),
 )
 
 
@@ -124,7 +139,10 @@ class Sync:
 @pytest.fixture(scope="module", params=VARIANTS, ids=lambda variant: variant.name)
 def sync(request: pytest.FixtureRequest) -> Iterator[Sync]:
     variant = request.param
-    with Sandbox(account=account_with(*variant.sizes), **variant.moods) as streak, reading(streak) as read:
+    with (
+        Sandbox(account=account_with(*variant.sizes), **variant.moods) as streak,
+        reading(streak) as read,
+    ):
         yield Sync(variant, streak, read())
 
 
@@ -145,7 +163,10 @@ def keys_read(read_: Reading, stream: str) -> set[Any]:
 
 
 def primary_keys() -> dict[str, list[str]]:
-    return {stream.name: [name for (name,) in stream.source_defined_primary_key] for stream in discovered().streams}
+    return {
+        stream.name: [name for (name,) in stream.source_defined_primary_key]
+        for stream in discovered().streams
+    }
 
 
 # --- Under every variant ------------------------------------------------------------------------------------------
@@ -176,7 +197,9 @@ def test_a_box_list_costs_a_request_a_page_and_one_more_only_to_see_its_end(sync
 
 
 @pytest.mark.parametrize("stream", CHILDREN)
-def test_a_counter_of_0_spares_a_request_and_an_absent_one_does_not(sync: Sync, stream: str) -> None:
+def test_a_counter_of_0_spares_a_request_and_an_absent_one_does_not(
+    sync: Sync, stream: str
+) -> None:
     pattern, counters = CHILDREN[stream]
     boxes = sync.streak.account.boxes.values()
     absent = sync.streak.moods.counters_absent
@@ -194,23 +217,40 @@ def test_nothing_is_refused_and_nothing_asked_again(sync: Sync) -> None:
 # --- The exact number of requests ---------------------------------------------------------------------------------
 
 
-def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(streak: Sandbox, read: Read) -> None:
+def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(
+    streak: Sandbox, read: Read
+) -> None:
     assert read().ok
 
     account = streak.account
     teams, pipelines = len(account.teams), len(account.pipelines)
     boxes = account.boxes.values()
-    children = sum(any(box.get(counter) != 0 for counter in counters) for _, counters in CHILDREN.values() for box in boxes)
+    children = sum(
+        any(box.get(counter) != 0 for counter in counters)
+        for _, counters in CHILDREN.values()
+        for box in boxes
+    )
     users_contacts_organizations, lists_and_newsfeeds = 3 * teams, 2 * pipelines
-    assert len(streak.log) == 1 + users_contacts_organizations + LISTED + lists_and_newsfeeds + children + 1
+    assert (
+        len(streak.log)
+        == 1 + users_contacts_organizations + LISTED + lists_and_newsfeeds + children + 1
+    )
 
 
 @pytest.mark.parametrize(
     "streams",
-    [("boxes",), ("box_field_values",), ("boxes", *DERIVED), ("box_comments", "box_tasks"), ("boxes", *DERIVED, *CHILDREN)],
+    [
+        ("boxes",),
+        ("box_field_values",),
+        ("boxes", *DERIVED),
+        ("box_comments", "box_tasks"),
+        ("boxes", *DERIVED, *CHILDREN),
+    ],
     ids=lambda streams: f"{len(streams)} from {streams[0]}",
 )
-def test_the_box_list_is_asked_for_once_whichever_streams_are_selected(streak: Sandbox, read: Read, streams: tuple[str, ...]) -> None:
+def test_the_box_list_is_asked_for_once_whichever_streams_are_selected(
+    streak: Sandbox, read: Read, streams: tuple[str, ...]
+) -> None:
     assert read(*streams).ok
 
     lists = {f"v1/pipelines/{key}/boxes": 1 for key in streak.account.pipelines}
@@ -220,14 +260,18 @@ def test_the_box_list_is_asked_for_once_whichever_streams_are_selected(streak: S
 
 
 @pytest.mark.parametrize("names_or_keys", ["names", "keys"])
-def test_pipelines_that_the_settings_leave_out_are_not_asked_for(streak: Sandbox, read: Read, names_or_keys: str) -> None:
+def test_pipelines_that_the_settings_leave_out_are_not_asked_for(
+    streak: Sandbox, read: Read, names_or_keys: str
+) -> None:
     sales = streak.account.pipeline_named("Sales")
     read_ = read(pipelines=[sales["name" if names_or_keys == "names" else "key"]])
     boxes = {box["key"] for box in streak.account.boxes_of(sales["key"])}
 
     assert set(read_.keys("boxes")) == boxes
     assert read_.keys("pipelines") == [sales["key"]]
-    assert {entry.path.split("/")[2] for entry in streak.requests("v1/pipelines/*")} == {sales["key"]}
+    assert {entry.path.split("/")[2] for entry in streak.requests("v1/pipelines/*")} == {
+        sales["key"]
+    }
     assert {entry.path.split("/")[2] for entry in streak.requests("v?/boxes/*")} <= boxes
 
 
@@ -238,7 +282,9 @@ EMPTY = pytest.mark.parametrize("streak", [{"account": "empty"}], indirect=True,
 @pytest.mark.parametrize("boxes", [499, 500, 501, 1000])
 @pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
 @pytest.mark.parametrize("shape", ["envelope", "array"])
-def test_a_last_page_exactly_full_ends_a_list_like_any_other(streak: Sandbox, read: Read, boxes: int, counted: bool, shape: str) -> None:
+def test_a_last_page_exactly_full_ends_a_list_like_any_other(
+    streak: Sandbox, read: Read, boxes: int, counted: bool, shape: str
+) -> None:
     streak.account.add_pipeline("Sales", boxes=boxes)
     streak.moods.box_list_shape, streak.moods.box_count_absent = shape, not counted
     pages = ceil(boxes / WHOLE)
@@ -250,16 +296,22 @@ def test_a_last_page_exactly_full_ends_a_list_like_any_other(streak: Sandbox, re
 
 @EMPTY
 @pytest.mark.parametrize("shape", ["envelope", "array"])
-def test_a_long_list_read_several_pages_at_once_is_whole_and_asks_for_no_page_twice(streak: Sandbox, read: Read, shape: str) -> None:
+def test_a_long_list_read_several_pages_at_once_is_whole_and_asks_for_no_page_twice(
+    streak: Sandbox, read: Read, shape: str
+) -> None:
     streak.account.add_pipeline("Sales", boxes=37 * 20)
     streak.moods.limit_cap, streak.moods.box_list_shape = 37, shape
 
     assert set(read("boxes").keys("boxes")) == set(streak.account.boxes)
     assert [int(entry.query["page"]) for entry in streak.requests(BOX_LISTS)[:2]] == [0, 1]
-    assert Counter(entry.query["page"] for entry in streak.requests(BOX_LISTS)) == {str(page): 1 for page in range(20 + (shape == "array"))}
+    assert Counter(entry.query["page"] for entry in streak.requests(BOX_LISTS)) == {
+        str(page): 1 for page in range(20 + (shape == "array"))
+    }
 
 
-def test_every_box_list_is_asked_for_in_an_order_that_an_edit_does_not_change(streak: Sandbox, read: Read) -> None:
+def test_every_box_list_is_asked_for_in_an_order_that_an_edit_does_not_change(
+    streak: Sandbox, read: Read
+) -> None:
     read("boxes")
 
     assert {entry.query["sortBy"] for entry in streak.requests(BOX_LISTS)} == {"creationTimestamp"}
@@ -269,18 +321,24 @@ def test_every_box_list_is_asked_for_in_an_order_that_an_edit_does_not_change(st
 
 
 @pytest.mark.parametrize("stream", ["boxes", "box_field_values", "box_comments"])
-def test_an_empty_answer_for_a_full_pipeline_ends_its_streams_incomplete_and_names_it(streak: Sandbox, read: Read, stream: str) -> None:
+def test_an_empty_answer_for_a_full_pipeline_ends_its_streams_incomplete_and_names_it(
+    streak: Sandbox, read: Read, stream: str
+) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
     others = [record for record in read(stream).records[stream] if record["pipelineKey"] != sales]
     streak.moods.empty_pipelines = {sales}
     read_ = read(stream, "pipelines")
 
     assert '"Sales"' in read_.error_of(stream).message
-    assert [{**record, "readAt": None} for record in read_.records[stream]] == [{**record, "readAt": None} for record in others]
+    assert [{**record, "readAt": None} for record in read_.records[stream]] == [
+        {**record, "readAt": None} for record in others
+    ]
     assert read_.statuses["pipelines"] == "COMPLETE"
 
 
-def test_a_pipeline_that_was_empty_once_and_then_full_is_read_as_if_nothing_had_happened(streak: Sandbox, read: Read) -> None:
+def test_a_pipeline_that_was_empty_once_and_then_full_is_read_as_if_nothing_had_happened(
+    streak: Sandbox, read: Read
+) -> None:
     streak.fault(f"v1/pipelines/{streak.account.pipeline_named('Sales')['key']}/boxes", "empty")
     read_ = read("boxes")
 
@@ -298,7 +356,9 @@ def test_an_empty_pipeline_and_an_empty_account_are_no_failure(read: Read, strea
 
 @EMPTY
 @pytest.mark.parametrize("shape", ["envelope", "array"])
-def test_a_server_that_knows_no_page_and_cuts_off_is_said_with_both_numbers(streak: Sandbox, read: Read, shape: str) -> None:
+def test_a_server_that_knows_no_page_and_cuts_off_is_said_with_both_numbers(
+    streak: Sandbox, read: Read, shape: str
+) -> None:
     streak.account.add_pipeline("Sales", boxes=600)
     streak.moods.page_ignored, streak.moods.box_list_shape = "first", shape
     read_ = read("boxes")
@@ -308,7 +368,9 @@ def test_a_server_that_knows_no_page_and_cuts_off_is_said_with_both_numbers(stre
 
 
 @EMPTY
-def test_a_box_list_that_ends_too_soon_is_said_even_if_nothing_is_counted(streak: Sandbox, read: Read) -> None:
+def test_a_box_list_that_ends_too_soon_is_said_even_if_nothing_is_counted(
+    streak: Sandbox, read: Read
+) -> None:
     streak.account.add_pipeline("Sales", boxes=600)
     streak.moods.page_ignored, streak.moods.box_count_absent = "first", True
     read_ = read("boxes")
@@ -332,11 +394,23 @@ def test_a_childs_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read) -
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-@pytest.mark.parametrize("kind", ["wrong_shape", "not_json", "half_json", "half_body", "html", "empty"])
 @pytest.mark.parametrize(
-    "pattern", ["v2/users/me/teams", "v2/pipelines", BOX_LISTS, "v2/teams/*/contacts", "v2/boxes/*/tasks", "v1/snippets"]
+    "kind", ["wrong_shape", "not_json", "half_json", "half_body", "html", "empty"]
 )
-def test_an_answer_that_is_no_list_is_asked_for_again_and_never_an_empty_list(streak: Sandbox, read: Read, pattern: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "v2/users/me/teams",
+        "v2/pipelines",
+        BOX_LISTS,
+        "v2/teams/*/contacts",
+        "v2/boxes/*/tasks",
+        "v1/snippets",
+    ],
+)
+def test_an_answer_that_is_no_list_is_asked_for_again_and_never_an_empty_list(
+    streak: Sandbox, read: Read, pattern: str, kind: str
+) -> None:
     streak.fault(pattern, kind)
     read_ = read("teams", "pipelines", "boxes", "contacts", "box_tasks", "snippets")
 
@@ -358,7 +432,9 @@ class Lists:
 
     def __post_init__(self) -> None:
         account = self.streak.account
-        self.first, self.second = (account.add_pipeline(name, boxes=8)["key"] for name in ("First", "Second"))
+        self.first, self.second = (
+            account.add_pipeline(name, boxes=8)["key"] for name in ("First", "Second")
+        )
         self.streak.moods.limit_cap = 2
 
     def boxes(self, pipeline: str) -> list[str]:
@@ -367,7 +443,11 @@ class Lists:
 
     def before_page(self, page: int, change: Change) -> None:
         """Change the account when that page of the first list has been asked for, and all earlier ones have been read."""
-        self.streak.on(f"v1/pipelines/{self.first}/boxes", lambda streak: change(streak.account), where={"page": str(page)})
+        self.streak.on(
+            f"v1/pipelines/{self.first}/boxes",
+            lambda streak: change(streak.account),
+            where={"page": str(page)},
+        )
 
     def between(self, change: Change) -> None:
         """Change the account when the first list has been read and the second has not."""
@@ -380,7 +460,11 @@ class Lists:
 
 
 Change = Callable[[Account], Any]
-SHAPES = {"envelope": {"box_list_shape": "envelope"}, "array": ARRAY, "flag absent": {"box_list_shape": "envelope"} | NO_FLAG}
+SHAPES = {
+    "envelope": {"box_list_shape": "envelope"},
+    "array": ARRAY,
+    "flag absent": {"box_list_shape": "envelope"} | NO_FLAG,
+}
 
 
 @pytest.fixture
@@ -393,25 +477,34 @@ def lists(read: Read, streak: Sandbox, mocker: MockerFixture) -> Lists:
 @pytest.fixture
 def long_lists(mocker: MockerFixture) -> None:
     """As if so many pages were asked for that one more request does not matter."""
-    mocker.patch.object(account_of_one_key, "COUNT_AGAIN_AFTER", 0)
+    mocker.patch("source_streak.api.long_lists.COUNT_AGAIN_AFTER", 0)
 
 
 EMPTY_IN_EACH_SHAPE = pytest.mark.parametrize(
-    "streak", [{"account": "empty", **moods} for moods in SHAPES.values()], indirect=True, ids=SHAPES
+    "streak",
+    [{"account": "empty", **moods} for moods in SHAPES.values()],
+    indirect=True,
+    ids=SHAPES,
 )
 
 
 @EMPTY_IN_EACH_SHAPE
 @pytest.mark.parametrize("page", [1, 2, 3])
-def test_boxes_created_while_their_list_is_read_neither_hide_nor_double_others(lists: Lists, page: int) -> None:
+def test_boxes_created_while_their_list_is_read_neither_hide_nor_double_others(
+    lists: Lists, page: int
+) -> None:
     there = set(lists.streak.account.boxes)
-    lists.before_page(page, lambda account: [account.add_box(lists.first, f"New {number}") for number in range(3)])
+    lists.before_page(
+        page, lambda account: [account.add_box(lists.first, f"New {number}") for number in range(3)]
+    )
 
     assert there <= set(lists.delivered()) <= set(lists.streak.account.boxes)
 
 
 @EMPTY_IN_EACH_SHAPE
-def test_a_box_that_comes_twice_because_others_were_created_is_delivered_as_it_was_last_seen(lists: Lists) -> None:
+def test_a_box_that_comes_twice_because_others_were_created_is_delivered_as_it_was_last_seen(
+    lists: Lists,
+) -> None:
     last_of_page_0 = lists.boxes(lists.first)[1]
 
     def change(account: Account) -> None:
@@ -424,7 +517,9 @@ def test_a_box_that_comes_twice_because_others_were_created_is_delivered_as_it_w
 
 @EMPTY_IN_EACH_SHAPE
 @pytest.mark.parametrize("page", [1, 2, 3])
-def test_boxes_edited_while_their_list_is_read_keep_their_place_in_it(lists: Lists, page: int) -> None:
+def test_boxes_edited_while_their_list_is_read_keep_their_place_in_it(
+    lists: Lists, page: int
+) -> None:
     def change(account: Account) -> None:
         for key in lists.boxes(lists.first):
             account.edit_box(key, name="Edited")
@@ -433,13 +528,17 @@ def test_boxes_edited_while_their_list_is_read_keep_their_place_in_it(lists: Lis
     delivered = lists.delivered()
 
     assert set(delivered) == set(lists.streak.account.boxes)
-    assert [delivered[key]["name"] == "Edited" for key in lists.boxes(lists.first)] == [place >= 2 * page for place in range(8)]
+    assert [delivered[key]["name"] == "Edited" for key in lists.boxes(lists.first)] == [
+        place >= 2 * page for place in range(8)
+    ]
 
 
 @EMPTY_IN_EACH_SHAPE
 @pytest.mark.parametrize("place", range(0, 8, 2))
 @pytest.mark.parametrize("page", [1, 2, 3])
-def test_a_deletion_while_the_list_is_read_hides_no_other_box(lists: Lists, page: int, place: int) -> None:
+def test_a_deletion_while_the_list_is_read_hides_no_other_box(
+    lists: Lists, page: int, place: int
+) -> None:
     gone = lists.boxes(lists.first)[place]
     lists.before_page(page, lambda account: account.delete_box(gone))
 
@@ -468,7 +567,9 @@ def test_a_box_moved_into_a_list_already_read_is_not_lost(lists: Lists, place: i
 
 
 @EMPTY_IN_EACH_SHAPE
-def test_two_boxes_that_change_places_while_the_lists_are_read_are_both_delivered(lists: Lists) -> None:
+def test_two_boxes_that_change_places_while_the_lists_are_read_are_both_delivered(
+    lists: Lists,
+) -> None:
     there, back = lists.boxes(lists.first)[3], lists.boxes(lists.second)[3]
 
     def change(account: Account) -> None:
@@ -495,13 +596,18 @@ def test_a_box_moved_into_a_list_already_read_is_not_lost_when_another_takes_its
 
 @EMPTY_IN_EACH_SHAPE
 @pytest.mark.parametrize("place", [0, 3, 7])
-def test_a_box_moved_into_a_list_not_yet_read_comes_once_and_as_it_is_there(lists: Lists, place: int) -> None:
+def test_a_box_moved_into_a_list_not_yet_read_comes_once_and_as_it_is_there(
+    lists: Lists, place: int
+) -> None:
     moved = lists.boxes(lists.first)[place]
     lists.between(lambda account: account.move_box(moved, lists.second))
     delivered = lists.delivered()
 
     assert set(delivered) == set(lists.streak.account.boxes)
-    assert (delivered[moved]["pipelineKey"], delivered[moved]["pipelineName"]) == (lists.second, "Second")
+    assert (delivered[moved]["pipelineKey"], delivered[moved]["pipelineName"]) == (
+        lists.second,
+        "Second",
+    )
 
 
 @EMPTY_IN_EACH_SHAPE
@@ -515,7 +621,9 @@ def test_a_box_moved_into_a_list_that_was_refused_at_first_is_in_every_stream(li
     assert read_.ok
     assert set(read_.keys("boxes")) == set(lists.streak.account.boxes)
     for stream in ("box_users", "box_stage_history"):
-        assert {record["boxKey"] for record in read_.records[stream]} == set(lists.streak.account.boxes)
+        assert {record["boxKey"] for record in read_.records[stream]} == set(
+            lists.streak.account.boxes
+        )
 
 
 @EMPTY_IN_EACH_SHAPE
@@ -524,7 +632,9 @@ def test_the_children_of_a_box_that_moved_come_once(lists: Lists) -> None:
     lists.streak.account.add_comment(moved, "Hello")
     lists.between(lambda account: account.move_box(moved, lists.second))
 
-    assert [record["pipelineKey"] for record in lists.read("box_comments").records["box_comments"]] == [lists.second]
+    assert [
+        record["pipelineKey"] for record in lists.read("box_comments").records["box_comments"]
+    ] == [lists.second]
 
 
 @EMPTY
@@ -534,20 +644,29 @@ def test_boxes_created_since_they_were_counted_hide_no_older_one_behind_a_capped
     sales = streak.account.add_pipeline("Sales", boxes=37)["key"]
     there = set(streak.account.boxes)
     streak.moods.limit_cap, streak.moods.box_list_shape = 37, "array"
-    streak.on(f"v1/pipelines/{sales}/boxes", lambda streak: [streak.account.add_box(sales, "New") for _ in range(3)])
+    streak.on(
+        f"v1/pipelines/{sales}/boxes",
+        lambda streak: [streak.account.add_box(sales, "New") for _ in range(3)],
+    )
 
     assert there <= set(read("boxes").keys("boxes"))
 
 
 @EMPTY
 @pytest.mark.parametrize("stream", ["contacts", "organizations"])
-def test_people_and_companies_edited_while_their_list_is_read_come_once(streak: Sandbox, read: Read, stream: str) -> None:
+def test_people_and_companies_edited_while_their_list_is_read_come_once(
+    streak: Sandbox, read: Read, stream: str
+) -> None:
     account = streak.account
     team = account.add_team("Team")["key"]
     add, edit = (getattr(account, f"{verb}_{stream.removesuffix('s')}") for verb in ("add", "edit"))
     keys = [add(team)["key"] for _ in range(11)]
     streak.moods.v2_limit_cap = 4
-    streak.on(f"v2/teams/*/{stream}", lambda _: [edit(keys[place], other="Edited") for place in (0, 1, 7)], after=1)
+    streak.on(
+        f"v2/teams/*/{stream}",
+        lambda _: [edit(keys[place], other="Edited") for place in (0, 1, 7)],
+        after=1,
+    )
     read_ = read(stream)
 
     assert read_.ok
@@ -555,7 +674,9 @@ def test_people_and_companies_edited_while_their_list_is_read_come_once(streak: 
 
 
 @EMPTY
-def test_contacts_deleted_while_their_list_is_read_hide_no_others(streak: Sandbox, read: Read) -> None:
+def test_contacts_deleted_while_their_list_is_read_hide_no_others(
+    streak: Sandbox, read: Read
+) -> None:
     team = streak.account.add_team("Team")["key"]
     keys = [streak.account.add_contact(team)["key"] for _ in range(11)]
     streak.moods.v2_limit_cap = 4
@@ -567,13 +688,21 @@ def test_contacts_deleted_while_their_list_is_read_hide_no_others(streak: Sandbo
 @EMPTY
 @pytest.mark.parametrize("stream", ["contacts", "organizations"])
 @pytest.mark.parametrize("page", [1, 2])
-def test_a_refused_page_cursor_begins_the_list_again_once(streak: Sandbox, read: Read, stream: str, page: int) -> None:
+def test_a_refused_page_cursor_begins_the_list_again_once(
+    streak: Sandbox, read: Read, stream: str, page: int
+) -> None:
     team = streak.account.add_team("Team")["key"]
     for _ in range(11):
         streak.account.add_contact(team)
         streak.account.add_organization(team)
     streak.moods.v2_limit_cap = 4
-    streak.fault(f"v2/teams/*/{stream}", "status", status=400, body={"error": "cursor has expired"}, after=page)
+    streak.fault(
+        f"v2/teams/*/{stream}",
+        "status",
+        status=400,
+        body={"error": "cursor has expired"},
+        after=page,
+    )
     read_ = read(stream)
 
     assert read_.ok
@@ -582,33 +711,49 @@ def test_a_refused_page_cursor_begins_the_list_again_once(streak: Sandbox, read:
 
 
 @EMPTY
-def test_page_cursors_that_are_always_refused_end_the_stream_instead_of_beginning_for_ever(streak: Sandbox, read: Read) -> None:
+def test_page_cursors_that_are_always_refused_end_the_stream_instead_of_beginning_for_ever(
+    streak: Sandbox, read: Read
+) -> None:
     team = streak.account.add_team("Team")["key"]
     for _ in range(11):
         streak.account.add_contact(team)
     streak.moods.v2_limit_cap = 4
-    for after in (1, 2):
-        streak.fault("v2/teams/*/contacts", "status", status=400, body={"error": "cursor has expired"}, after=after)
+    streak.fault(
+        "v2/teams/*/contacts",
+        "status",
+        status=400,
+        body={"error": "cursor has expired"},
+        after=1,
+        times=None,
+    )
     read_ = read("contacts", "teams")
 
     assert "cursor has expired" in read_.error_of("contacts").message
     assert read_.statuses["teams"] == "COMPLETE"
-    assert len(streak.requests("v2/teams/*/contacts")) == 4
+    assert len(streak.requests("v2/teams/*/contacts")) < 10
 
 
-def test_the_pages_of_one_list_are_asked_for_one_after_the_other_until_a_second_has_brought_new_boxes(streak: Sandbox, read: Read) -> None:
+def test_the_pages_of_one_list_are_asked_for_one_after_the_other_until_a_second_has_brought_new_boxes(
+    streak: Sandbox, read: Read
+) -> None:
     streak.moods.limit_cap = 10
     read("boxes")
 
     for key in streak.account.pipelines:
-        pages = [int(entry.query["page"]) for entry in streak.requests(f"v1/pipelines/{key}/boxes")][:3]
+        pages = [
+            int(entry.query["page"]) for entry in streak.requests(f"v1/pipelines/{key}/boxes")
+        ][:3]
         assert all(earlier < later for earlier, later in pairwise(pages))
 
 
 @EMPTY
 @pytest.mark.parametrize("limit_cap", [10, 37, None])
-def test_in_a_storm_of_edits_and_moves_no_box_is_lost(streak: Sandbox, read: Read, limit_cap: int | None) -> None:
-    pipelines = [streak.account.add_pipeline(f"Pipeline {number}", boxes=60)["key"] for number in range(4)]
+def test_in_a_storm_of_edits_and_moves_no_box_is_lost(
+    streak: Sandbox, read: Read, limit_cap: int | None
+) -> None:
+    pipelines = [
+        streak.account.add_pipeline(f"Pipeline {number}", boxes=60)["key"] for number in range(4)
+    ]
     streak.moods.limit_cap = limit_cap
     boxes = list(streak.account.boxes)
     for number in range(4):
@@ -633,16 +778,26 @@ def test_the_log_never_says_that_more_was_read_than_there_is(
         getattr(streak.account, f"add_{stream.removesuffix('s')}")(team)
     streak.moods.v2_limit_cap = 2
     lines = read(stream, clock=HurryingClock(step=10.0)).logs
-    said = [found.groups() for line in lines if (found := re.match(rf"(\d+) of (\d+) {stream} read", line))]
+    said = [
+        found.groups()
+        for line in lines
+        if (found := re.match(rf"(\d+) of (\d+) {stream} read", line))
+    ]
 
     assert said
     assert not [(done, of) for done, of in said if int(done) > int(of)]
 
 
-def test_a_read_leaves_no_thread_behind_in_a_process_that_goes_on(streak: Sandbox, read: Read) -> None:
+def test_a_read_leaves_no_thread_behind_in_a_process_that_goes_on(
+    streak: Sandbox, read: Read
+) -> None:
     assert read().ok
 
-    ours = [thread for thread in threading.enumerate() if thread.name.startswith(("streak-request", "streak-list", "streak-account"))]
+    ours = [
+        thread
+        for thread in threading.enumerate()
+        if thread.name.startswith(("streak-request", "streak-list", "streak-account"))
+    ]
     for thread in ours:
         thread.join(2)
     assert not [thread.name for thread in ours if thread.is_alive()]

@@ -17,7 +17,9 @@ from questions import PAGE, Question, answer, questions, table
 from source_streak import SourceStreak
 
 QUESTIONS = questions()
-TABLES = "boxes_PIPELINE"  # how the diagram calls the tables of pipelines, in which Mermaid takes no <
+TABLES = (
+    "boxes_PIPELINE"  # how the diagram calls the tables of pipelines, in which Mermaid takes no <
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +31,28 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def drawn() -> dict[str, set[str]]:
     """The streams of the diagrams with the columns marked PK."""
-    entities = re.findall(r"^    (\w+)(?:\[.*?\])? \{\n(.*?)^    \}", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    entities = re.findall(
+        r"^    (\w+)(?:\[.*?\])? \{\n(.*?)^    \}", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
     assert len(entities) == len(dict(entities)), "a stream has its columns twice"
-    return {name: set(re.findall(r"^ +\w+ (\w+) PK", columns, re.MULTILINE)) for name, columns in entities}
+    return {
+        name: set(re.findall(r"^ +\w+ (\w+) PK", columns, re.MULTILINE))
+        for name, columns in entities
+    }
 
 
 def test_the_diagrams_have_every_stream_with_its_primary_key():
-    streams = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False}).streams
-    keys = {stream.name: {path[0] for path in stream.source_defined_primary_key} for stream in streams}
+    streams = (
+        SourceStreak()
+        .discover(
+            logging.getLogger("airbyte"),
+            {"api_key": "for-discover-alone", "pipeline_tables": False},
+        )
+        .streams
+    )
+    keys = {
+        stream.name: {path[0] for path in stream.source_defined_primary_key} for stream in streams
+    }
 
     assert drawn() == {**keys, TABLES: {"box_key"}}
 
@@ -53,16 +69,24 @@ def test_the_page_has_four_questions():
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)
-def test_each_query_gives_the_answer_that_the_page_prints(question: Question, database: duckdb.DuckDBPyConnection):
-    assert answer(database, question.sql) == question.answer, "python tools/questions.py writes the new answers"
+def test_each_query_gives_the_answer_that_the_page_prints(
+    question: Question, database: duckdb.DuckDBPyConnection
+):
+    assert answer(database, question.sql) == question.answer, (
+        "python tools/questions.py writes the new answers"
+    )
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)
 def test_no_query_tells_of_a_deleted_box(question: Question, tmp_path: Path):
     shutil.copy(demo()[0], tmp_path / "deleted.duckdb")
     with duckdb.connect(str(tmp_path / "deleted.duckdb")) as database:
-        database.execute("INSERT INTO boxes SELECT * REPLACE ('Gone' AS name, readAt AS _ab_cdc_deleted_at) FROM boxes")
-        database.execute("INSERT INTO boxes_sales SELECT * REPLACE ('Gone' AS name, read_at AS _ab_cdc_deleted_at) FROM boxes_sales")
+        database.execute(
+            "INSERT INTO boxes SELECT * REPLACE ('Gone' AS name, readAt AS _ab_cdc_deleted_at) FROM boxes"
+        )
+        database.execute(
+            "INSERT INTO boxes_sales SELECT * REPLACE ('Gone' AS name, read_at AS _ab_cdc_deleted_at) FROM boxes_sales"
+        )
 
         assert answer(database, question.sql) == question.answer
 
@@ -73,7 +97,9 @@ def test_the_demo_ends_with_the_funnel():
     assert f"{QUESTIONS[0].title}\n\n{QUESTIONS[0].answer}" in printed
 
 
-def test_a_demo_of_an_account_that_gave_no_boxes_has_no_funnel_and_does_not_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_demo_of_an_account_that_gave_no_boxes_has_no_funnel_and_does_not_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     duckdb.connect("streak.duckdb").close()
 
@@ -82,7 +108,10 @@ def test_a_demo_of_an_account_that_gave_no_boxes_has_no_funnel_and_does_not_fail
 
 def test_a_long_answer_is_cut_and_says_so():
     with duckdb.connect() as database:
-        assert answer(database, "FROM range(40) t(n)", 2) == "|   n |\n|----:|\n|   0 |\n|   1 |\n… and 38 more rows\n"
+        assert (
+            answer(database, "FROM range(40) t(n)", 2)
+            == "|   n |\n|----:|\n|   0 |\n|   1 |\n… and 38 more rows\n"
+        )
 
 
 def test_a_name_that_breaks_lines_or_cells_stays_in_its_cell():

@@ -40,7 +40,9 @@ def faults_of(value: Any, expected: Any, place: str = "") -> Iterator[str]:
         yield from _faults_of_dict(value, arguments[1], place)
     elif isinstance(expected, type) and issubclass(expected, pydantic.BaseModel):
         yield from _faults_of_object(value, expected, place)
-    elif expected is not Any and type(value) is not expected:  # exact: true is not a number, "1" is none either
+    elif (
+        expected is not Any and type(value) is not expected
+    ):  # exact: true is not a number, "1" is none either
         yield f"{place}: {value!r} is not {expected.__name__}"
 
 
@@ -125,14 +127,18 @@ class Asked:
 
     def client_with(self, key: str) -> Any:
         url = self.streak.url.rstrip("/")
-        return streak_crm.Streak(base_url=url, token=key, max_retries=0, httpx_client=self.connection)
+        return streak_crm.Streak(
+            base_url=url, token=key, max_retries=0, httpx_client=self.connection
+        )
 
     def __call__(self, expected: Any, method: Callable[..., Any], *keys: str, **query: Any) -> Any:
         """Calls a method of the SDK and returns its answer; what the sandbox sent must be `expected`, strictly."""
         self.streak.clear_log()
         answer = method(*keys, **query)
         (entry,) = self.streak.log
-        sent = requests.get(self.streak.url + entry.path, params=entry.query, auth=(self.streak.key, ""), timeout=20)
+        sent = requests.get(
+            self.streak.url + entry.path, params=entry.query, auth=(self.streak.key, ""), timeout=20
+        )
         assert_is(expected, sent.json())
         return answer
 
@@ -157,7 +163,9 @@ def test_users(ask: Asked) -> None:
 
 
 def test_teams(ask: Asked) -> None:
-    page = ask(streak_crm.TeamListResponse, ask.client.teams.get_current_user_teams, limit=1, page=1)
+    page = ask(
+        streak_crm.TeamListResponse, ask.client.teams.get_current_user_teams, limit=1, page=1
+    )
     ask(streak_crm.TeamListResponse, ask.client.teams.get_current_user_teams)
     ask(streak_crm.Team, ask.client.teams.get_team, page.results[0].key)
 
@@ -166,7 +174,9 @@ def test_teams(ask: Asked) -> None:
 
 @pytest.mark.parametrize("sort_by", [None, "creationTimestamp", "lastUpdatedTimestamp"])
 def test_pipelines(ask: Asked, sort_by: str | None) -> None:
-    page = ask(streak_crm.PipelineListResponse, ask.client.pipelines.list_pipelines, sort_by=sort_by)
+    page = ask(
+        streak_crm.PipelineListResponse, ask.client.pipelines.list_pipelines, sort_by=sort_by
+    )
     for pipeline in page.results:
         ask(streak_crm.Pipeline, ask.client.pipelines.get_pipeline, pipeline.key)
 
@@ -175,7 +185,11 @@ def test_pipelines(ask: Asked, sort_by: str | None) -> None:
 
 def test_stages(ask: Asked) -> None:
     for pipeline in ask.client.pipelines.list_pipelines().results:
-        stages = ask(dict[str, streak_crm.PipelineStage], ask.client.pipeline_stages.list_stages, pipeline.key)
+        stages = ask(
+            dict[str, streak_crm.PipelineStage],
+            ask.client.pipeline_stages.list_stages,
+            pipeline.key,
+        )
         for stage in stages:
             ask(streak_crm.PipelineStage, ask.client.pipeline_stages.get_stage, pipeline.key, stage)
 
@@ -196,14 +210,18 @@ def test_comments(ask: Asked) -> None:
 
 def test_meetings(ask: Asked) -> None:
     for box in ask.streak.account.boxes:
-        page = ask(streak_crm.MeetingListResponse, ask.client.meetings.get_meetings, box, limit=50, page=0)
+        page = ask(
+            streak_crm.MeetingListResponse, ask.client.meetings.get_meetings, box, limit=50, page=0
+        )
         for meeting in page.results[:1]:
             ask(streak_crm.Meeting, ask.client.meetings.get_meeting, meeting.key)
 
 
 def test_tasks(ask: Asked) -> None:
     for box in ask.streak.account.boxes:
-        page = ask(streak_crm.TaskListResponse, ask.client.tasks.get_tasks_for_box, box, limit=1000, page=0)
+        page = ask(
+            streak_crm.TaskListResponse, ask.client.tasks.get_tasks_for_box, box, limit=1000, page=0
+        )
         for task in page.results[:1]:
             ask(streak_crm.Task, ask.client.tasks.get_task, task.key)
 
@@ -227,18 +245,33 @@ def test_documents(ask: Asked) -> None:
 
 def test_contacts(ask: Asked) -> None:
     for team in ask.streak.account.teams:
-        page = ask(streak_crm.ContactPage, ask.client.contacts.list_contacts, team, limit=5, after=0)
+        page = ask(
+            streak_crm.ContactPage, ask.client.contacts.list_contacts, team, limit=5, after=0
+        )
         while page.cursor:
             for contact in page.results:
                 ask(streak_crm.Contact, ask.client.contacts.get_contact, contact.key)
-            page = ask(streak_crm.ContactPage, ask.client.contacts.list_contacts, team, limit=5, cursor=page.cursor)
+            page = ask(
+                streak_crm.ContactPage,
+                ask.client.contacts.list_contacts,
+                team,
+                limit=5,
+                cursor=page.cursor,
+            )
 
 
 def test_organizations(ask: Asked) -> None:
     for team in ask.streak.account.teams:
-        page = ask(streak_crm.OrganizationPage, ask.client.organizations.list_organizations, team, limit=1000)
+        page = ask(
+            streak_crm.OrganizationPage,
+            ask.client.organizations.list_organizations,
+            team,
+            limit=1000,
+        )
         for organization in page.results:
-            ask(streak_crm.Organization, ask.client.organizations.get_organization, organization.key)
+            ask(
+                streak_crm.Organization, ask.client.organizations.get_organization, organization.key
+            )
 
 
 def test_what_is_added_while_it_runs_is_of_the_same_kind(ask: Asked) -> None:
@@ -268,7 +301,9 @@ def test_the_older_shape_of_a_task_is_one_the_sdk_does_not_know() -> None:
     with Sandbox(boxes=30) as streak:
         older = [task for _, task in streak.account.all("tasks") if "creator" not in task]
 
-    assert [list(faults_of(task, streak_crm.Task)) for task in older] == [[": no creator", ": no assignedTo"]]
+    assert [list(faults_of(task, streak_crm.Task)) for task in older] == [
+        [": no creator", ": no assignedTo"]
+    ]
 
 
 def test_errors_reach_the_sdk_as_its_own(ask: Asked) -> None:
@@ -277,4 +312,7 @@ def test_errors_reach_the_sdk_as_its_own(ask: Asked) -> None:
     with pytest.raises(api_error.ApiError) as raised:
         stranger.users.get_current_user()
 
-    assert (raised.value.status_code, raised.value.body) == (401, {"success": False, "error": "invalid api key"})
+    assert (raised.value.status_code, raised.value.body) == (
+        401,
+        {"success": False, "error": "invalid api key"},
+    )

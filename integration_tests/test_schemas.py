@@ -25,11 +25,16 @@ from source_streak.tables import fixed_columns
 
 Schema = Mapping[str, Any]
 SCHEMAS: dict[str, Schema] = {stream.name: stream.json_schema for stream in discovered().streams}
-PRIMARY_KEYS = {stream.name: [name for (name,) in stream.source_defined_primary_key] for stream in discovered().streams}
+PRIMARY_KEYS = {
+    stream.name: [name for (name,) in stream.source_defined_primary_key]
+    for stream in discovered().streams
+}
 TABLE = "boxes_sales"  # stands for all tables of pipelines
 SCHEMAS[TABLE] = schema_of(Sandbox().account.pipeline_named("Sales"), fixed_columns())
 PRIMARY_KEYS[TABLE] = ["box_key"]
-TIME = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z")
+TIME = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z"
+)
 TIMES = FormatChecker(formats=())
 
 
@@ -55,10 +60,15 @@ class Account:
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
     with Sandbox() as streak, reading(streak) as read:
-        catalog = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": streak.key, "pipelines": ["Sales"]})
+        catalog = SourceStreak().discover(
+            logging.getLogger("airbyte"), {"api_key": streak.key, "pipelines": ["Sales"]}
+        )
         v2 = read(debug=True, catalog=catalog)
         streak.moods.v2_pipelines_missing = True
-        yield Account(streak, (v2, read("pipelines", "pipeline_stages", "pipeline_fields", "pipeline_members")))
+        yield Account(
+            streak,
+            (v2, read("pipelines", "pipeline_stages", "pipeline_fields", "pipeline_members")),
+        )
 
 
 def declared(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
@@ -107,12 +117,19 @@ def test_there_is_a_schema_for_each_stream_and_a_stream_for_each_schema() -> Non
 def test_a_table_declares_all_that_the_connector_makes_of_its_pipeline(account: Account) -> None:
     catalog = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": account.streak.key})
 
-    assert next(stream.json_schema for stream in catalog.streams if stream.name == TABLE) == SCHEMAS[TABLE]
+    assert (
+        next(stream.json_schema for stream in catalog.streams if stream.name == TABLE)
+        == SCHEMAS[TABLE]
+    )
 
 
 def test_every_shared_part_of_a_schema_is_used() -> None:
     folder = Path(source_streak.__file__).parent / "schemas"
-    used = {name for path in folder.rglob("*.json") for name in re.findall(r'"\$ref": "(\w+\.json)', path.read_text())}
+    used = {
+        name
+        for path in folder.rglob("*.json")
+        for name in re.findall(r'"\$ref": "(\w+\.json)', path.read_text())
+    }
 
     assert {path.name for path in (folder / "shared").glob("*.json")} == used
 
@@ -128,7 +145,11 @@ def test_every_property_says_what_it_is(stream: str) -> None:
 def test_every_property_but_a_key_may_be_null(stream: str) -> None:
     for path, schema in declared(SCHEMAS[stream]):
         kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        assert path in PRIMARY_KEYS[stream] or path in ("boxKey", "pipelineKey", "teamKey") or "null" in kinds, path
+        assert (
+            path in PRIMARY_KEYS[stream]
+            or path in ("boxKey", "pipelineKey", "teamKey")
+            or "null" in kinds
+        ), path
 
 
 @every_stream
@@ -136,9 +157,14 @@ def test_every_time_is_declared_as_destinations_want_it(stream: str) -> None:
     for path, schema in declared(SCHEMAS[stream]):
         assert ("format" in schema) == ("airbyte_type" in schema), path
         if "format" in schema:
-            assert (schema["format"], schema["airbyte_type"]) == ("date-time", "timestamp_with_timezone"), path
+            assert (schema["format"], schema["airbyte_type"]) == (
+                "date-time",
+                "timestamp_with_timezone",
+            ), path
         elif path.endswith(("Timestamp", "Date", "Ts", "Timestamps")):
-            assert "string" not in schema["type"], f"{path} is named like a time and not declared as one"
+            assert "string" not in schema["type"], (
+                f"{path} is named like a time and not declared as one"
+            )
 
 
 @every_stream
@@ -163,12 +189,16 @@ def test_a_stream_below_a_box_carries_the_keys_of_its_box_and_pipeline(stream: s
 def test_every_value_fits_its_schema(account: Account, stream: str) -> None:
     validator = Draft7Validator(SCHEMAS[stream], format_checker=TIMES)
     for record in account.records(stream):
-        assert not [f"{error.json_path}: {error.message}" for error in validator.iter_errors(record)]
+        assert not [
+            f"{error.json_path}: {error.message}" for error in validator.iter_errors(record)
+        ]
 
 
 @every_stream
 def test_every_declared_property_occurs_in_a_record(account: Account, stream: str) -> None:
-    found = {path for record in account.records(stream) for path in present(record, SCHEMAS[stream])}
+    found = {
+        path for record in account.records(stream) for path in present(record, SCHEMAS[stream])
+    }
     never = {path for path, _ in declared(SCHEMAS[stream])} - found
 
     assert never <= ({other(stream)} if stream in WITHOUT_ODDITIES else set()) | {DELETED_AT}
@@ -182,7 +212,14 @@ def other(stream: str) -> str:
 
 # Made of other objects' parts by the connector: nothing in them can be unknown.
 WITHOUT_ODDITIES = {
-    *("box_field_values", "box_stage_history", "box_contacts", "box_organizations", "box_users", "box_links"),
+    *(
+        "box_field_values",
+        "box_stage_history",
+        "box_contacts",
+        "box_organizations",
+        "box_users",
+        "box_links",
+    ),
     *("pipeline_field_options", TABLE),
 }
 # What nobody has documented, hidden by the sandbox in what is nested: it stays where it is.
@@ -195,7 +232,9 @@ ODDITIES = {
 
 @every_stream
 def test_nothing_nested_is_undeclared(account: Account, stream: str) -> None:
-    found = {path for record in account.records(stream) for path in undeclared(record, SCHEMAS[stream])}
+    found = {
+        path for record in account.records(stream) for path in undeclared(record, SCHEMAS[stream])
+    }
 
     assert found == ODDITIES.get(stream, set())
 
@@ -203,7 +242,9 @@ def test_nothing_nested_is_undeclared(account: Account, stream: str) -> None:
 @every_stream
 def test_primary_keys_are_never_null_and_never_double(account: Account, stream: str) -> None:
     for read_ in account.readings:
-        assert None not in {value for key in read_.keys(stream, *PRIMARY_KEYS[stream]) for value in key}
+        assert None not in {
+            value for key in read_.keys(stream, *PRIMARY_KEYS[stream]) for value in key
+        }
 
 
 @every_stream
@@ -235,18 +276,31 @@ UNDOCUMENTED = {  # as the sandbox hides one in each object
 
 
 @pytest.mark.parametrize("stream", UNDOCUMENTED)
-def test_a_property_that_nobody_has_documented_is_kept_and_said_by_name(account: Account, stream: str) -> None:
+def test_a_property_that_nobody_has_documented_is_kept_and_said_by_name(
+    account: Account, stream: str
+) -> None:
     name, value = UNDOCUMENTED[stream]
 
-    assert value in [record[OTHER].get(name) for record in account.records(stream) if record.get(OTHER)]
-    assert [line for line in account.readings[0].logs if line.startswith(f"{stream}: properties new") and name in line]
+    assert value in [
+        record[OTHER].get(name) for record in account.records(stream) if record.get(OTHER)
+    ]
+    assert [
+        line
+        for line in account.readings[0].logs
+        if line.startswith(f"{stream}: properties new") and name in line
+    ]
 
 
 def test_secrets_of_the_account_occur_nowhere_in_the_output(account: Account) -> None:
     everything = "\n".join(account.readings[0].texts())
 
     assert "intercomHmac" in account.streak.account.me
-    for secret in ("intercomHmac", "0000sandbox-not-a-secret0000", "directUrl", "signature=sandbox"):
+    for secret in (
+        "intercomHmac",
+        "0000sandbox-not-a-secret0000",
+        "directUrl",
+        "signature=sandbox",
+    ):
         assert secret not in everything
 
 
@@ -296,10 +350,22 @@ def box_after(small: Sandbox, read: Read, **properties: Any) -> Record:
         ("followerKeys", "agx", None),
         ("followerKeys", [1, {"key": "x"}], ["1", None]),
         ("contacts", {"key": "x"}, None),
-        ("contacts", [{"key": "k", "isStarred": "maybe"}, "x"], [{"key": "k", "isStarred": None}, None]),
+        (
+            "contacts",
+            [{"key": "k", "isStarred": "maybe"}, "x"],
+            [{"key": "k", "isStarred": None}, None],
+        ),
         ("creatorSharingEntry", [], None),
-        ("creatorSharingEntry", {"email": {"a": 1}, "fullName": "Ada"}, {"email": None, "fullName": "Ada"}),
-        ("stageHistoryEntries", [{"stageKey": "5001", "lastEntryToStageTs": "x"}], [{"stageKey": "5001", "lastEntryToStageTs": None}]),
+        (
+            "creatorSharingEntry",
+            {"email": {"a": 1}, "fullName": "Ada"},
+            {"email": None, "fullName": "Ada"},
+        ),
+        (
+            "stageHistoryEntries",
+            [{"stageKey": "5001", "lastEntryToStageTs": "x"}],
+            [{"stageKey": "5001", "lastEntryToStageTs": None}],
+        ),
     ],
 )
 def test_what_does_not_fit_is_kept_beside_its_column_and_fails_nothing(
@@ -329,7 +395,9 @@ def test_what_does_not_fit_is_kept_beside_its_column_and_fails_nothing(
         ("fields", {"1001": {"deep": [1, {"er": None}]}}, {"1001": {"deep": [1, {"er": None}]}}),
     ],
 )
-def test_a_scalar_of_another_type_is_made_to_fit(small: Sandbox, read: Read, name: str, value: Any, column: Any) -> None:
+def test_a_scalar_of_another_type_is_made_to_fit(
+    small: Sandbox, read: Read, name: str, value: Any, column: Any
+) -> None:
     record = box_after(small, read, **{name: value})
 
     assert record.get(name) == column  # the framework leaves nulls out
@@ -351,15 +419,21 @@ def test_misfits_are_counted_and_named_once(small: Sandbox, read: Read) -> None:
 @small_account
 def test_a_secret_is_dropped_however_deep_it_lies(small: Sandbox, read: Read) -> None:
     deep = {"a": [{"directUrl": "s3cret", "b": {"intercomHmac": "s3cret", "c": 1}}]}
-    record = box_after(small, read, novelty=deep, fields={"1001": deep}, notes=deep, directUrl="s3cret")
+    record = box_after(
+        small, read, novelty=deep, fields={"1001": deep}, notes=deep, directUrl="s3cret"
+    )
 
     assert "s3cret" not in json.dumps(record)
     assert record[OTHER]["novelty"] == record["fields"]["1001"] == {"a": [{"b": {"c": 1}}]}
 
 
 @small_account
-def test_a_property_of_streak_that_is_named_like_ours_never_changes_what_ours_says(small: Sandbox, read: Read) -> None:
-    record = box_after(small, read, pipelineName="not this", stageName="nor this", otherProperties={"mine": 1})
+def test_a_property_of_streak_that_is_named_like_ours_never_changes_what_ours_says(
+    small: Sandbox, read: Read
+) -> None:
+    record = box_after(
+        small, read, pipelineName="not this", stageName="nor this", otherProperties={"mine": 1}
+    )
 
     assert (record["pipelineName"], record["stageName"]) == ("Sales", "Lead")
     assert record[OTHER]["otherProperties"] == {"mine": 1}
@@ -371,9 +445,17 @@ def test_a_property_of_streak_that_is_named_like_ours_never_changes_what_ours_sa
     "name",
     ["fields", "stages", "stageOrder", "aclEntries", "name", "customPermissionSets"],
 )
-def test_a_pipeline_with_an_odd_part_is_still_read_with_its_boxes(small: Sandbox, read: Read, name: str, value: Any) -> None:
+def test_a_pipeline_with_an_odd_part_is_still_read_with_its_boxes(
+    small: Sandbox, read: Read, name: str, value: Any
+) -> None:
     next(iter(small.account.pipelines.values()))[name] = value
-    of_pipelines = ("pipelines", "pipeline_stages", "pipeline_fields", "pipeline_field_options", "pipeline_members")
+    of_pipelines = (
+        "pipelines",
+        "pipeline_stages",
+        "pipeline_fields",
+        "pipeline_field_options",
+        "pipeline_members",
+    )
     read_ = read(*of_pipelines, "boxes", "box_field_values", "box_stage_history")
 
     assert read_.ok, read_.errors
@@ -398,7 +480,9 @@ def test_a_pipeline_with_an_odd_part_is_still_read_with_its_boxes(small: Sandbox
         ("commentCount", "box_comments"),
     ],
 )
-def test_a_box_with_an_odd_part_fails_no_stream(small: Sandbox, read: Read, name: str, stream: str, value: Any) -> None:
+def test_a_box_with_an_odd_part_fails_no_stream(
+    small: Sandbox, read: Read, name: str, stream: str, value: Any
+) -> None:
     key, box = next(iter(small.account.boxes.items()))
     small.account.add_comment(key, "Hello")
     box[name] = value
@@ -406,14 +490,22 @@ def test_a_box_with_an_odd_part_fails_no_stream(small: Sandbox, read: Read, name
     validator = Draft7Validator(SCHEMAS[stream], format_checker=TIMES)
 
     assert read_.ok, read_.errors
-    assert not [error.message for record in read_.records[stream] for error in validator.iter_errors(record)]
+    assert not [
+        error.message for record in read_.records[stream] for error in validator.iter_errors(record)
+    ]
     read_.keys(stream, *PRIMARY_KEYS[stream])
 
 
 @small_account
-@pytest.mark.parametrize("value", [None, "x", 5, [5], {"x": 1}, {"fields": 5}, {"fields": [None]}, {"fields": {"1001": None}}], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [None, "x", 5, [5], {"x": 1}, {"fields": 5}, {"fields": [None]}, {"fields": {"1001": None}}],
+    ids=str,
+)
 @pytest.mark.parametrize("name", ["members", "contactSettings", "organizationSettings"])
-def test_a_team_with_an_odd_part_fails_no_stream(small: Sandbox, read: Read, name: str, value: Any) -> None:
+def test_a_team_with_an_odd_part_fails_no_stream(
+    small: Sandbox, read: Read, name: str, value: Any
+) -> None:
     team = next(iter(small.account.teams))
     for add in (small.account.add_contact, small.account.add_organization):
         add(team, fields={"1001": "9001"})
@@ -423,4 +515,8 @@ def test_a_team_with_an_odd_part_fails_no_stream(small: Sandbox, read: Read, nam
     read_ = read("teams", "team_members", "team_fields", "contacts", "organizations")
 
     assert read_.ok, read_.errors
-    assert [len(read_.records[stream]) for stream in ("teams", "contacts", "organizations")] == [1, 1, 1]
+    assert [len(read_.records[stream]) for stream in ("teams", "contacts", "organizations")] == [
+        1,
+        1,
+        1,
+    ]

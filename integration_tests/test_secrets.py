@@ -1,4 +1,7 @@
-"""The API key is nowhere in what the commands print, at any log level and whatever fails; nor is anybody's name in a log."""
+"""The API key is nowhere in what the commands print, at any log level and whatever fails.
+
+Nor is anybody's name in a log.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,19 @@ import base64
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from conftest import catalog_of
+from copies import Copies
 from streak_sandbox import Sandbox
 
+pytestmark = pytest.mark.xdist_group("secrets")  # `printed` is made once
 KEY = "strk_t3st/+=&key-0001"  # with letters that look otherwise in an address
 WRONG = "strk_wr0ng/+=&key-0002"
-HURRIED = (
-    "from source_streak import budget, client; budget.WIDER = 0.0; client.LONGEST_WAIT = 0.01; "
-    "client.PATIENCE = client.SHORT_PATIENCE = 0.1; "
-    "from source_streak.run import run; run()"
-)
 LEVELS: dict[str, tuple[list[str], dict[str, str]]] = {
     "usual": ([], {}),
     "--debug": (["--debug"], {}),
@@ -50,7 +47,9 @@ def streak() -> Iterator[Sandbox]:
     with Sandbox(boxes=60, key=KEY) as sandbox:
         boxes = [box["key"] for box in sandbox.account.boxes.values() if box.get("commentCount")]
         sandbox.moods.failing_boxes, sandbox.moods.gone_boxes = set(boxes[:1]), set(boxes[1:2])
-        sandbox.fault("v2/teams/*/contacts", "status", times=None, status=422, body={"error": "odd"})
+        sandbox.fault(
+            "v2/teams/*/contacts", "status", times=None, status=422, body={"error": "odd"}
+        )
         yield sandbox
 
 
@@ -58,30 +57,40 @@ def streak() -> Iterator[Sandbox]:
 def printed(streak: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Everything that each of the RUNS printed, on stdout and stderr."""
     place = tmp_path_factory.mktemp("secrets")
-    (place / "catalog.json").write_text(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of())))
-    with ThreadPoolExecutor(3) as pool:
-        return dict(zip(RUNS, pool.map(lambda run: typed(place, streak, run), RUNS.values()), strict=True))
+    (place / "catalog.json").write_text(
+        json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of()))
+    )
+    with Copies(place) as copies:
+        return {name: typed(copies, place, streak, run) for name, run in RUNS.items()}
 
 
-def typed(place: Path, streak: Sandbox, run: tuple[str, str, str, str | None]) -> str:
+def typed(
+    copies: Copies, place: Path, streak: Sandbox, run: tuple[str, str, str, str | None]
+) -> str:
     command, level, key, address = run
     config = place / f"{key == KEY}.json"
     config.write_text(json.dumps({"api_key": key, "requests_per_second": 20}))
-    options = {"spec": [], "read": ["--config", str(config), "--catalog", str(place / "catalog.json")]}
+    catalog = str(place / "catalog.json")
+    options = {"spec": [], "read": ["--config", str(config), "--catalog", catalog]}
     arguments, environment = LEVELS[level]
-    ran = subprocess.run(
-        [sys.executable, "-c", HURRIED, command, *arguments, *options.get(command, ["--config", str(config)])],
-        env={**os.environ, **environment, "STREAK_API_URL": address or streak.url},
-        capture_output=True,
-        timeout=120,
-        check=False,
+    ran = copies.type(
+        command,
+        *arguments,
+        *options.get(command, ["--config", str(config)]),
+        environment={**os.environ, **environment, "STREAK_API_URL": address or streak.url},
     )
-    return ran.stdout.decode() + ran.stderr.decode()
+    return ran.out + ran.err
 
 
 def forms_of(key: str) -> set[str]:
-    """The key as it is, as an address and as a header would carry it; base64 without the end, which depends on what follows."""
-    encoded = {base64.b64encode(text.encode()).decode().rstrip("=")[:-1] for text in (key, f"{key}:", f":{key}", f"{key}:{key}")}
+    """The key as it is, as an address and as a header would carry it.
+
+    Base64 without its end, which depends on what follows.
+    """
+    encoded = {
+        base64.b64encode(text.encode()).decode().rstrip("=")[:-1]
+        for text in (key, f"{key}:", f":{key}", f"{key}:{key}")
+    }
     return {
         key,
         quote(key),
@@ -106,7 +115,9 @@ def log_lines(printed: str) -> str:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_key_is_in_no_form_in_anything_that_is_printed(printed: dict[str, str], name: str) -> None:
+def test_the_key_is_in_no_form_in_anything_that_is_printed(
+    printed: dict[str, str], name: str
+) -> None:
     assert '"type"' in printed[name], "nothing was printed at all"
     for form in forms_of(KEY) | forms_of(WRONG):
         assert form not in printed[name]
@@ -118,9 +129,20 @@ def test_no_header_with_credentials_is_printed(printed: dict[str, str], name: st
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_every_line_is_a_message_of_the_protocol_at_every_log_level(printed: dict[str, str], name: str) -> None:
+def test_every_line_is_a_message_of_the_protocol_at_every_log_level(
+    printed: dict[str, str], name: str
+) -> None:
     for line in printed[name].splitlines():  # DEBUG is the framework's own
-        assert json.loads(line)["type"] in ("LOG", "TRACE", "STATE", "RECORD", "SPEC", "CATALOG", "CONNECTION_STATUS", "DEBUG")
+        assert json.loads(line)["type"] in (
+            "LOG",
+            "TRACE",
+            "STATE",
+            "RECORD",
+            "SPEC",
+            "CATALOG",
+            "CONNECTION_STATUS",
+            "DEBUG",
+        )
 
 
 @pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run[0] == "read"])
@@ -129,10 +151,16 @@ def test_no_address_of_a_person_is_in_a_log_line(printed: dict[str, str], name: 
 
 
 @pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run[0] == "read"])
-def test_no_box_or_person_is_named_in_a_log_line(printed: dict[str, str], streak: Sandbox, name: str) -> None:
+def test_no_box_or_person_is_named_in_a_log_line(
+    printed: dict[str, str], streak: Sandbox, name: str
+) -> None:
     private = {
         *(box[column] for box in streak.account.boxes.values() for column in ("key", "name")),
-        *(user[column] for user in streak.account.users.values() for column in ("key", "displayName")),
+        *(
+            user[column]
+            for user in streak.account.users.values()
+            for column in ("key", "displayName")
+        ),
         *(row["key"] for rows in streak.account.contacts.values() for row in rows),
     }
     said = log_lines(printed[name])

@@ -39,7 +39,9 @@ def small() -> Iterator[Sandbox]:
 
 
 def ask(streak: Sandbox, path: str, **query: Any) -> requests.Response:
-    return requests.get(streak.url + path, params=query, auth=(streak.key, ""), timeout=20, allow_redirects=False)
+    return requests.get(
+        streak.url + path, params=query, auth=(streak.key, ""), timeout=20, allow_redirects=False
+    )
 
 
 def answer(streak: Sandbox, path: str, **query: Any) -> Any:
@@ -70,19 +72,27 @@ def test_without_a_key_streak_asks_for_one_in_its_own_words(small: Sandbox) -> N
 
 
 @pytest.mark.parametrize("credentials", [("wrong", ""), ("{key}", "another password")])
-def test_a_wrong_key_is_refused_in_streaks_own_words(small: Sandbox, credentials: tuple[str, str]) -> None:
+def test_a_wrong_key_is_refused_in_streaks_own_words(
+    small: Sandbox, credentials: tuple[str, str]
+) -> None:
     name, password = credentials
     auth = (name.format(key=small.key), password)
     response = requests.get(small.url + "v1/users/me", auth=auth, timeout=20)
 
-    assert (response.status_code, response.json()) == (401, {"success": False, "error": "invalid api key"})
+    assert (response.status_code, response.json()) == (
+        401,
+        {"success": False, "error": "invalid api key"},
+    )
 
 
 @pytest.mark.parametrize("password", ["", "{key}"])
 def test_basic_takes_an_empty_password_or_the_key_again(small: Sandbox, password: str) -> None:
     auth = (small.key, password.format(key=small.key))
 
-    assert requests.get(small.url + "v1/users/me", auth=auth, timeout=20).json()["email"] == "ada@example.com"
+    assert (
+        requests.get(small.url + "v1/users/me", auth=auth, timeout=20).json()["email"]
+        == "ada@example.com"
+    )
 
 
 def test_bearer_is_accepted_too(small: Sandbox) -> None:
@@ -134,7 +144,9 @@ def test_a_malformed_key_is_called_a_key_issue(small: Sandbox) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
 def test_nothing_but_get_is_served(small: Sandbox, method: str) -> None:
-    response = requests.request(method, small.url + "v1/pipelines", auth=(small.key, ""), timeout=20)
+    response = requests.request(
+        method, small.url + "v1/pipelines", auth=(small.key, ""), timeout=20
+    )
 
     assert response.status_code == 405
 
@@ -146,8 +158,12 @@ def test_a_box_list_without_parameters_is_everything_in_a_bare_array(small: Sand
     assert [box["name"] for box in box_list(small)] == [f"Sales {number}" for number in range(1, 6)]
 
 
-@pytest.mark.parametrize("query", [{"sortBy": "creationTimestamp"}, {"limit": 2}, {"limit": 2, "page": 0}])
-def test_by_call_a_list_is_an_array_unless_page_limit_and_order_are_given(small: Sandbox, query: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "query", [{"sortBy": "creationTimestamp"}, {"limit": 2}, {"limit": 2, "page": 0}]
+)
+def test_by_call_a_list_is_an_array_unless_page_limit_and_order_are_given(
+    small: Sandbox, query: dict[str, Any]
+) -> None:
     assert isinstance(box_list(small, **query), list)
 
 
@@ -253,7 +269,9 @@ def test_contacts_are_read_cursor_by_cursor(streak: Sandbox) -> None:
         page = answer(streak, f"v2/teams/{team}/contacts", limit=4, cursor=page["cursor"])
         found += page["results"]
 
-    assert sorted(row["key"] for row in found) == sorted(row["key"] for row in streak.account.contacts[team])
+    assert sorted(row["key"] for row in found) == sorted(
+        row["key"] for row in streak.account.contacts[team]
+    )
 
 
 def test_a_full_last_page_of_contacts_is_followed_by_an_empty_one(small: Sandbox) -> None:
@@ -261,7 +279,9 @@ def test_a_full_last_page_of_contacts_is_followed_by_an_empty_one(small: Sandbox
     small.account.add_contact(team)
     page = answer(small, f"v2/teams/{team}/contacts", limit=1)
 
-    assert answer(small, f"v2/teams/{team}/contacts", limit=1, cursor=page["cursor"]) == {"results": []}
+    assert answer(small, f"v2/teams/{team}/contacts", limit=1, cursor=page["cursor"]) == {
+        "results": []
+    }
 
 
 def test_after_counts_seconds_and_is_inclusive(small: Sandbox) -> None:
@@ -304,7 +324,10 @@ def test_a_refused_pipeline_is_listed_but_closed(small: Sandbox) -> None:
     small.moods.refused_pipelines = {pipeline_of(small)}
 
     assert len(answer(small, "v2/pipelines")["results"]) == 1
-    for path in (f"v1/pipelines/{pipeline_of(small)}/boxes", f"v2/boxes/{first_box(small)}/comments"):
+    for path in (
+        f"v1/pipelines/{pipeline_of(small)}/boxes",
+        f"v2/boxes/{first_box(small)}/comments",
+    ):
         assert ask(small, path).status_code == 401
 
 
@@ -359,7 +382,9 @@ def test_a_mood_that_does_not_exist_is_an_error(small: Sandbox) -> None:
 
 def test_moods_can_be_changed_from_another_process(small: Sandbox) -> None:
     control = small.url.replace("/api/", "/_sandbox/")
-    told = requests.post(control + "moods", json={"limit_cap": 3, "gone_boxes": ["a"]}, timeout=20).json()
+    told = requests.post(
+        control + "moods", json={"limit_cap": 3, "gone_boxes": ["a"]}, timeout=20
+    ).json()
 
     assert told == requests.get(control + "moods", timeout=20).json()
     assert (small.moods.limit_cap, small.moods.gone_boxes) == (3, {"a"})
@@ -373,7 +398,10 @@ def test_the_account_can_be_changed_from_another_process(small: Sandbox) -> None
     assert requests.post(control, json=change, timeout=20).json()["name"] == "New"
     assert answer(small, f"v1/boxes/{first_box(small)}")["name"] == "New"
     assert requests.post(control, json={"call": "_stamps"}, timeout=20).status_code == 400
-    assert requests.post(control, json={"call": "delete_box", "args": ["x"]}, timeout=20).status_code == 400
+    assert (
+        requests.post(control, json={"call": "delete_box", "args": ["x"]}, timeout=20).status_code
+        == 400
+    )
 
 
 # --- The log ---------------------------------------------------------------------------------------------------
@@ -381,11 +409,18 @@ def test_the_account_can_be_changed_from_another_process(small: Sandbox) -> None
 
 def test_the_log_holds_what_was_asked_and_how_it_ended(small: Sandbox) -> None:
     headers = {"User-Agent": "tester/1"}
-    requests.get(small.url + "v2/pipelines?limit=3", auth=(small.key, ""), headers=headers, timeout=20)
+    requests.get(
+        small.url + "v2/pipelines?limit=3", auth=(small.key, ""), headers=headers, timeout=20
+    )
     requests.get(small.url + "v1/boxes/12345", timeout=20)
     known, unknown = small.log
 
-    assert (known.method, known.path, known.query, known.status) == ("GET", "v2/pipelines", {"limit": "3"}, 200)
+    assert (known.method, known.path, known.query, known.status) == (
+        "GET",
+        "v2/pipelines",
+        {"limit": "3"},
+        200,
+    )
     assert (known.user_agent, known.authorized, known.fault) == ("tester/1", True, None)
     assert (unknown.status, unknown.authorized) == (401, False)
     assert known.time <= unknown.time
@@ -416,10 +451,16 @@ def test_the_busiest_second_slides(small: Sandbox) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 429, 503])
 def test_any_status_can_be_given(small: Sandbox, status: int) -> None:
-    small.fault("v1/users/me", "status", status=status, body={"error": "as told"}, headers={"X-Told": "yes"})
+    small.fault(
+        "v1/users/me", "status", status=status, body={"error": "as told"}, headers={"X-Told": "yes"}
+    )
     response = ask(small, "v1/users/me")
 
-    assert (response.status_code, response.json(), response.headers["X-Told"]) == (status, {"error": "as told"}, "yes")
+    assert (response.status_code, response.json(), response.headers["X-Told"]) == (
+        status,
+        {"error": "as told"},
+        "yes",
+    )
     assert (small.log[0].status, small.log[0].fault) == (status, "status")
     assert ask(small, "v1/users/me").status_code == 200
 
@@ -502,7 +543,9 @@ def test_a_hanging_request_ends_when_the_sandbox_does_and_never_got_an_answer() 
     with Sandbox(account="empty") as streak:
         streak.fault("v1/users/me", "hang", times=None)
         streak.on("v1/users/me", lambda _: seen.set())
-        threading.Thread(target=wait_for_nothing, args=(streak.url, streak.key), daemon=True).start()
+        threading.Thread(
+            target=wait_for_nothing, args=(streak.url, streak.key), daemon=True
+        ).start()
         assert seen.wait(20)
 
     assert ended.wait(20)
@@ -532,7 +575,9 @@ def test_a_fault_can_be_meant_for_one_page(small: Sandbox) -> None:
     small.fault(BOX_LISTS, "status", status=503, where={"page": "1"})
 
     assert len(box_list(small, limit=2, page=0)) == 2
-    assert ask(small, f"v1/pipelines/{pipeline_of(small)}/boxes", limit=2, page=1).status_code == 503
+    assert (
+        ask(small, f"v1/pipelines/{pipeline_of(small)}/boxes", limit=2, page=1).status_code == 503
+    )
 
 
 def test_a_fault_of_no_known_kind_is_an_error(small: Sandbox) -> None:
@@ -619,7 +664,11 @@ def test_every_kind_of_child_is_counted(small: Sandbox) -> None:
     account.add_file(key)
     box = account.boxes[key]
 
-    assert (box["taskTotal"], box["taskCompleteCount"], box["taskPercentageComplete"]) == (1, 1, 1.0)
+    assert (box["taskTotal"], box["taskCompleteCount"], box["taskPercentageComplete"]) == (
+        1,
+        1,
+        1.0,
+    )
     assert (box["meetingNotesCount"], box["callLogCount"]) == (1, 0)
     assert (box["gmailThreadCount"], box["fileCount"]) == (1, 1)
 
@@ -627,7 +676,11 @@ def test_every_kind_of_child_is_counted(small: Sandbox) -> None:
 def test_counters_agree_with_the_children_on_every_box(streak: Sandbox) -> None:
     for box in streak.account.boxes.values():
         for kind, tally in objects.TALLIES.items():
-            expected = {name: value for name, value in tally(streak.account.children[kind][box["key"]]).items() if value}
+            expected = {
+                name: value
+                for name, value in tally(streak.account.children[kind][box["key"]]).items()
+                if value
+            }
             assert {name: box.get(name) for name in expected} == expected
             assert len(streak.account.children[kind][box["key"]]) == objects.child_count(kind, box)
 
@@ -639,7 +692,9 @@ def test_children_that_nobody_touched_are_the_same_at_every_asking(streak: Sandb
     streak.account.delete_comment(box["key"], before["results"][0]["key"])
 
     assert answer(streak, path)["results"] == before["results"][1:]
-    assert (box["key"], before["results"][1]["key"]) in [(owner["key"], row["key"]) for owner, row in streak.account.all("comments")]
+    assert (box["key"], before["results"][1]["key"]) in [
+        (owner["key"], row["key"]) for owner, row in streak.account.all("comments")
+    ]
 
 
 def test_box_counts_follow_the_boxes(small: Sandbox) -> None:
@@ -654,7 +709,9 @@ def test_box_counts_follow_the_boxes(small: Sandbox) -> None:
     counts = {row["name"]: row["boxCount"] for row in answer(small, "v2/pipelines")["results"]}
     assert counts == {"Sales": 3, "Other": 2}
     assert [len(account.boxes_of(key)) for key in (sales, other)] == [3, 2]
-    assert {key: stage["boxCount"] for key, stage in account.pipelines[sales]["stages"].items()}["5001"] == 3
+    assert {key: stage["boxCount"] for key, stage in account.pipelines[sales]["stages"].items()}[
+        "5001"
+    ] == 3
 
 
 def test_a_moved_box_takes_its_children_along(small: Sandbox) -> None:
@@ -702,7 +759,10 @@ def test_renaming_a_stage_touches_no_box(small: Sandbox) -> None:
     small.account.rename_stage(pipeline_of(small), "5001", "Prospect")
 
     assert box_list(small) == before
-    assert answer(small, f"v1/pipelines/{pipeline_of(small)}/stages")["5001"] == {"key": "5001", "name": "Prospect"}
+    assert answer(small, f"v1/pipelines/{pipeline_of(small)}/stages")["5001"] == {
+        "key": "5001",
+        "name": "Prospect",
+    }
 
 
 def test_a_deleted_pipeline_takes_its_boxes_along(small: Sandbox) -> None:
@@ -732,7 +792,11 @@ def every_object(streak: Sandbox) -> dict[str, list[dict[str, Any]]]:
         "team": teams,
         "member": [member for team in teams for member in team["members"]],
         "team_field": [row for team in teams for row in team["contactSettings"]["fields"].values()],
-        "user": [row for team in teams for row in answer(streak, f"v2/teams/{team['key']}/users")["results"]],
+        "user": [
+            row
+            for team in teams
+            for row in answer(streak, f"v2/teams/{team['key']}/users")["results"]
+        ],
         "pipeline_v1": v1,
         "pipeline_v2": v2,
         "acl_v1": [entry for row in v1 for entry in row["aclEntries"]],
@@ -741,7 +805,9 @@ def every_object(streak: Sandbox) -> dict[str, list[dict[str, Any]]]:
         "field": [field for row in v2 for field in row["fields"]],
         "box": boxes,
         "snippet": answer(streak, "v1/snippets"),
-        "newsfeed": [row for p in v2 for row in answer(streak, f"v1/pipelines/{p['key']}/newsfeed")],
+        "newsfeed": [
+            row for p in v2 for row in answer(streak, f"v1/pipelines/{p['key']}/newsfeed")
+        ],
     }
     for kind in ("contacts", "organizations"):
         pages = [answer(streak, f"v2/teams/{team['key']}/{kind}", limit=1000) for team in teams]
@@ -750,7 +816,9 @@ def every_object(streak: Sandbox) -> dict[str, list[dict[str, Any]]]:
         lists = [answer(streak, f"v2/boxes/{box['key']}/{kind}")["results"] for box in boxes[:40]]
         found[kind] = [row for rows in lists for row in rows]
     for kind in ("threads", "files"):
-        found[kind] = [row for box in boxes[:40] for row in answer(streak, f"v1/boxes/{box['key']}/{kind}")]
+        found[kind] = [
+            row for box in boxes[:40] for row in answer(streak, f"v1/boxes/{box['key']}/{kind}")
+        ]
     return found
 
 
@@ -780,7 +848,8 @@ DOCUMENTED = {
     "contactOrgListPermissions contactSettings organizationSettings billingInfo hasStripeCustomer",
     "member": "userKey role inviteDate inviteStatus emailSharing displayName email fullName givenName image userType orgKey",
     "team_field": "name key type defaultValue lastDefaultValueUpdatedTimestamp lastUpdatedTimestamp dropdownSettings tagSettings",
-    "pipeline_v1": BOTH_PIPELINES + " pipelineKey owner orgWide teamWide sharingRestrictedToOrg boxCountHint",
+    "pipeline_v1": BOTH_PIPELINES
+    + " pipelineKey owner orgWide teamWide sharingRestrictedToOrg boxCountHint",
     "pipeline_v2": BOTH_PIPELINES,
     "acl_v1": "email fullName displayName isOwner image permissionSetName userKey",
     "acl_v2": "userKey permissionSetName email displayName fullName givenName image userType isReadOnly",
@@ -829,7 +898,9 @@ def has_a_value(value: Any) -> bool:
     return value not in (None, [], {})
 
 
-def test_every_documented_property_occurs_with_a_value_and_every_object_has_a_stranger(streak: Sandbox) -> None:
+def test_every_documented_property_occurs_with_a_value_and_every_object_has_a_stranger(
+    streak: Sandbox,
+) -> None:
     for kind, rows in every_object(streak).items():
         names = {name for row in rows for name, value in row.items() if has_a_value(value)}
         assert set(DOCUMENTED[kind].split()) - names == set(), kind
@@ -843,10 +914,22 @@ def test_the_default_account_has_the_odd_things_of_real_ones(streak: Sandbox) ->
     names = [field["name"] for field in sales["fields"]]
 
     assert {field["type"] for field in sales["fields"]} == {
-        *("TEXT_INPUT", "DROPDOWN", "CHECKBOX", "DATE", "PERSON", "FORMULA", "TAG", "TEAM_CONTACT", "TEAM_ORGANIZATION")
+        *(
+            "TEXT_INPUT",
+            "DROPDOWN",
+            "CHECKBOX",
+            "DATE",
+            "PERSON",
+            "FORMULA",
+            "TAG",
+            "TEAM_CONTACT",
+            "TEAM_ORGANIZATION",
+        )
     }
     assert len(names) > len(set(names))
-    assert {42, 16.8, "", "n/a", "9099"} <= {value for value in values if not isinstance(value, list)}
+    assert {42, 16.8, "", "n/a", "9099"} <= {
+        value for value in values if not isinstance(value, list)
+    }
     assert any(row["boxCount"] == 0 for row in account.pipelines.values())
     assert any(len(row["boxKeys"]) == 2 for _, row in account.all("threads"))
     assert any(row["startTimestamp"] > 3_900_000_000_000 for _, row in account.all("meetings"))
@@ -858,7 +941,16 @@ def test_the_default_account_has_the_odd_things_of_real_ones(streak: Sandbox) ->
 def test_the_same_seed_gives_the_same_account() -> None:
     one, two = default_account(boxes=200, seed=4), default_account(boxes=200, seed=4)
 
-    for name in ("users", "teams", "pipelines", "boxes", "contacts", "organizations", "snippets", "newsfeed"):
+    for name in (
+        "users",
+        "teams",
+        "pipelines",
+        "boxes",
+        "contacts",
+        "organizations",
+        "snippets",
+        "newsfeed",
+    ):
         assert getattr(one, name) == getattr(two, name)
     assert one.boxes != default_account(boxes=200, seed=5).boxes
 
@@ -873,16 +965,23 @@ def test_only_example_domains_occur(streak: Sandbox) -> None:
 def test_boxes_can_be_many_and_spread_over_many_pipelines() -> None:
     account = default_account(boxes=20_000, pipelines=12)
 
-    assert len(account.boxes) == sum(row["boxCount"] for row in account.pipelines.values()) == 20_000
+    assert (
+        len(account.boxes) == sum(row["boxCount"] for row in account.pipelines.values()) == 20_000
+    )
     assert sum(row["boxCount"] > 1_000 for row in account.pipelines.values()) == 12
-    with_children = sum(any(objects.child_count(kind, box) for kind in objects.CHILD_KINDS) for box in account.boxes.values())
+    with_children = sum(
+        any(objects.child_count(kind, box) for kind in objects.CHILD_KINDS)
+        for box in account.boxes.values()
+    )
     assert 0.55 < with_children / 20_000 < 0.65
     assert 2 < sum(1 for kind in objects.CHILD_KINDS for _ in account.all(kind)) / 20_000 < 4
 
 
 def test_a_sandbox_of_twenty_thousand_boxes_answers_page_by_page() -> None:
     with Sandbox(boxes=20_000, pipelines=1) as streak:
-        pages = [box_list(streak, limit=500, page=page, sortBy="creationTimestamp") for page in range(41)]
+        pages = [
+            box_list(streak, limit=500, page=page, sortBy="creationTimestamp") for page in range(41)
+        ]
         count = answer(streak, f"v2/pipelines/{pipeline_of(streak)}")["boxCount"]
 
     assert [page["hasNextPage"] for page in pages] == [True] * 39 + [False] * 2
@@ -894,7 +993,17 @@ def test_a_sandbox_of_twenty_thousand_boxes_answers_page_by_page() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_as_a_program_it_says_where_it_is_and_ends_cleanly(number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "streak_sandbox", "--port", "0", "--boxes", "30", "--api-key", "abc"]
+    command = [
+        sys.executable,
+        "-m",
+        "streak_sandbox",
+        "--port",
+        "0",
+        "--boxes",
+        "30",
+        "--api-key",
+        "abc",
+    ]
     command += ["--latency-ms", "1", "--mood", "limit_cap=7", "--mood", "box_list_shape=array"]
     process = subprocess.Popen(
         command,

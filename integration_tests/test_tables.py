@@ -31,7 +31,17 @@ DATE = 1_772_323_200_000
 ISO = "2026-03-01T00:00:00.000Z"
 BOX_LISTS = "v1/pipelines/*/boxes"
 OPTIONS = ("Web", "Messe 🤝")
-KINDS = ("TEXT_INPUT", "DROPDOWN", "DATE", "TAG", "CHECKBOX", "PERSON", "FORMULA", "TEAM_CONTACT", "TEAM_ORGANIZATION")
+KINDS = (
+    "TEXT_INPUT",
+    "DROPDOWN",
+    "DATE",
+    "TAG",
+    "CHECKBOX",
+    "PERSON",
+    "FORMULA",
+    "TEAM_CONTACT",
+    "TEAM_ORGANIZATION",
+)
 COLUMNS = {kind: f"my_{kind.lower()}" for kind in KINDS}
 KEYS = {kind: str(1001 + place) for place, kind in enumerate(KINDS)}
 
@@ -40,7 +50,9 @@ empty_account = pytest.mark.parametrize("streak", [{"account": "empty"}], indire
 
 def every_kind() -> list[dict[str, Any]]:
     """A field of each type."""
-    return [objects.field(KEYS[kind], COLUMNS[kind].replace("_", " "), kind, OPTIONS) for kind in KINDS]
+    return [
+        objects.field(KEYS[kind], COLUMNS[kind].replace("_", " "), kind, OPTIONS) for kind in KINDS
+    ]
 
 
 @pytest.fixture
@@ -58,7 +70,9 @@ def tables_in(catalog: AirbyteCatalog) -> list[str]:
     return [stream.name for stream in catalog.streams if stream.name.startswith("boxes_")]
 
 
-def changed(catalog: AirbyteCatalog, stream: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> AirbyteCatalog:
+def changed(
+    catalog: AirbyteCatalog, stream: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]
+) -> AirbyteCatalog:
     """The catalog as a client has it that does this to the schema of one stream."""
     catalog = copy.deepcopy(catalog)
     for one in catalog.streams:
@@ -70,7 +84,13 @@ def changed(catalog: AirbyteCatalog, stream: str, change: Callable[[dict[str, An
 
 def by_box(reading: Reading, stream: str) -> dict[str, Record]:
     """The records of a table, all of them valid."""
-    return dict(zip((key for (key,) in reading.keys(stream, "box_key")), reading.records[stream], strict=True))
+    return dict(
+        zip(
+            (key for (key,) in reading.keys(stream, "box_key")),
+            reading.records[stream],
+            strict=True,
+        )
+    )
 
 
 def assert_as_declared(catalog: AirbyteCatalog, reading: Reading, stream: str) -> None:
@@ -78,9 +98,15 @@ def assert_as_declared(catalog: AirbyteCatalog, reading: Reading, stream: str) -
     for name, column in schema_in(catalog, stream)["properties"].items():
         assert column["type"], name
         assert re.fullmatch(r"[A-Z].{5,400}[.]", column["description"]), name
-    validator = Draft7Validator({**schema_in(catalog, stream), "additionalProperties": False}, format_checker=TIMES)
+    validator = Draft7Validator(
+        {**schema_in(catalog, stream), "additionalProperties": False}, format_checker=TIMES
+    )
     assert reading.records[stream]
-    assert not [error.message for record in reading.records[stream] for error in validator.iter_errors(record)]
+    assert not [
+        error.message
+        for record in reading.records[stream]
+        for error in validator.iter_errors(record)
+    ]
 
 
 def set_fields(streak: Sandbox, values: dict[str, Any]) -> str:
@@ -97,19 +123,32 @@ def said(reading: Reading, *words: str) -> list[str]:
 # --- Discover -----------------------------------------------------------------------------------------------------
 
 
-def test_discover_offers_a_table_for_each_pipeline_after_all_other_streams(streak: Sandbox, discover: Discover) -> None:
+def test_discover_offers_a_table_for_each_pipeline_after_all_other_streams(
+    streak: Sandbox, discover: Discover
+) -> None:
     catalog = discover()
     names = [stream.name for stream in catalog.streams]
 
     assert names[: len(STREAMS)] == [stream.name for stream in discovered().streams]
-    assert names[len(STREAMS) :] == ["boxes_sales", "boxes_hiring_bewerbungen", "boxes_support", "boxes_leer_empty", "boxes_adas_ideen"]
+    assert names[len(STREAMS) :] == [
+        "boxes_sales",
+        "boxes_hiring_bewerbungen",
+        "boxes_support",
+        "boxes_leer_empty",
+        "boxes_adas_ideen",
+    ]
     for table in catalog.streams[len(STREAMS) :]:
-        assert (table.source_defined_primary_key, table.default_cursor_field) == ([["box_key"]], ["read_at"])
+        assert (table.source_defined_primary_key, table.default_cursor_field) == (
+            [["box_key"]],
+            ["read_at"],
+        )
         assert table.source_defined_cursor
         assert set(table.supported_sync_modes) == {SyncMode.full_refresh, SyncMode.incremental}
 
 
-def test_discover_asks_for_the_key_and_the_pipelines_and_for_nothing_else(streak: Sandbox, discover: Discover) -> None:
+def test_discover_asks_for_the_key_and_the_pipelines_and_for_nothing_else(
+    streak: Sandbox, discover: Discover
+) -> None:
     discover()
 
     assert [entry.path for entry in streak.requests()] == ["v1/users/me", "v2/pipelines"]
@@ -120,22 +159,35 @@ def test_without_tables_discover_asks_for_nothing_and_needs_no_network(
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", "http://127.0.0.1:9/api/")
 
-    assert [stream.name for stream in discover(pipeline_tables=False).streams] == [stream.name for stream in discovered().streams]
+    assert [stream.name for stream in discover(pipeline_tables=False).streams] == [
+        stream.name for stream in discovered().streams
+    ]
     assert not streak.log
 
 
-def test_discover_offers_no_tables_of_pipelines_that_the_settings_leave_out(discover: Discover) -> None:
-    assert tables_in(discover(pipelines=["Support 🎧", "Sales"])) == ["boxes_sales", "boxes_support"]
+def test_discover_offers_no_tables_of_pipelines_that_the_settings_leave_out(
+    discover: Discover,
+) -> None:
+    assert tables_in(discover(pipelines=["Support 🎧", "Sales"])) == [
+        "boxes_sales",
+        "boxes_support",
+    ]
 
 
 def logs_of_discover(streak: Sandbox, **settings: Any) -> list[str]:
-    output = entrypoint_wrapper.discover(SourceStreak(), {"api_key": streak.key, **settings}, expected_outcome=ExpectedOutcome.ALLOW_ANY)
+    output = entrypoint_wrapper.discover(
+        SourceStreak(),
+        {"api_key": streak.key, **settings},
+        expected_outcome=ExpectedOutcome.ALLOW_ANY,
+    )
     return [message.log.message for message in output.logs]
 
 
 @pytest.mark.usefixtures("read")
 @empty_account
-def test_of_more_than_200_pipelines_the_oldest_have_tables_and_the_others_are_named(streak: Sandbox, discover: Discover) -> None:
+def test_of_more_than_200_pipelines_the_oldest_have_tables_and_the_others_are_named(
+    streak: Sandbox, discover: Discover
+) -> None:
     for number in range(199):
         streak.account.add_pipeline(f"Pipeline {number}")
     for name in ("Kept", "Straw 1", "Straw 2", ""):
@@ -158,10 +210,15 @@ def test_a_pipeline_that_the_settings_name_has_its_table_however_many_are_older(
         streak.account.add_pipeline(f"Pipeline {number}")
 
     assert tables_in(discover()) == ["boxes_pipeline_0", "boxes_pipeline_1", "boxes_pipeline_2"]
-    assert tables_in(discover(pipelines=["Pipeline 3", "Pipeline 4"])) == ["boxes_pipeline_3", "boxes_pipeline_4"]
+    assert tables_in(discover(pipelines=["Pipeline 3", "Pipeline 4"])) == [
+        "boxes_pipeline_3",
+        "boxes_pipeline_4",
+    ]
 
 
-def test_the_settings_do_not_decide_what_a_table_is_called(streak: Sandbox, discover: Discover) -> None:
+def test_the_settings_do_not_decide_what_a_table_is_called(
+    streak: Sandbox, discover: Discover
+) -> None:
     younger = streak.account.add_pipeline("Sales")["key"]
 
     assert tables_in(discover(pipelines=[younger])) == tables_in(discover())[-1:]
@@ -170,7 +227,9 @@ def test_the_settings_do_not_decide_what_a_table_is_called(streak: Sandbox, disc
 
 @empty_account
 @pytest.mark.usefixtures("sales")
-def test_a_namesake_added_later_changes_no_table_and_no_column(streak: Sandbox, discover: Discover) -> None:
+def test_a_namesake_added_later_changes_no_table_and_no_column(
+    streak: Sandbox, discover: Discover
+) -> None:
     before = discover()
     streak.account.add_pipeline("Sales")
     streak.account.add_pipeline("sales!")
@@ -180,10 +239,21 @@ def test_a_namesake_added_later_changes_no_table_and_no_column(streak: Sandbox, 
     assert tables_in(after)[0] == "boxes_sales"
     assert len(set(tables_in(after))) == 3
     columns = schema_in(after, "boxes_sales")["properties"]
-    assert [name for name in columns if name != "my_dropdown_1010"] == list(schema_in(before, "boxes_sales")["properties"])
+    assert [name for name in columns if name != "my_dropdown_1010"] == list(
+        schema_in(before, "boxes_sales")["properties"]
+    )
 
 
-BAD_DEFINITIONS: list[Any] = [None, "x", 5, {}, [None, 5, "x", [], {}], [{"key": 5, "name": "x"}], {"1001": None}, [{"key": "1001"}]]
+BAD_DEFINITIONS: list[Any] = [
+    None,
+    "x",
+    5,
+    {},
+    [None, 5, "x", [], {}],
+    [{"key": 5, "name": "x"}],
+    {"1001": None},
+    [{"key": "1001"}],
+]
 
 
 @empty_account
@@ -194,7 +264,13 @@ def test_hostile_definitions_fail_neither_discover_nor_the_table(
     set_fields(streak, dict.fromkeys(KINDS, "9001"))
     streak.account.pipelines[sales]["fields"] = fields
     catalog = discover()
-    read_ = read("boxes_sales", "box_field_values", "pipeline_field_options", "pipeline_fields", catalog=catalog)
+    read_ = read(
+        "boxes_sales",
+        "box_field_values",
+        "pipeline_field_options",
+        "pipeline_fields",
+        catalog=catalog,
+    )
 
     assert read_.ok, read_.errors
     assert len(by_box(read_, "boxes_sales")) == 3
@@ -218,8 +294,19 @@ HOSTILE: list[dict[str, Any]] = [
     {"type": "NEW_IN_2030"},
     *(
         {settings: {members: options}}
-        for settings, members, label in (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag"))
-        for options in (None, {}, "x", [None, 5, []], [{"key": None}], [{"key": 9001, label: 5}], [{"key": "9001", label: ["x"]}])
+        for settings, members, label in (
+            ("dropdownSettings", "items", "name"),
+            ("tagSettings", "tags", "tag"),
+        )
+        for options in (
+            None,
+            {},
+            "x",
+            [None, 5, []],
+            [{"key": None}],
+            [{"key": 9001, label: 5}],
+            [{"key": "9001", label: ["x"]}],
+        )
     ),
 ]
 
@@ -232,7 +319,9 @@ def test_a_hostile_definition_fails_neither_discover_nor_any_stream_that_shows_i
     box = next(iter(streak.account.boxes))
     for field in streak.account.pipelines[sales]["fields"]:
         field.update(hostile)
-        streak.account.edit_box(box, fields={field["key"]: ["9001"] if field["type"] == "TAG" else "9001"})
+        streak.account.edit_box(
+            box, fields={field["key"]: ["9001"] if field["type"] == "TAG" else "9001"}
+        )
     catalog = discover()
     fixed = ("box_field_values", "pipeline_fields", "pipeline_field_options")
     read_ = read("boxes_sales", *fixed, catalog=catalog)
@@ -241,12 +330,22 @@ def test_a_hostile_definition_fails_neither_discover_nor_any_stream_that_shows_i
     assert_as_declared(catalog, read_, "boxes_sales")
     for stream in fixed:
         validator = Draft7Validator(schema_in(catalog, stream), format_checker=TIMES)
-        assert not [error.message for record in read_.records[stream] for error in validator.iter_errors(record)]
+        assert not [
+            error.message
+            for record in read_.records[stream]
+            for error in validator.iter_errors(record)
+        ]
 
 
 @empty_account
-@pytest.mark.parametrize("name", [None, "", 5, ["x"], {"x": 1}, "💰", "x" * 10_000, "Stages", "Boxes"], ids=lambda name: ascii(name)[:20])
-def test_a_pipeline_of_any_name_has_a_table(streak: Sandbox, discover: Discover, read: Read, sales: str, name: Any) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [None, "", 5, ["x"], {"x": 1}, "💰", "x" * 10_000, "Stages", "Boxes"],
+    ids=lambda name: ascii(name)[:20],
+)
+def test_a_pipeline_of_any_name_has_a_table(
+    streak: Sandbox, discover: Discover, read: Read, sales: str, name: Any
+) -> None:
     streak.account.pipelines[sales]["name"] = name
     catalog = discover()
     (table,) = tables_in(catalog)
@@ -257,11 +356,20 @@ def test_a_pipeline_of_any_name_has_a_table(streak: Sandbox, discover: Discover,
 
 
 @empty_account
-def test_a_table_of_200_fields_is_declared_and_filled_whole(streak: Sandbox, discover: Discover, read: Read) -> None:
-    fields = [objects.field(str(1001 + place), f"Field {place // 2}", KINDS[place % 9], OPTIONS) for place in range(200)]
+def test_a_table_of_200_fields_is_declared_and_filled_whole(
+    streak: Sandbox, discover: Discover, read: Read
+) -> None:
+    fields = [
+        objects.field(str(1001 + place), f"Field {place // 2}", KINDS[place % 9], OPTIONS)
+        for place in range(200)
+    ]
     pipeline = streak.account.add_pipeline("Wide", fields=fields)["key"]
     values = {"TAG": ["9001"], "DATE": DATE, "CHECKBOX": True}
-    streak.account.add_box(pipeline, "Acme", fields={field["key"]: values.get(field["type"], "9001") for field in fields})
+    streak.account.add_box(
+        pipeline,
+        "Acme",
+        fields={field["key"]: values.get(field["type"], "9001") for field in fields},
+    )
     catalog = discover()
     read_ = read("boxes_wide", catalog=catalog)
 
@@ -275,7 +383,9 @@ def test_v1_tells_the_same_of_pipelines_as_v2(streak: Sandbox, discover: Discove
     before = discover()
     streak.moods.v2_pipelines_missing = True
 
-    assert [stream.json_schema for stream in discover().streams] == [stream.json_schema for stream in before.streams]
+    assert [stream.json_schema for stream in discover().streams] == [
+        stream.json_schema for stream in before.streams
+    ]
 
 
 # --- Discover that fails ------------------------------------------------------------------------------------------
@@ -308,20 +418,28 @@ def test_discover_with_a_wrong_key_fails_with_the_sentence_that_check_gives(desk
 
 
 @pytest.mark.usefixtures("read")
-def test_discover_without_network_fails_with_the_sentence_that_check_gives(streak: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discover_without_network_fails_with_the_sentence_that_check_gives(
+    streak: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STREAK_API_URL", "http://127.0.0.1:9/api/")
     config = {"api_key": streak.key}
     with pytest.raises(Failure) as failed:
         SourceStreak(QuickClock()).check(logging.getLogger("airbyte"), config)
-    output = entrypoint_wrapper.discover(SourceStreak(QuickClock()), config, expected_outcome=ExpectedOutcome.ALLOW_ANY)
+    output = entrypoint_wrapper.discover(
+        SourceStreak(QuickClock()), config, expected_outcome=ExpectedOutcome.ALLOW_ANY
+    )
     (error,) = [message.trace.error for message in output.errors]
 
-    assert re.sub(r"\d+ times?", "", error.message) == re.sub(r"\d+ times?", "", failed.value.message)
+    assert re.sub(r"\d+ times?", "", error.message) == re.sub(
+        r"\d+ times?", "", failed.value.message
+    )
     assert "Tried" in error.message
     assert (error.failure_type.value, error.stack_trace) == ("transient_error", None)
 
 
-def test_discover_with_a_pipeline_that_is_not_there_fails_with_the_sentence_that_check_gives(desk: Desk) -> None:
+def test_discover_with_a_pipeline_that_is_not_there_fails_with_the_sentence_that_check_gives(
+    desk: Desk,
+) -> None:
     desk.write("config.json", {"api_key": desk.streak.key, "pipelines": ["Sells"]})
 
     assert '"Sales"' in assert_discover_fails_like_check(desk)
@@ -331,7 +449,9 @@ def test_discover_with_a_pipeline_that_is_not_there_fails_with_the_sentence_that
 
 
 @empty_account
-def test_a_row_shows_what_people_see(streak: Sandbox, discover: Discover, read: Read, sales: str) -> None:
+def test_a_row_shows_what_people_see(
+    streak: Sandbox, discover: Discover, read: Read, sales: str
+) -> None:
     organization = streak.account.add_organization(next(iter(streak.account.teams)))["key"]
     contact = streak.account.add_contact(next(iter(streak.account.teams)))["key"]
     box = set_fields(
@@ -370,18 +490,65 @@ def test_a_row_shows_what_people_see(streak: Sandbox, discover: Discover, read: 
         "my_team_contact": [contact],
         "my_team_organization": [organization],
     }
-    assert (record["name"], record["stage"], record["stage_key"], record["notes"]) == ("Sales 1", "Talking", "5002", "Call first")
+    assert (record["name"], record["stage"], record["stage_key"], record["notes"]) == (
+        "Sales 1",
+        "Talking",
+        "5002",
+        "Call first",
+    )
     assert (record["contact_keys"], record["follower_emails"]) == ([contact], ["bea@example.com"])
-    assert (record["assigned_to_emails"], record["creator_email"]) == (["ada@example.com"], "ada@example.com")
+    assert (record["assigned_to_emails"], record["creator_email"]) == (
+        ["ada@example.com"],
+        "ada@example.com",
+    )
     assert (record["last_email_received"], record["task_overdue_count"]) == (ISO, 2)
     assert record["created"] < record["updated"]
-    assert record["stage_changed"] == record["updated"] or record["stage_changed"] < record["updated"]
+    assert (
+        record["stage_changed"] == record["updated"] or record["stage_changed"] < record["updated"]
+    )
 
 
 ODD_VALUES: list[Any] = [
-    *(None, "", [], {}, 0, -1, 5, -0.0, 1.5, 1e300, 2**63 - 1, 10**15, True, False, "true", "maybe", "9001", "x" * 100_000, "\x00\u202e"),
-    *(["9001"], ["9001", None], [None], [[]], [["9001"]], [{}], [{"key": None}], [{"key": ["x"]}], [1, 2.5, True], ["9001", {"a": 1}]),
-    *({"key": "agx"}, {"email": "x"}, {"a": {"b": [1]}}, [{"email": 5, "fullName": None}], [{"key": "agx", "name": "Acme"}]),
+    *(
+        None,
+        "",
+        [],
+        {},
+        0,
+        -1,
+        5,
+        -0.0,
+        1.5,
+        1e300,
+        2**63 - 1,
+        10**15,
+        True,
+        False,
+        "true",
+        "maybe",
+        "9001",
+        "x" * 100_000,
+        "\x00\u202e",
+    ),
+    *(
+        ["9001"],
+        ["9001", None],
+        [None],
+        [[]],
+        [["9001"]],
+        [{}],
+        [{"key": None}],
+        [{"key": ["x"]}],
+        [1, 2.5, True],
+        ["9001", {"a": 1}],
+    ),
+    *(
+        {"key": "agx"},
+        {"email": "x"},
+        {"a": {"b": [1]}},
+        [{"email": 5, "fullName": None}],
+        [{"key": "agx", "name": "Acme"}],
+    ),
 ]
 
 
@@ -391,7 +558,10 @@ def test_any_value_in_a_field_of_any_type_gives_what_was_declared(
     streak: Sandbox, discover: Discover, read: Read, sales: str, value: Any
 ) -> None:
     box = next(iter(streak.account.boxes))
-    streak.account.boxes[box]["fields"] = dict.fromkeys(KEYS.values(), value) | {"1999": value, "": value}
+    streak.account.boxes[box]["fields"] = dict.fromkeys(KEYS.values(), value) | {
+        "1999": value,
+        "": value,
+    }
     catalog = discover()
     read_ = read("boxes_sales", "boxes", "box_field_values", catalog=catalog)
 
@@ -400,14 +570,23 @@ def test_any_value_in_a_field_of_any_type_gives_what_was_declared(
     assert len(by_box(read_, "boxes_sales")) == 3
     for stream in ("boxes", "box_field_values"):
         validator = Draft7Validator(schema_in(catalog, stream), format_checker=TIMES)
-        assert not [error.message for record in read_.records[stream] for error in validator.iter_errors(record)]
+        assert not [
+            error.message
+            for record in read_.records[stream]
+            for error in validator.iter_errors(record)
+        ]
 
 
 @empty_account
 def test_values_that_do_not_fit_are_kept_under_their_columns_names_and_counted_once(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
-    odd = {"DATE": "next week", "CHECKBOX": "maybe", "TAG": [{"a": 1}], "TEAM_CONTACT": {"email": "s3cret"}}
+    odd = {
+        "DATE": "next week",
+        "CHECKBOX": "maybe",
+        "TAG": [{"a": 1}],
+        "TEAM_CONTACT": {"email": "s3cret"},
+    }
     box = set_fields(streak, odd)
     read_ = read("boxes_sales", catalog=discover())
     record = by_box(read_, "boxes_sales")[box]
@@ -422,20 +601,45 @@ def test_values_that_do_not_fit_are_kept_under_their_columns_names_and_counted_o
 
 
 @empty_account
-def test_a_secret_in_a_value_that_does_not_fit_is_dropped(streak: Sandbox, discover: Discover, read: Read, sales: str) -> None:
-    set_fields(streak, {"TAG": [{"directUrl": "s3cret", "a": 1}], "DATE": {"apiKey": "s3cret"}, "TEXT_INPUT": {"apiKey": "s3cret", "a": 1}})
+def test_a_secret_in_a_value_that_does_not_fit_is_dropped(
+    streak: Sandbox, discover: Discover, read: Read, sales: str
+) -> None:
+    set_fields(
+        streak,
+        {
+            "TAG": [{"directUrl": "s3cret", "a": 1}],
+            "DATE": {"apiKey": "s3cret"},
+            "TEXT_INPUT": {"apiKey": "s3cret", "a": 1},
+        },
+    )
     read_ = read("boxes_sales", "boxes", "box_field_values", catalog=discover())
 
     assert "s3cret" not in json.dumps(read_.records)
-    assert {record.get("my_text_input") for record in read_.records["boxes_sales"]} == {None, '{"a":1}'}
+    assert {record.get("my_text_input") for record in read_.records["boxes_sales"]} == {
+        None,
+        '{"a":1}',
+    }
 
 
 @empty_account
-@pytest.mark.parametrize("value", [None, "x", 5, [5], ["x"], [None], {"x": 1}, {"key": 5}, [{"key": {}, "email": []}]], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [None, "x", 5, [5], ["x"], [None], {"x": 1}, {"key": 5}, [{"key": {}, "email": []}]],
+    ids=str,
+)
 @pytest.mark.parametrize(
     "name",
     [
-        *("name", "notes", "stageKey", "fields", "contacts", "organizations", "assignedToSharingEntries", "followerSharingEntries"),
+        *(
+            "name",
+            "notes",
+            "stageKey",
+            "fields",
+            "contacts",
+            "organizations",
+            "assignedToSharingEntries",
+            "followerSharingEntries",
+        ),
         *(
             "creatorSharingEntry",
             "lastStageChangeTimestamp",
@@ -448,7 +652,9 @@ def test_a_secret_in_a_value_that_does_not_fit_is_dropped(streak: Sandbox, disco
     ],
 )
 @pytest.mark.usefixtures("sales")
-def test_a_box_with_an_odd_part_gives_what_was_declared(streak: Sandbox, discover: Discover, read: Read, name: str, value: Any) -> None:
+def test_a_box_with_an_odd_part_gives_what_was_declared(
+    streak: Sandbox, discover: Discover, read: Read, name: str, value: Any
+) -> None:
     streak.account.boxes[next(iter(streak.account.boxes))][name] = value
     catalog = discover()
     read_ = read("boxes_sales", catalog=catalog)
@@ -470,9 +676,16 @@ def test_an_option_a_stage_and_a_field_without_definition_are_passed_through(
     read_ = read("boxes_sales", "boxes", "box_field_values", catalog=catalog)
     record = by_box(read_, "boxes_sales")[box]
 
-    assert (record["my_dropdown"], record["my_tag"], record["my_date"]) == ("9077", ["9001", "9078"], ISO)
+    assert (record["my_dropdown"], record["my_tag"], record["my_date"]) == (
+        "9077",
+        ["9001", "9078"],
+        ISO,
+    )
     assert (record["stage"], record["stage_key"]) == ("5099", "5099")
-    assert {row["fieldKey"]: (row["fieldName"], row.get("fieldType")) for row in read_.records["box_field_values"]} == {
+    assert {
+        row["fieldKey"]: (row["fieldName"], row.get("fieldType"))
+        for row in read_.records["box_field_values"]
+    } == {
         KEYS["DROPDOWN"]: ("my dropdown", "DROPDOWN"),
         KEYS["TAG"]: (KEYS["TAG"], None),
         KEYS["DATE"]: (KEYS["DATE"], None),
@@ -502,7 +715,9 @@ def test_a_field_that_is_new_waits_for_the_next_discover_and_then_every_box_gets
     assert {record["region"] for record in by_box(third, "boxes_sales").values()} == {"North"}
     assert len(third.records["boxes_sales"]) == 3
     assert not said(third, "without a column")
-    assert not read("boxes_sales", incremental=True, catalog=after, state=third.last_states).records["boxes_sales"]
+    assert not read(
+        "boxes_sales", incremental=True, catalog=after, state=third.last_states
+    ).records["boxes_sales"]
 
 
 @empty_account
@@ -515,7 +730,9 @@ def test_a_renamed_field_goes_on_filling_its_column_and_is_renamed_by_the_next_d
     streak.account.add_field(sales, "my text input")
     streak.account.edit_box(box, fields={"1010": "of another field"})
 
-    assert by_box(read("boxes_sales", catalog=catalog), "boxes_sales")[box]["my_text_input"] == "hello"
+    assert (
+        by_box(read("boxes_sales", catalog=catalog), "boxes_sales")[box]["my_text_input"] == "hello"
+    )
     record = by_box(read("boxes_sales", catalog=discover()), "boxes_sales")[box]
     assert (record["remark"], record["my_text_input"]) == ("hello", "of another field")
 
@@ -527,7 +744,9 @@ def test_a_field_that_changes_its_type_goes_on_in_its_column_as_far_as_it_fits_a
     before = discover()
     box = set_fields(streak, {"TEXT_INPUT": str(DATE), "DATE": DATE})
     first = read("boxes_sales", incremental=True, catalog=before)
-    for field, kind in zip(streak.account.pipelines[sales]["fields"][:3:2], ("DATE", "TEXT_INPUT"), strict=True):
+    for field, kind in zip(
+        streak.account.pipelines[sales]["fields"][:3:2], ("DATE", "TEXT_INPUT"), strict=True
+    ):
         field["type"] = kind
     streak.account.boxes[box]["fields"][KEYS["DATE"]] = "next week"
     second = read("boxes_sales", incremental=True, catalog=before, state=first.last_states)
@@ -554,7 +773,9 @@ def test_a_renamed_pipeline_goes_on_filling_its_table_and_one_that_took_its_name
     streak.account.add_pipeline("Sales", boxes=2)
     read_ = read("boxes_sales", catalog=catalog)
 
-    assert set(by_box(read_, "boxes_sales")) == {box["key"] for box in streak.account.boxes_of(sales)}
+    assert set(by_box(read_, "boxes_sales")) == {
+        box["key"] for box in streak.account.boxes_of(sales)
+    }
     assert tables_in(discover()) == ["boxes_old_deals", "boxes_sales"]
 
 
@@ -578,9 +799,17 @@ def test_a_pipeline_that_is_gone_is_said_and_no_other_takes_its_table(
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_a_pipeline_left_out_by_the_settings_is_said_with_the_setting(read: Read, discover: Discover, incremental: bool) -> None:
+def test_a_pipeline_left_out_by_the_settings_is_said_with_the_setting(
+    read: Read, discover: Discover, incremental: bool
+) -> None:
     catalog = discover()
-    read_ = read("boxes_sales", "boxes_support", catalog=catalog, incremental=incremental, pipelines=["Support 🎧"])
+    read_ = read(
+        "boxes_sales",
+        "boxes_support",
+        catalog=catalog,
+        incremental=incremental,
+        pipelines=["Support 🎧"],
+    )
     error = read_.error_of("boxes_sales")
 
     assert error.failure_type.value == "config_error"
@@ -589,7 +818,9 @@ def test_a_pipeline_left_out_by_the_settings_is_said_with_the_setting(read: Read
     assert read_.statuses["boxes_support"] == "COMPLETE"
 
 
-def test_tables_that_are_configured_are_read_also_when_discover_does_not_offer_them(read: Read, discover: Discover) -> None:
+def test_tables_that_are_configured_are_read_also_when_discover_does_not_offer_them(
+    read: Read, discover: Discover
+) -> None:
     assert by_box(read("boxes_sales", catalog=discover(), pipeline_tables=False), "boxes_sales")
 
 
@@ -601,7 +832,9 @@ def test_an_empty_pipeline_has_an_empty_table(read: Read, discover: Discover) ->
     assert not read_.records["boxes_leer_empty"]
 
 
-def test_the_tables_together_hold_what_boxes_holds(streak: Sandbox, read: Read, discover: Discover) -> None:
+def test_the_tables_together_hold_what_boxes_holds(
+    streak: Sandbox, read: Read, discover: Discover
+) -> None:
     catalog = discover()
     tables = tables_in(catalog)
     read_ = read("boxes", *tables, catalog=catalog)
@@ -614,7 +847,11 @@ def test_the_tables_together_hold_what_boxes_holds(streak: Sandbox, read: Read, 
     boxes = {record["key"]: record for record in read_.records["boxes"]}
     for row in rows:
         box = boxes[row["box_key"]]
-        assert (row.get("name"), row.get("stage"), row.get("created")) == (box["name"], box["stageName"], box["creationTimestamp"])
+        assert (row.get("name"), row.get("stage"), row.get("created")) == (
+            box["name"],
+            box["stageName"],
+            box["creationTimestamp"],
+        )
 
 
 @pytest.mark.parametrize("incremental", [False, True])
@@ -641,7 +878,11 @@ def test_the_start_date_leaves_the_same_boxes_out_of_a_table_as_of_boxes(
     old.update({name: DATE for name in old if name.endswith("Timestamp")})
     read_ = read("boxes", "boxes_sales", catalog=discover(), start_date="2026-04-01")
 
-    assert set(by_box(read_, "boxes_sales")) == set(read_.keys("boxes")) == set(streak.account.boxes) - {old["key"]}
+    assert (
+        set(by_box(read_, "boxes_sales"))
+        == set(read_.keys("boxes"))
+        == set(streak.account.boxes) - {old["key"]}
+    )
 
 
 # --- Requests -----------------------------------------------------------------------------------------------------
@@ -661,11 +902,20 @@ def test_a_table_alone_asks_for_the_pipelines_and_for_its_list_and_nothing_else(
     read_ = read("boxes_sales", catalog=catalog, incremental=incremental)
 
     assert read_.ok
-    assert asked(streak) == sorted(["v2/pipelines", f"v1/pipelines/{streak.account.pipeline_named('Sales')['key']}/boxes"])
+    user = ["v1/users/me"] if incremental else []
+    assert asked(streak) == sorted(
+        [
+            *user,
+            "v2/pipelines",
+            f"v1/pipelines/{streak.account.pipeline_named('Sales')['key']}/boxes",
+        ]
+    )
     assert len(streak.requests("v2/pipelines")) == 1
 
 
-def test_two_tables_ask_for_their_two_lists(streak: Sandbox, discover: Discover, read: Read) -> None:
+def test_two_tables_ask_for_their_two_lists(
+    streak: Sandbox, discover: Discover, read: Read
+) -> None:
     catalog = discover()
     streak.clear_log()
     read("boxes_sales", "boxes_support", "pipelines", "contacts", catalog=catalog)
@@ -673,7 +923,9 @@ def test_two_tables_ask_for_their_two_lists(streak: Sandbox, discover: Discover,
     assert len({entry.path for entry in streak.requests(BOX_LISTS)}) == 2
 
 
-def test_tables_beside_boxes_ask_for_nothing_more(streak: Sandbox, discover: Discover, read: Read) -> None:
+def test_tables_beside_boxes_ask_for_nothing_more(
+    streak: Sandbox, discover: Discover, read: Read
+) -> None:
     catalog = discover()
     streak.clear_log()
     read("boxes", "box_comments", catalog=catalog)
@@ -685,13 +937,17 @@ def test_tables_beside_boxes_ask_for_nothing_more(streak: Sandbox, discover: Dis
 
 
 @pytest.mark.parametrize("stream", ["boxes", "box_field_values", "boxes_sales", "pipeline_stages"])
-def test_labels_do_not_depend_on_which_streams_are_selected(discover: Discover, read: Read, stream: str) -> None:
+def test_labels_do_not_depend_on_which_streams_are_selected(
+    discover: Discover, read: Read, stream: str
+) -> None:
     catalog = discover()
     alone = read(stream, catalog=catalog).records[stream]
     among_all = read(catalog=catalog).records[stream]
 
     def plain(records: list[Record]) -> list[str]:
-        return sorted(json.dumps({**record, "readAt": 0, "read_at": 0}, sort_keys=True) for record in records)
+        return sorted(
+            json.dumps({**record, "readAt": 0, "read_at": 0}, sort_keys=True) for record in records
+        )
 
     assert plain(alone) == plain(among_all)
     assert alone
@@ -706,24 +962,38 @@ STRIPPED: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
     "no keywords of ours": lambda schema: {
         "type": "object",
         "properties": {
-            name: {key: value for key, value in column.items() if key in ("type", "format", "airbyte_type", "items")}
+            name: {
+                key: value
+                for key, value in column.items()
+                if key in ("type", "format", "airbyte_type", "items")
+            }
             for name, column in schema["properties"].items()
         },
     },
-    "the pipeline's key alone": lambda schema: {**schema, "properties": {name: {} for name in schema["properties"]}},
-    "the fields' keys alone": lambda schema: {name: value for name, value in schema.items() if name != "streakPipelineKey"},
+    "the pipeline's key alone": lambda schema: {
+        **schema,
+        "properties": {name: {} for name in schema["properties"]},
+    },
+    "the fields' keys alone": lambda schema: {
+        name: value for name, value in schema.items() if name != "streakPipelineKey"
+    },
     "as it was": lambda _: None,
 }
 
 
 @pytest.mark.parametrize("stripped", STRIPPED)
-def test_a_stripped_schema_gives_the_same_records(read: Read, discover: Discover, stripped: str) -> None:
+def test_a_stripped_schema_gives_the_same_records(
+    read: Read, discover: Discover, stripped: str
+) -> None:
     catalog = discover()
     read_ = read("boxes_sales", catalog=changed(catalog, "boxes_sales", STRIPPED[stripped]))
 
     assert read_.ok, read_.errors
     assert_as_declared(catalog, read_, "boxes_sales")
-    assert {record.get("source") for record in read_.records["boxes_sales"]} >= {"Web", "Empfehlung 🤝"}
+    assert {record.get("source") for record in read_.records["boxes_sales"]} >= {
+        "Web",
+        "Empfehlung 🤝",
+    }
     assert len([record for record in read_.records["boxes_sales"] if record.get("close_date")]) > 50
 
 
@@ -739,44 +1009,76 @@ def test_a_stripped_schema_never_makes_a_table_of_another_pipeline(
     assert not read("boxes_sales", catalog=catalog).ok
 
 
-def test_columns_that_were_left_out_stay_out_and_the_rest_is_as_it_was(read: Read, discover: Discover) -> None:
+def test_columns_that_were_left_out_stay_out_and_the_rest_is_as_it_was(
+    read: Read, discover: Discover
+) -> None:
     catalog = discover()
     wanted = {"stage", "source", "labels", "close_date"}
 
     def choose(schema: dict[str, Any]) -> dict[str, Any]:
-        return {**schema, "properties": {name: column for name, column in schema["properties"].items() if name in wanted}}
+        return {
+            **schema,
+            "properties": {
+                name: column for name, column in schema["properties"].items() if name in wanted
+            },
+        }
 
-    chosen = by_box(read("boxes_sales", catalog=changed(catalog, "boxes_sales", choose)), "boxes_sales")
+    chosen = by_box(
+        read("boxes_sales", catalog=changed(catalog, "boxes_sales", choose)), "boxes_sales"
+    )
     whole = by_box(read("boxes_sales", catalog=catalog), "boxes_sales")
 
     assert {key: {name: record.get(name) for name in wanted} for key, record in chosen.items()} == {
         key: {name: record.get(name) for name in wanted} for key, record in whole.items()
     }
-    assert {name for record in chosen.values() for name in record} == {*wanted, "box_key", "read_at"}
+    assert {name for record in chosen.values() for name in record} == {
+        *wanted,
+        "box_key",
+        "read_at",
+    }
 
 
 @empty_account
-def test_what_does_not_fit_never_stands_in_a_column_that_no_table_has(streak: Sandbox, read: Read, discover: Discover, sales: str) -> None:
+def test_what_does_not_fit_never_stands_in_a_column_that_no_table_has(
+    streak: Sandbox, read: Read, discover: Discover, sales: str
+) -> None:
     catalog = discover()
     box = set_fields(streak, {"DATE": "next week"})
 
     def without_other(schema: dict[str, Any]) -> dict[str, Any]:
-        return {**schema, "properties": {name: one for name, one in schema["properties"].items() if name != "other_properties"}}
+        return {
+            **schema,
+            "properties": {
+                name: one
+                for name, one in schema["properties"].items()
+                if name != "other_properties"
+            },
+        }
 
-    record = by_box(read("boxes_sales", catalog=changed(catalog, "boxes_sales", without_other)), "boxes_sales")[box]
-    assert record["other_properties"] == {"my_date": "next week"}
-    assert "otherProperties" not in record
+    record = by_box(
+        read("boxes_sales", catalog=changed(catalog, "boxes_sales", without_other)), "boxes_sales"
+    )[box]
+    assert record.get("my_date") is None
+    assert not {"otherProperties", "other_properties"} & record.keys()
 
 
 # --- Incremental --------------------------------------------------------------------------------------------------
 
 
 def both(read: Read, catalog: AirbyteCatalog, before: Reading | None = None) -> Reading:
-    return read("boxes", "boxes_sales", incremental=True, catalog=catalog, state=before and before.last_states)
+    return read(
+        "boxes",
+        "boxes_sales",
+        incremental=True,
+        catalog=catalog,
+        state=before and before.last_states,
+    )
 
 
 @empty_account
-def test_boxes_that_are_as_they_were_are_not_sent_again(streak: Sandbox, read: Read, discover: Discover, sales: str) -> None:
+def test_boxes_that_are_as_they_were_are_not_sent_again(
+    streak: Sandbox, read: Read, discover: Discover, sales: str
+) -> None:
     catalog = discover()
     first = both(read, catalog)
     streak.account.drift()
@@ -785,14 +1087,20 @@ def test_boxes_that_are_as_they_were_are_not_sent_again(streak: Sandbox, read: R
     third = both(read, catalog, second)
 
     assert (len(first.records["boxes_sales"]), second.records["boxes_sales"]) == (3, [])
-    assert {key: record["my_dropdown"] for key, record in by_box(third, "boxes_sales").items()} == {box: "Web"}
+    assert {key: record["my_dropdown"] for key, record in by_box(third, "boxes_sales").items()} == {
+        box: "Web"
+    }
     assert third.records["boxes_sales"][0]["read_at"] > first.records["boxes_sales"][0]["read_at"]
 
 
 RENAMED: dict[str, Callable[[Sandbox, str], object]] = {
     "a stage": lambda streak, sales: streak.account.rename_stage(sales, "5001", "Prospect"),
-    "an option": lambda streak, sales: streak.account.pipelines[sales]["fields"][1]["dropdownSettings"]["items"][0].update(name="Website"),
-    "a tag": lambda streak, sales: streak.account.pipelines[sales]["fields"][3]["tagSettings"]["tags"][0].update(tag="Website"),
+    "an option": lambda streak, sales: streak.account.pipelines[sales]["fields"][1][
+        "dropdownSettings"
+    ]["items"][0].update(name="Website"),
+    "a tag": lambda streak, sales: streak.account.pipelines[sales]["fields"][3]["tagSettings"][
+        "tags"
+    ][0].update(tag="Website"),
 }
 
 
@@ -808,14 +1116,20 @@ def test_a_new_name_of_a_stage_or_an_option_sends_the_boxes_again(
     second = both(read, catalog, first)
     record = by_box(second, "boxes_sales")[box]
 
-    expected = {"a stage": ("Prospect", "Web", ["Web"]), "an option": ("Lead", "Website", ["Web"]), "a tag": ("Lead", "Web", ["Website"])}
+    expected = {
+        "a stage": ("Prospect", "Web", ["Web"]),
+        "an option": ("Lead", "Website", ["Web"]),
+        "a tag": ("Lead", "Web", ["Website"]),
+    }
     assert (record["stage"], record["my_dropdown"], record["my_tag"]) == expected[what]
     assert len(second.records["boxes_sales"]) == 3
     assert not both(read, catalog, second).records["boxes_sales"]
 
 
 @empty_account
-def test_a_field_that_was_emptied_is_null_in_the_row_that_comes(streak: Sandbox, read: Read, discover: Discover, sales: str) -> None:
+def test_a_field_that_was_emptied_is_null_in_the_row_that_comes(
+    streak: Sandbox, read: Read, discover: Discover, sales: str
+) -> None:
     catalog = discover()
     box = set_fields(streak, {"DROPDOWN": "9001", "TEXT_INPUT": "hello"})
     first = both(read, catalog)
@@ -834,17 +1148,27 @@ def test_a_state_of_one_pipeline_settles_nothing_of_another_that_has_the_table_n
     new = streak.account.add_pipeline("Sales", boxes=2)["key"]
     second = read("boxes_sales", incremental=True, catalog=discover(), state=first.last_states)
 
-    assert {key for key, record in by_box(second, "boxes_sales").items() if not record.get("_ab_cdc_deleted_at")} == {
-        box["key"] for box in streak.account.boxes_of(new)
-    }
+    assert {
+        key
+        for key, record in by_box(second, "boxes_sales").items()
+        if not record.get("_ab_cdc_deleted_at")
+    } == {box["key"] for box in streak.account.boxes_of(new)}
 
 
 # --- Labels in the other streams ----------------------------------------------------------------------------------
 
 
 @empty_account
-def test_values_of_a_wrong_shape_stay_as_text_in_box_field_values_and_are_counted_by_type(streak: Sandbox, read: Read, sales: str) -> None:
-    odd = {"DATE": "next week", "CHECKBOX": 1, "TAG": [{"a": 1}], "TEXT_INPUT": {"a": "s3cret"}, "DROPDOWN": "9001"}
+def test_values_of_a_wrong_shape_stay_as_text_in_box_field_values_and_are_counted_by_type(
+    streak: Sandbox, read: Read, sales: str
+) -> None:
+    odd = {
+        "DATE": "next week",
+        "CHECKBOX": 1,
+        "TAG": [{"a": 1}],
+        "TEXT_INPUT": {"a": "s3cret"},
+        "DROPDOWN": "9001",
+    }
     set_fields(streak, odd)
     read_ = read("box_field_values")
     rows = {row["fieldType"]: row for row in read_.records["box_field_values"]}
@@ -858,7 +1182,11 @@ def test_values_of_a_wrong_shape_stay_as_text_in_box_field_values_and_are_counte
         "TEXT_INPUT": '{"a":"s3cret"}',
         "DROPDOWN": "Web",
     }
-    assert not [kind for kind in ("DATE", "CHECKBOX", "TEXT_INPUT") if rows[kind].get("timeValue") or "booleanValue" in rows[kind]]
+    assert not [
+        kind
+        for kind in ("DATE", "CHECKBOX", "TEXT_INPUT")
+        if rows[kind].get("timeValue") or "booleanValue" in rows[kind]
+    ]
     (line,) = said(read_, "textValue and rawValue")
     assert line.startswith("box_field_values: 4 values")
     assert "(CHECKBOX, DATE, TAG, TEXT_INPUT)" in line
@@ -875,7 +1203,10 @@ def test_nothing_in_the_default_account_is_counted_as_odd(read: Read, discover: 
 
 def test_options_join_with_the_values_that_boxes_have(read: Read) -> None:
     read_ = read("box_field_values", "pipeline_field_options", "pipeline_fields")
-    options = {(row["pipelineKey"], row["fieldKey"], row["key"]): row for row in read_.records["pipeline_field_options"]}
+    options = {
+        (row["pipelineKey"], row["fieldKey"], row["key"]): row
+        for row in read_.records["pipeline_field_options"]
+    }
     joined = [
         (options.get((row["pipelineKey"], row["fieldKey"], key), {}).get("label"), label)
         for row in read_.records["box_field_values"]
@@ -888,18 +1219,36 @@ def test_options_join_with_the_values_that_boxes_have(read: Read) -> None:
     assert not [one for one in joined if one[0] and one[0] != one[1]]
     for field in read_.records["pipeline_fields"]:
         own = sorted(
-            (row for row in options.values() if (row["pipelineKey"], row["fieldKey"]) == (field["pipelineKey"], field["key"])),
+            (
+                row
+                for row in options.values()
+                if (row["pipelineKey"], row["fieldKey"]) == (field["pipelineKey"], field["key"])
+            ),
             key=lambda row: row["position"],
         )
-        assert [(row["key"], row["label"]) for row in own] == [(one["key"], one["label"]) for one in field["options"]]
+        assert [(row["key"], row["label"]) for row in own] == [
+            (one["key"], one["label"]) for one in field["options"]
+        ]
         assert {row["fieldName"] for row in own} <= {field["name"]}
 
 
-@pytest.mark.parametrize(("stream", "kind"), [("contacts", "CONTACT"), ("organizations", "ORGANIZATION")])
-def test_team_fields_join_with_the_custom_fields_of_contacts_and_organizations(read: Read, stream: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("stream", "kind"), [("contacts", "CONTACT"), ("organizations", "ORGANIZATION")]
+)
+def test_team_fields_join_with_the_custom_fields_of_contacts_and_organizations(
+    read: Read, stream: str, kind: str
+) -> None:
     read_ = read(stream, "team_fields")
-    fields = {(row["teamKey"], row["key"]): row for row in read_.records["team_fields"] if row["appliesTo"] == kind}
-    values = [(record["teamKey"], one) for record in read_.records[stream] for one in record.get("customFields") or ()]
+    fields = {
+        (row["teamKey"], row["key"]): row
+        for row in read_.records["team_fields"]
+        if row["appliesTo"] == kind
+    }
+    values = [
+        (record["teamKey"], one)
+        for record in read_.records[stream]
+        for one in record.get("customFields") or ()
+    ]
 
     assert [row["position"] for row in fields.values()] == [0, 1, 2, 3]
     assert [row["type"] for row in fields.values()] == ["DROPDOWN", "TAG", "DATE", "TEXT_INPUT"]
@@ -915,20 +1264,30 @@ def test_stages_have_their_position_and_their_colour(streak: Sandbox, read: Read
     stages = read("pipeline_stages").records["pipeline_stages"]
 
     for key, pipeline in streak.account.pipelines.items():
-        own = sorted((stage for stage in stages if stage["pipelineKey"] == key), key=lambda stage: stage["position"])
+        own = sorted(
+            (stage for stage in stages if stage["pipelineKey"] == key),
+            key=lambda stage: stage["position"],
+        )
         assert [stage["key"] for stage in own] == pipeline["stageOrder"]
         assert {stage["pipelineName"] for stage in own} <= {pipeline["name"]}
         assert [stage["color"]["backgroundColor"] for stage in own] == ["#1f6feb"] * len(own)
 
 
 @empty_account
-def test_a_stage_that_is_in_no_order_and_one_without_colour_are_rows_too(streak: Sandbox, read: Read, sales: str) -> None:
+def test_a_stage_that_is_in_no_order_and_one_without_colour_are_rows_too(
+    streak: Sandbox, read: Read, sales: str
+) -> None:
     pipeline = streak.account.pipelines[sales]
     pipeline["stageOrder"] = ["5002", "5001"]
     del pipeline["stages"]["5001"]["color"]
     rows = {row["key"]: row for row in read("pipeline_stages").records["pipeline_stages"]}
 
-    assert {key: row.get("position") for key, row in rows.items()} == {"5001": 1, "5002": 0, "5003": None, "5004": None}
+    assert {key: row.get("position") for key, row in rows.items()} == {
+        "5001": 1,
+        "5002": 0,
+        "5003": None,
+        "5004": None,
+    }
     assert "color" not in rows["5001"]
 
 
@@ -949,4 +1308,8 @@ def test_when_a_table_passes_to_another_pipeline_the_rows_of_the_earlier_one_lea
     streak.account.add_pipeline("Sales", boxes=2)
     second = read("boxes_sales", incremental=True, catalog=discover(), state=first.last_states)
 
-    assert {key for key, record in by_box(second, "boxes_sales").items() if record.get("_ab_cdc_deleted_at")} == earlier
+    assert {
+        key
+        for key, record in by_box(second, "boxes_sales").items()
+        if record.get("_ab_cdc_deleted_at")
+    } == earlier

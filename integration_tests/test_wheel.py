@@ -28,7 +28,17 @@ AT_ONCE = 2
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from what a clone holds."""
     place = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(place), str(TOP))
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(place),
+        str(TOP),
+    )
     (built,) = place.glob("*.whl")
     return built
 
@@ -41,7 +51,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     def install(version: str) -> Path:
         run(pythons[version], "-m", "venv", str(place / version))
-        run(str(place / version / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--no-compile", str(wheel))
+        run(
+            str(place / version / "bin/pip"),
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+            str(wheel),
+        )
         return place / version / "bin"
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -51,7 +68,12 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def python_of(version: str) -> str | None:
     """One on the PATH or of pyenv's that starts and is of that version; pyenv's stand-ins on the PATH need not be."""
-    candidates = [f"python{version}", *sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3")), reverse=True)]
+    candidates = [
+        f"python{version}",
+        *sorted(
+            map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3")), reverse=True
+        ),
+    ]
     for candidate in filter(shutil.which, candidates):
         said = subprocess.run(
             [candidate, "-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"],
@@ -74,7 +96,11 @@ def run(*command: str, **options: object) -> str:
 def test_it_holds_the_connector_with_its_spec_and_schemas_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
 
-    ours = {str(path.relative_to(TOP)) for path in (TOP / "source_streak").rglob("*.*") if path.suffix in (".py", ".json")}
+    ours = {
+        str(path.relative_to(TOP))
+        for path in (TOP / "source_streak").rglob("*.*")
+        if path.suffix in (".py", ".json")
+    }
     assert {"source_streak/spec.json", "source_streak/schemas/boxes.json"} <= ours
     assert {name for name in names if ".dist-info/" not in name} == ours
 
@@ -84,14 +110,22 @@ def test_it_asks_for_no_more_than_pyproject_toml_does(wheel: Path) -> None:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(metadata).decode().split("\n\n")[0].splitlines()
 
-    asked = sorted(line.removeprefix("Requires-Dist: ").split(" ")[0] for line in lines if line.startswith("Requires-Dist"))
-    section = (TOP / "pyproject.toml").read_text().split("[tool.poetry.dependencies]")[1].split("\n[")[0]
+    asked = sorted(
+        line.removeprefix("Requires-Dist: ").split(" ")[0]
+        for line in lines
+        if line.startswith("Requires-Dist")
+    )
+    section = (
+        (TOP / "pyproject.toml").read_text().split("[tool.poetry.dependencies]")[1].split("\n[")[0]
+    )
     assert asked == sorted(set(re.findall(r"^([a-z0-9-]+) = ", section, re.MULTILINE)) - {"python"})
     assert "Requires-Python: >=3.10,<3.14" in lines
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_installed_in_an_empty_environment_it_answers_spec(installed: dict[str, Path], version: str, tmp_path: Path) -> None:
+def test_installed_in_an_empty_environment_it_answers_spec(
+    installed: dict[str, Path], version: str, tmp_path: Path
+) -> None:
     if version not in installed:
         pytest.skip(f"no Python {version} on this machine")
     command = str(installed[version] / "source-streak")
@@ -99,7 +133,10 @@ def test_installed_in_an_empty_environment_it_answers_spec(installed: dict[str, 
     messages = [json.loads(line) for line in run(command, "spec", cwd=tmp_path).splitlines()]
 
     (spec,) = [message["spec"] for message in messages if message["type"] == "SPEC"]
-    assert spec["connectionSpecification"] == json.loads((TOP / "source_streak/spec.json").read_text())["connectionSpecification"]
+    assert (
+        spec["connectionSpecification"]
+        == json.loads((TOP / "source_streak/spec.json").read_text())["connectionSpecification"]
+    )
 
 
 def test_this_python_is_among_those_that_were_tried(installed: dict[str, Path]) -> None:

@@ -1,6 +1,7 @@
-"""Start and stop of the command `source-streak`: it ends within seconds, whoever asks for it, on any system.
+"""Start and stop of the command `source-streak`.
 
-What a system lacks (signals, poll, glibc's mallopt, /dev/shm) is left out. The four commands work without it.
+It ends within seconds, whoever asks for it. What a system lacks (signals, poll, glibc's mallopt,
+/dev/shm) is left out: the four commands work without it.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ SIGNALS = {code: getattr(signal, name) for code, name in NAMES.items() if hasatt
 POSIX = os.name == "posix"  # elsewhere os.kill knows no signals: it ends a process at once
 M_ARENA_MAX = -8  # malloc.h
 GRACE = 3.0  # seconds from a signal to the end, whatever is still under way
-FOLDERS = ("/dev/shm",)  # noqa: S108 # memory, writable in containers whose root file system is read-only
+# Memory, which can be written to in containers whose root file system is read-only.
+FOLDERS = ("/dev/shm",)  # noqa: S108
 NO_FOLDER = (
-    "No folder for temporary files can be written to. Set the environment variable TMPDIR to one that can, "
-    "or give the container one: --tmpfs /tmp."
+    "No folder for temporary files can be written to. Set the environment variable TMPDIR to one "
+    "that can, or give the container one: --tmpfs /tmp."
 )
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
-    """Runs one command and ends the process. Does not wait for requests that are still under way."""
+    """Runs one command and ends the process. Waits for no request that is still under way."""
     _speak_utf_8()
     _one_arena()
     _quick_import()
@@ -59,11 +61,14 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     _end(code)
 
 
-# --- What the system is asked for --------------------------------------------------------------------------------------
+# --- What the system is asked for ----------------------------------------------------------------
 
 
 def _speak_utf_8() -> None:
-    """The protocol is UTF-8 with plain line ends, whatever the locale says. A lone surrogate becomes its JSON escape."""
+    """The protocol is UTF-8 with plain line ends, whatever the locale says.
+
+    A lone surrogate becomes its JSON escape.
+    """
     for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
@@ -71,15 +76,16 @@ def _speak_utf_8() -> None:
 
 
 def _one_arena() -> None:
-    """One heap for all threads. glibc gives each its own, and parsed pages leave those full of holes (70 MB)."""
-    with suppress(ImportError, OSError, AttributeError, TypeError):  # no ctypes, or no glibc: no such arenas
+    """One heap for all threads: glibc's own for each are left full of holes by pages (70 MB)."""
+    # No ctypes, or no glibc: no such arenas.
+    with suppress(ImportError, OSError, AttributeError, TypeError):
         import ctypes
 
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _quick_import() -> None:
-    """Saves 0.6 s: importing the framework parses the source of all its models for docstrings nobody asks for."""
+    """Saves 0.6 s: the framework parses its models' source for docstrings that nobody reads."""
     with suppress(ImportError):
         import attributes_doc
 
@@ -87,14 +93,14 @@ def _quick_import() -> None:
 
 
 def _collect_less() -> None:
-    """Saves a third of the time: rows are trees, so looking for cycles in them thousands of times finds nothing."""
+    """Saves a third of the time: rows are trees, in which looking for cycles finds nothing."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
 
 def _choose_temporary_folder() -> None:
-    """Python looks at TMPDIR, /tmp, /var/tmp and where it was started; here at FOLDERS as well.
+    """Python looks at TMPDIR, /tmp, /var/tmp and the working folder; this adds FOLDERS.
 
     The framework makes a temporary folder in each command. Without one it fails; see _in_words.
     """
@@ -114,7 +120,7 @@ def _can_make_files() -> bool:
     return True
 
 
-# --- How failures are said ---------------------------------------------------------------------------------------------
+# --- How failures are said -----------------------------------------------------------------------
 
 
 def _in_words(error: BaseException) -> BaseException:
@@ -130,17 +136,24 @@ def _in_words(error: BaseException) -> BaseException:
 
 
 def _presentable(record: logging.LogRecord) -> bool:
-    """Logs a failure that has a sentence by that, not by where it was raised. Drops urllib3's lines: addresses."""
+    """Logs a failure that has a sentence by that, not by where it was raised.
+
+    Drops urllib3's lines: they hold addresses.
+    """
     from airbyte_cdk.utils import AirbyteTracedException
 
     failure = record.exc_info and record.exc_info[1]
     if isinstance(failure, AirbyteTracedException):
         sentence, said = str(failure.message), record.getMessage()
-        record.msg, record.args, record.exc_info = said if sentence in said else f"{said}: {sentence}", (), None
+        record.msg, record.args, record.exc_info = (
+            said if sentence in said else f"{said}: {sentence}",
+            (),
+            None,
+        )
     return not record.name.startswith("urllib3")
 
 
-# --- The end -----------------------------------------------------------------------------------------------------------
+# --- The end -------------------------------------------------------------------------------------
 
 
 def _listen(reader_gone: threading.Event) -> None:
@@ -158,7 +171,7 @@ def _listen(reader_gone: threading.Event) -> None:
 
 
 def _stop(code: int) -> NoReturn:
-    """In the main thread's signal handler: unwinds it, so that temporary files go; but ends in any case."""
+    """In the signal handler: unwinds the main thread, so that files go; ends in any case."""
     if code in SIGNALS:
         # For _leave; and whoever sends the signal twice is in a hurry.
         signal.signal(SIGNALS[code], signal.SIG_DFL)
@@ -173,14 +186,16 @@ def _watch_reader(gone: threading.Event) -> None:
 
     Without poll (Windows) the next line that is written notices it.
     """
-    with suppress(AttributeError, OSError, ValueError):  # no poll, or no stdout that the system knows
+    with suppress(
+        AttributeError, OSError, ValueError
+    ):  # no poll, or no stdout that the system knows
         output, poll = sys.stdout.fileno(), select.poll()
         poll.register(output, 0)
         threading.Thread(target=_wait_for_reader, args=(poll, gone), daemon=True).start()
 
 
 def _wait_for_reader(poll: select.poll, gone: threading.Event) -> None:
-    """A file or a terminal never fires; macOS answers POLLNVAL at once for what it cannot watch."""
+    """A file or a terminal never fires. macOS answers POLLNVAL at once for what it cannot watch."""
     events = poll.poll()
     if not any(event & (select.POLLERR | select.POLLHUP) for _, event in events):
         return
@@ -192,7 +207,7 @@ def _wait_for_reader(poll: select.poll, gone: threading.Event) -> None:
 
 
 def _end(code: int) -> NoReturn:
-    """Flushes and goes. The pools' threads may wait a minute for an answer: nobody waits for them."""
+    """Flushes and goes, and waits for no thread: one may need a minute for its answer."""
     try:
         if sys.stdout:
             sys.stdout.flush()
@@ -202,7 +217,10 @@ def _end(code: int) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """By the signal that was sent, as its sender expects (PyAirbyte does); a container's process 1 cannot end so."""
+    """By the signal that was sent, as its sender expects (PyAirbyte does).
+
+    Process 1 of a container cannot be ended so.
+    """
     if code in SIGNALS and POSIX:
         os.kill(os.getpid(), SIGNALS[code])
     os._exit(code)

@@ -41,7 +41,7 @@ from source_streak.tables import PipelineTable, tables_of
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
-LINE = 300  # characters
+LINE = 160  # characters
 STATE_TYPES = {
     "stream": "STREAM",
     "global": "GLOBAL",
@@ -133,19 +133,19 @@ class SourceStreak(AbstractSource):
     def _say_what_it_found(self, account: Account) -> None:
         for sentence in account.config.without_effect(self._clock.now()):
             LOGGER.warning(sentence)
-        pipelines, teams = len(account.pipelines()), len(account.teams())
-        if not pipelines or not teams:
-            missing = " and ".join(
-                what for what, count in (("team", teams), ("pipeline", pipelines)) if not count
-            )
+        found = {"pipeline": len(account.pipelines())}
+        try:
+            found["team"] = len(account.teams())
+        except StreakError as error:  # other streams can be read all the same
+            LOGGER.warning(error.sentence)
+        if nothing := [what for what, count in found.items() if not count]:
             LOGGER.warning(
                 "The API key works, but its user sees no %s: there is nothing to read there. "
                 "Share them with this user in Streak, or use another user's key.",
-                missing,
+                " and no ".join(nothing),
             )
-        LOGGER.info(
-            "The API key works: its user sees %s teams, %s pipelines are read.", teams, pipelines
-        )
+        counts = [f"{count} {what}{'s' * (count != 1)}" for what, count in found.items()]
+        LOGGER.info("The API key works. It gives access to %s.", " and ".join(counts))
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """All streams, and a table for each pipeline.
@@ -194,7 +194,9 @@ class SourceStreak(AbstractSource):
             )
         finally:
             while self._accounts:
-                self._accounts.pop().close()
+                account = self._accounts.pop()
+                _say_what_was_taken_out(account.client.nul_characters)
+                account.close()
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """All that there are without asking, and the configured tables, over one account.
@@ -256,7 +258,8 @@ class Missing(Stream):
     def read_records(self, *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
         raise Failure(
             StreakError(
-                f'This connector has no stream "{self.name}". Refresh the connection\'s schema (Schema > Refresh source schema, '
+                f'This connector has no stream "{self.name}". Refresh the connection\'s schema '
+                "(Schema > Refresh source schema, "
                 "or discover again), and leave this stream out.",
                 "config_error",
             )
@@ -308,10 +311,9 @@ def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
         return read(path)
     except OSError as error:
         sentence = f"The file {path} ({option}) cannot be read: {error.strerror}."
-    except (
-        Exception
-    ) as error:  # whatever the framework's parsers raise: the file is not what it should be
-        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {str(error)[:300]}"
+    except Exception as error:  # whatever the framework's parsers raise
+        why = str(error)[:300].rstrip(".")
+        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {why}."
     raise Failure(StreakError(sentence, "config_error"))
 
 
@@ -325,6 +327,14 @@ def _config(settings: Mapping[str, Any]) -> Config:
 def _hide_key(account: Account) -> None:
     for form in account.client.secrets:
         add_to_secrets(form)
+
+
+def _say_what_was_taken_out(nul_characters: int) -> None:
+    if nul_characters:
+        LOGGER.warning(
+            "%s NUL characters (U+0000) taken out of texts: databases do not take them.",
+            f"{nul_characters:,}",
+        )
 
 
 def _wants_boxes(stream: StreakStream) -> bool:

@@ -51,9 +51,9 @@ from source_streak.incremental.state import StreamState
 from source_streak.reading.entities import EntityReading
 from source_streak.reading.fetching import Doubts, fetch
 from source_streak.reading.heartbeat import Item, Limited, Signal
+from source_streak.reading.mode import Mode
 from source_streak.reading.parents import ENTITIES, Parent, parents_of, rows_of
 from source_streak.reading.plan import Plan
-from source_streak.reading.mode import Mode
 from source_streak.reading.reading import EventReading, Reading
 from source_streak.records.shape import Shape
 
@@ -91,15 +91,10 @@ class StreakStream(HttpStream):
     """
 
     parent: Level = Level.ACCOUNT  # what its rows hang on
-    endpoint: str = (
-        ""  # with the parent's key columns in braces; empty: the rows are in the parent itself
-    )
+    endpoint: str = ""  # with the parent's key columns in braces; empty: rows are in the parent
     pager: Pager = Whole()
-    # of the parent: all 0, nothing to ask for; absent is not 0
-    counters: tuple[str, ...] = ()
-    key_names: tuple[str, ...] = (
-        "key",
-    )  # where a row has its key; v1 repeats it under a second name
+    counters: tuple[str, ...] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
+    key_names: tuple[str, ...] = ("key",)  # where a row has its key: v1 has a second name for it
     incremental: bool = False  # what was delivered and is unchanged is left out
     tells_deletions: bool = False  # what is gone is told, by records with `_ab_cdc_deleted_at`
     of_one_pipeline: bool = False  # a box that moves to another pipeline leaves the stream
@@ -145,7 +140,7 @@ class StreakStream(HttpStream):
 
     @property
     def row_keys(self) -> bool:
-        """Whether rows have keys beside that of the box, contact or organization that they hang on."""
+        """Whether rows have keys beside the key of the box (contact, …) that they hang on."""
         return len(self.key_columns) > 1
 
     @property
@@ -187,10 +182,7 @@ class StreakStream(HttpStream):
         return parse_page(json_of(response)).rows
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
-        """What an answer says of further pages.
-
-        Paging.read_list, which has seen the list so far, decides.
-        """
+        """What an answer says of further pages; paging.read_list decides."""
         page = parse_page(json_of(response))
         return {"more": page.more, "cursor": page.cursor}
 
@@ -223,9 +215,7 @@ class StreakStream(HttpStream):
         return [parent.row]
 
     def keys_in(self, row: Row) -> Iterable[str]:
-        """The keys of the rows that `rows` makes of a box, contact or organization, where they have
-        keys of their own.
-        """
+        """The keys of the rows that `rows` makes of a parent, where they have keys of their own."""
         return ()
 
     def unset_rows(self, parent: Parent) -> Iterable[Row]:
@@ -266,24 +256,27 @@ class StreakStream(HttpStream):
         properties = configured_stream.stream.json_schema.get("properties")
         columns = frozenset(properties) if isinstance(properties, dict) and properties else None
         reading = self.reading(configured_stream.sync_mode, stream_state, columns)
-        count = 0
+        name, clock, count = self.name, self.account.clock, 0
         try:
             for item in reading.items():
                 if type(item) is dict:
-                    yield self._record(item)
+                    yield _record_message(name, item, clock.now())
                     count += 1
                     if internal_config.is_limit_reached(count):
                         break
                 elif isinstance(item, Limited) or item is Signal.RESUMED:
-                    yield self._status(item)
+                    yield _status_message(name, item, clock.now())
                 elif state_manager:
-                    yield self._state_message(reading)
+                    yield _state_message(name, self._state_of(reading))
         except StreakError as error:
             if state_manager:
-                yield self._state_message(reading)
+                yield _state_message(name, self._state_of(reading))
             raise Failure(error) from error
         if state_manager:
-            yield self._state_message(reading)
+            yield _state_message(name, self._state_of(reading))
+
+    def _state_of(self, reading: Reading) -> Mapping[str, Any]:
+        return reading.state.as_dict() if self.incremental else NO_CURSOR
 
     def reading(
         self, sync_mode: SyncMode, saved: Mapping[str, Any], columns: frozenset[str] | None = None
@@ -324,7 +317,7 @@ class StreakStream(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """One parent's records, by the same hooks and the same road as `read`."""
+        """One parent's records, by the hooks and the road of `read`."""
         parent: Parent = stream_slice.extra_fields["parent"]  # type: ignore[union-attr] # a slice of stream_slices
         rows = self.rows(parent)
         try:
@@ -337,41 +330,27 @@ class StreakStream(HttpStream):
         except StreakError as error:
             raise Failure(error) from error
 
-    # --- Messages
 
-    def _record(self, record: dict[str, Any]) -> AirbyteMessage:
-        now = self.account.clock.now()
-        return AirbyteMessage(
-            type=Type.RECORD,
-            record=AirbyteRecordMessage(stream=self.name, data=record, emitted_at=now),
-        )
+def _record_message(name: str, record: dict[str, Any], now: int) -> AirbyteMessage:
+    message = AirbyteRecordMessage(stream=name, data=record, emitted_at=now)
+    return AirbyteMessage(type=Type.RECORD, record=message)
 
-    def _state_message(self, reading: Reading) -> AirbyteMessage:
-        blob = AirbyteStateBlob(reading.state.as_dict() if self.incremental else NO_CURSOR)
-        stream = AirbyteStreamState(
-            stream_descriptor=StreamDescriptor(name=self.name), stream_state=blob
-        )
-        return AirbyteMessage(
-            type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream)
-        )
 
-    def _status(self, item: Item) -> AirbyteMessage:
-        """RUNNING.
+def _state_message(name: str, blob: Mapping[str, Any]) -> AirbyteMessage:
+    descriptor = StreamDescriptor(name=name)
+    stream = AirbyteStreamState(stream_descriptor=descriptor, stream_state=AirbyteStateBlob(blob))
+    state = AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream)
+    return AirbyteMessage(type=Type.STATE, state=state)
 
-        With the one reason of a wait that Streak asked for, or without when it is over.
-        """
-        reasons = None
-        if isinstance(item, Limited):
-            limit = AirbyteStreamStatusRateLimitedReason(quota_reset=item.until)
-            reasons = [
-                AirbyteStreamStatusReason(
-                    type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=limit
-                )
-            ]
-        descriptor = StreamDescriptor(name=self.name)
-        status = AirbyteStreamStatusTraceMessage(descriptor, AirbyteStreamStatus.RUNNING, reasons)
-        now = float(self.account.clock.now())
-        return AirbyteMessage(
-            type=Type.TRACE,
-            trace=AirbyteTraceMessage(TraceType.STREAM_STATUS, now, stream_status=status),
-        )
+
+def _status_message(name: str, item: Item, now: int) -> AirbyteMessage:
+    """RUNNING: with the one reason of a wait that Streak asked for, or without when it is over."""
+    reasons = None
+    if isinstance(item, Limited):
+        limit = AirbyteStreamStatusRateLimitedReason(quota_reset=item.until)
+        kind = AirbyteStreamStatusReasonType.RATE_LIMITED
+        reasons = [AirbyteStreamStatusReason(type=kind, rate_limited=limit)]
+    running = AirbyteStreamStatus.RUNNING
+    status = AirbyteStreamStatusTraceMessage(StreamDescriptor(name=name), running, reasons)
+    trace = AirbyteTraceMessage(TraceType.STREAM_STATUS, float(now), stream_status=status)
+    return AirbyteMessage(type=Type.TRACE, trace=trace)

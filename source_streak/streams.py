@@ -1,35 +1,95 @@
-"""What is true of each stream.
+"""What is true of each stream: a docstring with Streak's own page of it, and a few facts.
 
-A docstring that starts with Streak's own page of it, and a few facts.
-
-To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`.  reading/
-reads it.
+To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`. What rows
+are made of is in records/; how they are read is in reading/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from source_streak.api.client import json_of, text_of
 from source_streak.api.errors import Level
-from source_streak.api.paging import Numbered, Row
+from source_streak.api.paging import Numbered, Params, Row, Tokened
+from source_streak.api.transport import Response
 from source_streak.incremental import fingerprint
 from source_streak.reading.parents import Parent
-from source_streak.records.fields import (
-    definitions_of,
-    field_keys,
-    field_values,
-    misshapen,
-    name_of,
-    named,
-    options_of,
-    stage_name,
-    unset_fields,
-)
+from source_streak.records import fields, parts
+from source_streak.records.changes import change, timeline_of
+from source_streak.records.fields import definitions_of, named, stage_name, team_definitions
 from source_streak.records.shape import iso_time, listing, mapping, objects, whole_number
 from source_streak.stream import StreakStream
 
 EVENTS_KEPT = 50  # of a pipeline
+
+
+class TeamStream(StreakStream):
+    """What is in a team, beside the team's name."""
+
+    parent = Level.TEAM
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {"teamName": parent.row.get("name")}
+
+
+class PipelineStream(StreakStream):
+    """What is in a pipeline, beside the pipeline's name."""
+
+    parent = Level.PIPELINE
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {"pipelineName": parent.row.get("name")}
+
+
+class ExactStream(StreakStream):
+    """Read incrementally, deletions included."""
+
+    incremental = True
+    tells_deletions = True
+
+
+class People(ExactStream):
+    """Contacts or organizations, with their custom fields named."""
+
+    primary_key = "key"
+    settings: str  # of the team: where the fields are defined
+
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_in_team(source, self.settings)
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_record(row, names)
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        definitions = team_definitions(parent.source, self.settings)
+        return {"customFields": named(definitions, row.get("fields"))}
+
+
+class FieldValues(ExactStream):
+    """Custom fields in typed columns: a row for each that is set."""
+
+    def definitions(self, source: Row) -> Mapping[str, Row]:
+        """Of a pipeline's or team's custom fields, by key."""
+        raise NotImplementedError
+
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_of(self.definitions(source))
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return fingerprint.visible_fields(row, names)
+
+    def keys_in(self, row: Row) -> Iterable[str]:
+        return fields.field_keys(row.get("fields"))
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return fields.field_values(self.definitions(parent.source), parent.row.get("fields"))
+
+    def unset_rows(self, parent: Parent) -> Iterable[Row]:
+        return fields.unset_fields(self.definitions(parent.source), parent.row.get("fields"))
+
+    def misshapen(self, parent: Parent) -> Iterable[str]:
+        return fields.misshapen(self.definitions(parent.source), parent.row.get("fields"))
 
 
 class Teams(StreakStream):
@@ -39,198 +99,154 @@ class Teams(StreakStream):
     primary_key = "key"
 
 
-class TeamMembers(StreakStream):
-    """https://streak.readme.io/reference/get-my-teams - members: role, invitation and address."""
+class TeamMembers(TeamStream):
+    """https://streak.readme.io/reference/get-my-teams - members: role, invitation, address."""
 
-    parent = Level.TEAM
     primary_key = ["teamKey", "userKey"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         return objects(parent.row.get("members"))
 
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"teamName": parent.row.get("name")}
 
+class TeamFields(TeamStream):
+    """https://streak.readme.io/reference/get-my-teams - settings: people's custom fields."""
 
-class TeamFields(StreakStream):
-    """https://streak.readme.io/reference/get-my-teams - settings.
-
-    The custom fields of contacts and of organizations.
-    """
-
-    parent = Level.TEAM
     primary_key = ["teamKey", "appliesTo", "key"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        for kind, name in (
-            ("CONTACT", "contactSettings"),
-            ("ORGANIZATION", "organizationSettings"),
-        ):
-            for position, field in enumerate(settings(parent.row, name).values()):
-                yield {
-                    **field,
-                    "appliesTo": kind,
-                    "position": position,
-                    "options": options_of(field),
-                }
+        return parts.team_fields(parent.row)
 
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"teamName": parent.row.get("name")}
+
+class TeamFieldOptions(TeamStream):
+    """https://streak.readme.io/reference/get-my-teams - the options of those fields."""
+
+    primary_key = ["teamKey", "appliesTo", "fieldKey", "key"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return parts.team_field_options(parent.row)
 
 
 class Users(StreakStream):
-    """https://streak.readme.io/reference/get-users-of-a-team - archived ones and agents too.
-
-    A user of two teams comes once.
-    """
+    """https://streak.readme.io/reference/get-users-of-a-team - archived ones and agents too."""
 
     endpoint = "v2/teams/{teamKey}/users"
     parent = Level.TEAM
-    primary_key = "key"
+    primary_key = "key"  # a user of two teams comes once
     key_names = ("key", "userKey")
 
 
-class Contacts(StreakStream):
-    """https://streak.readme.io/reference/list-contacts - of each team, with their custom fields
-    named.
-    """
+class Contacts(People):
+    """https://streak.readme.io/reference/list-contacts - of each team."""
 
     parent = Level.CONTACT
-    primary_key = "key"
-    incremental = True
-    tells_deletions = True
-
-    def names_in(self, source: Row) -> Any:
-        return fingerprint.names_in_team(source, "contactSettings")
-
-    def visible(self, row: Row, names: Any, source_key: str) -> Any:
-        return fingerprint.visible_record(row, names)
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {
-            "customFields": named(settings(parent.source, "contactSettings"), row.get("fields"))
-        }
+    settings = "contactSettings"
 
 
-class Organizations(StreakStream):
-    """https://streak.readme.io/reference/list-organizations - of each team, with their custom
-    fields named.
-    """
+class ContactFieldValues(FieldValues):
+    """https://streak.readme.io/reference/list-contacts - the contacts' custom fields."""
+
+    parent = Level.CONTACT
+    primary_key = ["contactKey", "fieldKey"]
+
+    def definitions(self, source: Row) -> Mapping[str, Row]:
+        return team_definitions(source, "contactSettings")
+
+
+class ContactLinks(StreakStream):
+    """https://streak.readme.io/reference/list-contacts - contactLinks: contacts of a contact."""
+
+    parent = Level.CONTACT
+    primary_key = ["contactKey", "linkedContactKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return parts.links(parent.row, "contactLinks", "linkedContactKey")
+
+
+class ContactOrganizations(StreakStream):
+    """https://streak.readme.io/reference/list-contacts - orgLinks: a contact's organizations."""
+
+    parent = Level.CONTACT
+    primary_key = ["contactKey", "organizationKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return parts.links(parent.row, "orgLinks", "organizationKey")
+
+
+class Organizations(People):
+    """https://streak.readme.io/reference/list-organizations - of each team."""
 
     parent = Level.ORGANIZATION
-    primary_key = "key"
-    incremental = True
-    tells_deletions = True
+    settings = "organizationSettings"
 
-    def names_in(self, source: Row) -> Any:
-        return fingerprint.names_in_team(source, "organizationSettings")
 
-    def visible(self, row: Row, names: Any, source_key: str) -> Any:
-        return fingerprint.visible_record(row, names)
+class OrganizationFieldValues(FieldValues):
+    """https://streak.readme.io/reference/list-organizations - the organizations' custom fields."""
 
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {
-            "customFields": named(
-                settings(parent.source, "organizationSettings"), row.get("fields")
-            )
-        }
+    parent = Level.ORGANIZATION
+    primary_key = ["organizationKey", "fieldKey"]
+
+    def definitions(self, source: Row) -> Mapping[str, Row]:
+        return team_definitions(source, "organizationSettings")
+
+
+class OrganizationLinks(StreakStream):
+    """https://streak.readme.io/reference/list-organizations - orgLinks: linked organizations."""
+
+    parent = Level.ORGANIZATION
+    primary_key = ["organizationKey", "linkedOrganizationKey"]
+
+    def rows(self, parent: Parent) -> Iterable[Row]:
+        return parts.links(parent.row, "orgLinks", "linkedOrganizationKey")
 
 
 class Pipelines(StreakStream):
-    """https://streak.readme.io/reference/list-all-pipelines - with their stages, fields and
-    members.
-    """
+    """https://streak.readme.io/reference/list-all-pipelines - with stages, fields and members."""
 
     parent = Level.PIPELINE
     primary_key = "key"
 
 
-class PipelineStages(StreakStream):
-    """https://streak.readme.io/reference/list-stages - an object keyed by stage.
+class PipelineStages(PipelineStream):
+    """https://streak.readme.io/reference/list-stages - with their position in stageOrder."""
 
-    The order is the pipeline's stageOrder.
-    """
-
-    parent = Level.PIPELINE
     primary_key = ["pipelineKey", "key"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        order = listing(parent.row.get("stageOrder"))
-        for key, stage in mapping(parent.row.get("stages")).items():
-            yield {
-                **mapping(stage),
-                "key": key,
-                "position": order.index(key) if key in order else None,
-            }
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"pipelineName": parent.row.get("name")}
+        return parts.stages(parent.row)
 
 
-class PipelineFields(StreakStream):
-    """https://streak.readme.io/reference/list-fields - the custom fields of each pipeline, with
-    their options.
-    """
+class PipelineFields(PipelineStream):
+    """https://streak.readme.io/reference/list-fields - custom fields, with their options."""
 
-    parent = Level.PIPELINE
     primary_key = ["pipelineKey", "key"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        for position, definition in enumerate(objects(parent.row.get("fields"))):
-            yield {**definition, "position": position, "options": options_of(definition)}
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"pipelineName": parent.row.get("name")}
+        return parts.pipeline_fields(parent.row)
 
 
-class PipelineFieldOptions(StreakStream):
-    """https://streak.readme.io/reference/list-fields - what the DROPDOWN and TAG fields of each
-    pipeline offer.
-    """
+class PipelineFieldOptions(PipelineStream):
+    """https://streak.readme.io/reference/list-fields - what DROPDOWN and TAG fields offer."""
 
-    parent = Level.PIPELINE
     primary_key = ["pipelineKey", "fieldKey", "key"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        for key, field in definitions_of(parent.row.get("fields")).items():
-            for position, option in enumerate(options_of(field)):
-                yield {
-                    "fieldKey": key,
-                    "fieldName": name_of(field, key),
-                    **option,
-                    "position": position,
-                }
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"pipelineName": parent.row.get("name")}
+        return parts.pipeline_field_options(parent.row)
 
 
-class PipelineMembers(StreakStream):
-    """https://streak.readme.io/reference/list-all-pipelines - aclEntries.
+class PipelineMembers(PipelineStream):
+    """https://streak.readme.io/reference/list-all-pipelines - aclEntries: who may see what."""
 
-    Who may see what. Older ones have no userKey.
-    """
-
-    parent = Level.PIPELINE
     primary_key = ["pipelineKey", "userKey"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        for entry in objects(parent.row.get("aclEntries")):
-            yield {**entry, "userKey": entry.get("userKey") or entry.get("email")}
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"pipelineName": parent.row.get("name")}
+        return parts.pipeline_members(parent.row)
 
 
-class Boxes(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - of every pipeline, with the names of pipeline
-    and stage.
-    """
+class Boxes(ExactStream):
+    """https://streak.readme.io/reference/list-boxes - with the names of pipeline and stage."""
 
     parent = Level.BOX
     primary_key = "key"
-    incremental = True
-    tells_deletions = True
 
     def names_in(self, source: Row) -> Any:
         return fingerprint.names_in(source)
@@ -239,52 +255,25 @@ class Boxes(StreakStream):
         return fingerprint.visible_record(row, names)
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {
-            "key": row["key"],
-            "pipelineName": parent.source.get("name"),
-            "stageName": stage_name(parent.source, row.get("stageKey")),
-        }
+        stage = stage_name(parent.source, row.get("stageKey"))
+        return {"pipelineName": parent.source.get("name"), "stageName": stage}
 
 
-class BoxFieldValues(StreakStream):
-    """https://streak.readme.io/reference/get-a-field-value-for-a-box - the boxes' custom fields, in
-    typed columns.
-    """
+class BoxFieldValues(FieldValues):
+    """https://streak.readme.io/reference/get-a-field-value-for-a-box - the boxes' custom fields."""
 
     parent = Level.BOX
     primary_key = ["boxKey", "pipelineKey", "fieldKey"]
-    incremental = True
-    tells_deletions = True
 
-    def names_in(self, source: Row) -> Any:
-        return fingerprint.field_names_in(source)
-
-    def visible(self, row: Row, names: Any, source_key: str) -> Any:
-        return fingerprint.visible_fields(row, names)
-
-    def keys_in(self, row: Row) -> Iterable[str]:
-        return field_keys(row.get("fields"))
-
-    def rows(self, parent: Parent) -> Iterable[Row]:
-        return field_values(definitions_of(parent.source.get("fields")), parent.row.get("fields"))
-
-    def unset_rows(self, parent: Parent) -> Iterable[Row]:
-        return unset_fields(definitions_of(parent.source.get("fields")), parent.row.get("fields"))
-
-    def misshapen(self, parent: Parent) -> Iterable[str]:
-        return misshapen(definitions_of(parent.source.get("fields")), parent.row.get("fields"))
+    def definitions(self, source: Row) -> Mapping[str, Row]:
+        return definitions_of(source.get("fields"))
 
 
-class BoxStageHistory(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - stageHistoryEntries.
-
-    The last entry to each stage.
-    """
+class BoxStageHistory(ExactStream):
+    """https://streak.readme.io/reference/list-boxes - stageHistoryEntries: last entry per stage."""
 
     parent = Level.BOX
     primary_key = ["boxKey", "pipelineKey", "stageKey"]
-    incremental = True
-    tells_deletions = True
 
     def names_in(self, source: Row) -> Any:
         return fingerprint.stage_names_in(source)
@@ -293,17 +282,10 @@ class BoxStageHistory(StreakStream):
         return fingerprint.visible_history(row, names)
 
     def keys_in(self, row: Row) -> Iterable[str]:
-        return [
-            str(entry["stageKey"])
-            for entry in objects(row.get("stageHistoryEntries"))
-            if entry.get("stageKey")
-        ]
+        return [str(one["stageKey"]) for one in parts.stage_history(row) if one.get("stageKey")]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        entries = objects(parent.row.get("stageHistoryEntries"))
-        return sorted(
-            entries, key=lambda entry: str(entry.get("lastEntryToStageTs") or ""), reverse=True
-        )
+        return parts.stage_history(parent.row)
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"stageName": stage_name(parent.source, row.get("stageKey"))}
@@ -316,55 +298,31 @@ class BoxContacts(StreakStream):
     primary_key = ["boxKey", "contactKey"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        return links(parent, "contacts", "contactKey")
+        return parts.links(parent.row, "contacts", "contactKey")
 
 
 class BoxOrganizations(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - organizations.
-
-    Which companies a box is about.
-    """
+    """https://streak.readme.io/reference/list-boxes - organizations: which companies."""
 
     parent = Level.BOX
     primary_key = ["boxKey", "organizationKey"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        return links(parent, "organizations", "organizationKey")
+        return parts.links(parent.row, "organizations", "organizationKey")
 
 
 class BoxUsers(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - sharing entries.
-
-    Who made a box, is assigned to it, follows it.
-    """
+    """https://streak.readme.io/reference/list-boxes - who made, is assigned to, follows a box."""
 
     parent = Level.BOX
     primary_key = ["boxKey", "userKey", "role"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        box = parent.row
-        yield {
-            "userKey": box.get("creatorKey"),
-            **mapping(box.get("creatorSharingEntry")),
-            "role": "creator",
-        }
-        for entry in objects(box.get("assignedToSharingEntries")):
-            yield {**entry, "role": "assignee"}
-        known = {
-            str(entry["userKey"]): entry
-            for entry in objects(box.get("followerSharingEntries"))
-            if entry.get("userKey")
-        }
-        keys = [key for key in listing(box.get("followerKeys")) if isinstance(key, str)]
-        for key in {**known, **dict.fromkeys(keys)}:
-            yield {"userKey": key, **known.get(key, {}), "role": "follower"}
+        return parts.box_users(parent.row)
 
 
 class BoxLinks(StreakStream):
-    """https://streak.readme.io/reference/edit-a-box - linkedBoxKeys.
-
-    Boxes linked with each other.
-    """
+    """https://streak.readme.io/reference/edit-a-box - linkedBoxKeys: boxes linked to a box."""
 
     parent = Level.BOX
     primary_key = ["boxKey", "linkedBoxKey"]
@@ -373,68 +331,123 @@ class BoxLinks(StreakStream):
         return [{"linkedBoxKey": key} for key in listing(parent.row.get("linkedBoxKeys"))]
 
 
-class BoxComments(StreakStream):
+class BoxComments(ExactStream):
     """https://streak.readme.io/reference/list-comments - comments of each box."""
 
     endpoint = "v2/boxes/{boxKey}/comments"
     parent = Level.BOX
     counters = ("commentCount",)
     primary_key = ["boxKey", "key"]
-    incremental = True
-    tells_deletions = True
     key_names = ("key", "commentKey")
 
 
-class BoxMeetings(StreakStream):
-    """https://streak.readme.io/reference/list-meetings - call logs and meeting notes of each box."""
+class BoxMeetings(ExactStream):
+    """https://streak.readme.io/reference/list-meetings - call logs and meeting notes."""
 
     endpoint = "v2/boxes/{boxKey}/meetings"
     parent = Level.BOX
     pager = Numbered(limit=100)
     counters = ("callLogCount", "meetingNotesCount")
     primary_key = ["boxKey", "key"]
-    incremental = True
-    tells_deletions = True
 
 
-class BoxTasks(StreakStream):
-    """https://streak.readme.io/reference/list-tasks - tasks of each box, done and open."""
+class BoxTasks(ExactStream):
+    """https://streak.readme.io/reference/list-tasks - done and open."""
 
     endpoint = "v2/boxes/{boxKey}/tasks"
     parent = Level.BOX
     pager = Numbered(limit=1000)
     counters = ("taskTotal",)
     primary_key = ["boxKey", "key"]
-    incremental = True
-    tells_deletions = True
 
 
-class BoxThreads(StreakStream):
-    """https://streak.readme.io/reference/list-threads - mail threads of each box, without the
-    messages' text.
-    """
+class BoxThreads(ExactStream):
+    """https://streak.readme.io/reference/list-threads - mail threads, without their text."""
 
     endpoint = "v1/boxes/{boxKey}/threads"
     parent = Level.BOX
     counters = ("gmailThreadCount",)
     primary_key = ["boxKey", "key"]
-    incremental = True
-    tells_deletions = True
     key_names = ("key", "gmailThreadKey")
 
 
-class BoxFiles(StreakStream):
-    """https://streak.readme.io/reference/list-files - what is known of each box's files, without
-    their contents.
-    """
+class BoxFiles(ExactStream):
+    """https://streak.readme.io/reference/list-files - of each box, without their contents."""
 
     endpoint = "v1/boxes/{boxKey}/files"
     parent = Level.BOX
     counters = ("fileCount",)
     primary_key = ["boxKey", "key"]
-    incremental = True
-    tells_deletions = True
     key_names = ("key", "fileKey")
+
+
+class BoxChanges(StreakStream):
+    """https://streak.readme.io/reference/get-timeline - every move and edit of a box.
+
+    A log: it tells no deletions.
+    """
+
+    endpoint = "v2/boxes/{boxKey}/timeline"
+    parent = Level.BOX
+    pager = Tokened(
+        filters="[NEWSFEED_BOX_CREATION_MOVE,NEWSFEED_BOX_EDIT]", direction="Ascending", limit=100
+    )
+    primary_key = ["boxKey", "key"]
+    incremental = True
+    reads_since = True
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Params:
+        params = super().request_params(stream_state, stream_slice, next_page_token)
+        since = (stream_slice or {}).get("since")
+        return (
+            {**params, "startTimestamp": since}
+            if since and "nextPageToken" not in params
+            else params
+        )
+
+    def parse_response(self, response: Response, **_: Any) -> Iterable[Mapping[str, Any]]:
+        return list(map(change, timeline_of(json_of(response))))
+
+    def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
+        token = mapping(json_of(response)).get("nextPage")
+        return {"cursor": token if isinstance(token, str) else None}
+
+
+class BoxDocuments(ExactStream):
+    """https://streak.readme.io/reference/get-a-box-as-markdown - a box as one text.
+
+    Its layout is no contract.
+    """
+
+    endpoint = "v1/boxes/{boxKey}/md"
+    parent = Level.BOX
+    primary_key = "boxKey"
+
+    def names_in(self, source: Row) -> Any:
+        return fingerprint.names_in(source)
+
+    def visible(self, row: Row, names: Any, source_key: str) -> Any:
+        return [
+            fingerprint.visible_activity(row, source_key),
+            row.get("name"),
+            row.get("notes"),
+            row.get("fields"),
+            names,
+        ]
+
+    def parse_response(self, response: Response, **_: Any) -> Iterable[Mapping[str, Any]]:
+        return [{"document": text_of(response)}]
+
+    def next_page_token(self, response: Response) -> None:
+        """A text has one page."""
+
+    def extra_columns(self, row: Row, parent: Parent) -> Row:
+        return {"name": parent.row.get("name")}
 
 
 class Snippets(StreakStream):
@@ -472,8 +485,10 @@ class Newsfeed(StreakStream):
         if len(rows) < EVENTS_KEPT or len(fresh) < len(rows) or newest is None or oldest <= newest:
             return ""
         return (
-            f'newsfeed: what happened in the pipeline "%s" between {iso_time(newest)} and {iso_time(oldest)} is lost: '
-            f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have them all."
+            f'newsfeed: what happened in the pipeline "%s" between {iso_time(newest)} and '
+            f"{iso_time(oldest)} is lost: "
+            f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have "
+            "them all."
         )
 
 
@@ -482,26 +497,12 @@ def times_of(events: list[Row]) -> list[int]:
     return [time for event in events if (time := whole_number(event.get("timestamp"))) is not None]
 
 
-def links(parent: Parent, name: str, column: str) -> list[Row]:
-    """The contacts or organizations of a box, their key under the name of what it is a key of."""
-    return [
-        {
-            **{inner: value for inner, value in link.items() if inner != "key"},
-            column: link.get("key"),
-        }
-        for link in objects(parent.row.get(name))
-    ]
-
-
-def settings(team: Row, name: str) -> dict[str, Row]:
-    """A team's definitions of its contacts' or organizations' custom fields, by key."""
-    return definitions_of(mapping(team.get(name)).get("fields"))
-
-
 STREAMS = (
-    Teams, TeamMembers, TeamFields, Users, Contacts, Organizations,
+    Teams, TeamMembers, TeamFields, TeamFieldOptions, Users,
+    Contacts, ContactFieldValues, ContactLinks, ContactOrganizations,
+    Organizations, OrganizationFieldValues, OrganizationLinks,
     Pipelines, PipelineStages, PipelineFields, PipelineFieldOptions, PipelineMembers,
     Boxes, BoxFieldValues, BoxStageHistory, BoxContacts, BoxOrganizations, BoxUsers, BoxLinks,
-    BoxComments, BoxMeetings, BoxTasks, BoxThreads, BoxFiles,
+    BoxComments, BoxMeetings, BoxTasks, BoxThreads, BoxFiles, BoxChanges, BoxDocuments,
     Snippets, Newsfeed,
 )  # fmt: skip

@@ -28,9 +28,7 @@ MOST = 200
 
 
 class PipelineTable(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - the boxes of one pipeline, with a typed
-    column for each custom field.
-    """
+    """https://streak.readme.io/reference/list-boxes - of one pipeline, custom fields in columns."""
 
     parent = Level.BOX
     primary_key = "box_key"
@@ -85,7 +83,8 @@ class PipelineTable(StreakStream):
         ]
         if waiting:
             self.logger.info(
-                "%s: custom fields without a column: %s. Refresh the schema (discover again) to have those that are new.",
+                "%s: custom fields without a column: %s. Refresh the schema (discover again) "
+                "to have those that are new.",
                 *(self.name, ", ".join(f'"{name}"' for name in waiting)),
             )
         return None
@@ -102,7 +101,10 @@ class PipelineTable(StreakStream):
         if key in account.existing:
             why = 'is left out by the setting "Pipelines": name it there'
             raise StreakError(sentence % why, "config_error")
-        why = "does not exist any more, or this API key does not see it any longer: refresh the connection's schema"
+        why = (
+            "does not exist any more, or this API key does not see it any longer: "
+            "refresh the connection's schema"
+        )
         return StreakError(sentence % why, "config_error")
 
     def names_in(self, source: Row) -> Any:

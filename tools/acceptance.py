@@ -1,6 +1,6 @@
 """`make acceptance`: airbyte-cdk's standard suite against the sandbox; with an image's name, its tests of that image.
 
-    python tools/acceptance.py [airbyte/source-streak:dev]
+    python tools/acceptance.py [source-streak:dev]
 
 The suite takes the connector's name from its folder, so it gets one of that name, with links to everything here.
 """
@@ -31,10 +31,19 @@ def main() -> int:
             (connector / entry.name).symlink_to(entry)
         environment = streak.environment
         if image:
-            environment["PATH"] = f"{docker_that_sees(streak, Path(scratch))}{os.pathsep}{environment['PATH']}"
+            environment["PATH"] = (
+                f"{docker_that_sees(streak, Path(scratch))}{os.pathsep}{environment['PATH']}"
+            )
             command = [CLI, "image", "test", str(connector), "--image", image, "--no-creds"]
         else:
-            command = [CLI, "connector", "test", str(connector), "--pytest-arg=-m", f"--pytest-arg={WITHOUT_IMAGE}"]
+            command = [
+                CLI,
+                "connector",
+                "test",
+                str(connector),
+                "--pytest-arg=-m",
+                f"--pytest-arg={WITHOUT_IMAGE}",
+            ]
         return subprocess.run(command, env=environment, cwd=connector, check=False).returncode
 
 
@@ -42,7 +51,9 @@ def docker_that_sees(streak: runs.Sandbox, scratch: Path) -> Path:
     """A folder with a `docker` whose containers reach the sandbox: airbyte-cdk has no option for what `docker run` gets."""
     docker = shutil.which("docker")
     if docker is None:
-        sys.exit("No container engine: there is no command `docker` on the PATH. The image cannot be tested without one.")
+        sys.exit(
+            "No container engine: there is no command `docker` on the PATH. The image cannot be tested without one."
+        )
     folder = scratch / "bin"
     folder.mkdir()
     script = folder / "docker"

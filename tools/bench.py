@@ -21,11 +21,26 @@ from typing import Any
 
 import orjson
 from progress import Progress
-from runs import COMMAND, RECORD, Message, Sandbox, configured, failure, finished, only, sandbox, stream_status
+from runs import (
+    COMMAND,
+    RECORD,
+    Message,
+    Sandbox,
+    configured,
+    failure,
+    finished,
+    only,
+    sandbox,
+    stream_status,
+)
 from streak_sandbox.account import Account
 from streak_sandbox.seed import default_account
 
-WITHOUT_BUDGET = (sys.executable, "-c", "from source_streak import budget, run; budget.WIDER = 0; run.run()")
+WITHOUT_BUDGET = (
+    sys.executable,
+    "-c",
+    "from source_streak import budget, run; budget.WIDER = 0; run.run()",
+)
 CHILDREN = {
     "box_comments": ("commentCount",),
     "box_meetings": ("callLogCount", "meetingNotesCount"),
@@ -34,9 +49,12 @@ CHILDREN = {
     "box_files": ("fileCount",),
 }
 BOXES_A_PAGE, DIRECTORY_PAGE = 500, 1000
-STREAM = len(b'{"type":"RECORD","record":{"stream":"')  # where its name stands in the line of a record
+STREAM = len(
+    b'{"type":"RECORD","record":{"stream":"'
+)  # where its name stands in the line of a record
 PACE = 10 / 1.02  # requests a second, set to 10: budget.py
 SCALE = Path(__file__).parents[1] / "docs" / "scale.svg"
+SVG = "http://www.w3.org/2000/svg"  # ignore-https-check: a name, not an address
 LIVE = Progress("Starting a sandbox")
 
 
@@ -54,7 +72,15 @@ class Sizes:
 
     @classmethod
     def quick(cls) -> Sizes:
-        return cls(requests=300, pace=300, speed=5_000, memory=2_000, starts=1, scale=2_000, plot=(100, 1_000))
+        return cls(
+            requests=300,
+            pace=300,
+            speed=5_000,
+            memory=2_000,
+            starts=1,
+            scale=2_000,
+            plot=(100, 1_000),
+        )
 
 
 @dataclass
@@ -76,8 +102,12 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Prints the figures of docs/performance.md.")
-    parser.add_argument("--quick", action="store_true", help="small accounts: about a minute, to see that it runs")
-    parser.add_argument("--only", metavar="WHAT", help="start, requests, pace, speed, memory, scale or plot")
+    parser.add_argument(
+        "--quick", action="store_true", help="small accounts: about a minute, to see that it runs"
+    )
+    parser.add_argument(
+        "--only", metavar="WHAT", help="start, requests, pace, speed, memory, scale or plot"
+    )
     options = parser.parse_args()
     sizes = Sizes.quick() if options.quick else Sizes()
     chosen = [measure for measure in MEASURES if options.only in (None, measure.__name__)]
@@ -91,7 +121,10 @@ def main() -> None:
 
 def start(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     with sandbox(150) as streak:
-        spec, check = (median(run(streak, what=what).seconds for _ in range(sizes.starts)) for what in ("spec", "check"))
+        spec, check = (
+            median(run(streak, what=what).seconds for _ in range(sizes.starts))
+            for what in ("spec", "check")
+        )
     yield f"spec, median of {sizes.starts}", f"{spec:.1f} s", "2 s"
     yield f"check, median of {sizes.starts}", f"{check:.1f} s", "2.5 s"
 
@@ -102,7 +135,11 @@ def requests(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     with sandbox(boxes) as streak:
         run(streak, WITHOUT_BUDGET)
         made = len(streak.log())
-    yield f"requests, all streams, {boxes:,} boxes", f"{made:,} of {necessary:,} necessary ({made / necessary - 1:+.1%})", "+2.0%"
+    yield (
+        f"requests, all streams, {boxes:,} boxes",
+        f"{made:,} of {necessary:,} necessary ({made / necessary - 1:+.1%})",
+        "+2.0%",
+    )
 
 
 def pace(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
@@ -113,14 +150,25 @@ def pace(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
         log = streak.log()
     children = [entry["time"] for entry in log if "/boxes/" in entry["path"]]
     used = (len(children) - 1) / (children[-1] - children[0]) / rate
-    yield f"requests in the busiest second, set to {rate}", str(busiest_second(entry["time"] for entry in log)), str(rate)
-    yield f"budget used, 300 ms latency, {len(children):,} requests for children of {sizes.pace:,} boxes", f"{used:.1%}", "97 %"
+    yield (
+        f"requests in the busiest second, set to {rate}",
+        str(busiest_second(entry["time"] for entry in log)),
+        str(rate),
+    )
+    yield (
+        f"budget used, 300 ms latency, {len(children):,} requests for children of {sizes.pace:,} boxes",
+        f"{used:.1%}",
+        "97 %",
+    )
 
 
 def speed(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     with sandbox(sizes.speed) as streak:
         speeds = [
-            did.records / did.spans["boxes"] for did in (run(streak, WITHOUT_BUDGET, streams=("boxes",)) for _ in range(sizes.starts))
+            did.records / did.spans["boxes"]
+            for did in (
+                run(streak, WITHOUT_BUDGET, streams=("boxes",)) for _ in range(sizes.starts)
+            )
         ]
     what = f"records a second, boxes, no budget, {sizes.speed:,} boxes, median of {sizes.starts}"
     yield what, f"{median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f})", "14,000"
@@ -139,15 +187,32 @@ def scale(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     with sandbox(size, pipelines=20) as streak:
         did = run(streak, WITHOUT_BUDGET)
     children = sum(did.counts[stream] for stream in CHILDREN)
-    yield f"{size:,} boxes in 20 pipelines, their {children:,} children, all streams", figures(did), "250 MB"
+    yield (
+        f"{size:,} boxes in 20 pipelines, their {children:,} children, all streams",
+        figures(did),
+        "250 MB",
+    )
     with sandbox(size * 5 // 2, pipelines=1) as streak:
-        yield f"one pipeline of {size * 5 // 2:,} boxes", figures(run(streak, WITHOUT_BUDGET, streams=("boxes",), incremental=True)), ""
+        yield (
+            f"one pipeline of {size * 5 // 2:,} boxes",
+            figures(run(streak, WITHOUT_BUDGET, streams=("boxes",), incremental=True)),
+            "",
+        )
     with sandbox(size // 5, pipelines=1) as streak:
         streak.moods(page_ignored="whole")
         did = run(streak, WITHOUT_BUDGET, streams=("boxes",))
-    yield f"a list of {size // 5:,} boxes in one answer, of about {size // 5 * 1.7 / 1000:,.0f} MB", figures(did), ""
+    yield (
+        f"a list of {size // 5:,} boxes in one answer, of about {size // 5 * 1.7 / 1000:,.0f} MB",
+        figures(did),
+        "",
+    )
     with sandbox(size // 25, pipelines=size // 50) as streak:
-        did = run(streak, WITHOUT_BUDGET, streams=("pipelines", "pipeline_fields", "boxes", "box_field_values"), incremental=True)
+        did = run(
+            streak,
+            WITHOUT_BUDGET,
+            streams=("pipelines", "pipeline_fields", "boxes", "box_field_values"),
+            incremental=True,
+        )
     yield f"{size // 50:,} pipelines", figures(did), ""
     with sandbox(size // 5, pipelines=1) as streak:
         pipeline = streak.change("pipeline_named", "Sales")["key"]
@@ -175,14 +240,24 @@ def plot(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
                 states, asked = did.states, len(streak.log())
                 both.append([asked, asked / PACE, did.peak / 1e6])
                 figure = f"{asked:,} requests, {duration(asked / PACE)} at 10/s, {did.peak / 1e6:,.0f} MB, {did.records:,} records"
-                yield f"{boxes:,} boxes, {'second, incremental' if len(both) == 2 else 'first'} sync", figure, ""
+                yield (
+                    f"{boxes:,} boxes, {'second, incremental' if len(both) == 2 else 'first'} sync",
+                    figure,
+                    "",
+                )
         points.append((boxes, *both))
     if sizes.plot == Sizes().plot:
         SCALE.write_text(drawing(points))
 
 
 def duration(seconds: float) -> str:
-    return f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+    return (
+        f"{seconds:,.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:,.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:,.1f} h"
+    )
 
 
 def run(
@@ -198,7 +273,9 @@ def run(
     """One run: spec, check, or a read of these streams (none: all)."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.json")
-        config.write_bytes(orjson.dumps({"api_key": streak.key, "requests_per_second": 20, **settings}))
+        config.write_bytes(
+            orjson.dumps({"api_key": streak.key, "requests_per_second": 20, **settings})
+        )
         options = [] if what == "spec" else ["--config", str(config)]
         if what == "read":
             catalog = Path(folder, "catalog.json")
@@ -220,7 +297,11 @@ def catalog_of(streams: Iterable[str], config: Path, streak: Sandbox, incrementa
         if incremental and "incremental" in chosen["stream"]["supported_sync_modes"]:
             chosen["sync_mode"] = "incremental"
     names = {chosen["stream"]["name"]: chosen for chosen in whole["streams"]}
-    return {"streams": [names[name] for name in streams or names if streams or not name.startswith("boxes_")]}
+    return {
+        "streams": [
+            names[name] for name in streams or names if streams or not name.startswith("boxes_")
+        ]
+    }
 
 
 def measured(command: list[str], streak: Sandbox) -> Run:
@@ -272,10 +353,14 @@ def note(did: Run, message: Message) -> None:
 def necessary_requests(account: Account) -> Counter[str]:
     """What a whole read cannot do without: the lists, and one request for each box and child stream whose counter is not 0."""
     pipelines, boxes = account.pipelines.values(), account.boxes.values()
-    needed = Counter(teams=1, pipelines=1, snippets=1, users=len(account.teams), newsfeed=len(pipelines))
+    needed = Counter(
+        teams=1, pipelines=1, snippets=1, users=len(account.teams), newsfeed=len(pipelines)
+    )
     for name, rows in (("contacts", account.contacts), ("organizations", account.organizations)):
         needed[name] = sum(pages(len(rows.get(team, ())), DIRECTORY_PAGE) for team in account.teams)
-    needed["boxes"] = sum(pages(len(account.boxes_of(pipeline["key"])), BOXES_A_PAGE) for pipeline in pipelines)
+    needed["boxes"] = sum(
+        pages(len(account.boxes_of(pipeline["key"])), BOXES_A_PAGE) for pipeline in pipelines
+    )
     for stream, counters in CHILDREN.items():
         needed[stream] = sum(any(box.get(counter) != 0 for counter in counters) for box in boxes)
     return needed
@@ -284,11 +369,16 @@ def necessary_requests(account: Account) -> Counter[str]:
 def drawing(points: list[tuple[int, list[float], list[float]]]) -> str:
     """Three charts side by side, both axes logarithmic: requests, seconds and MB against boxes, of the first and the second sync."""
     charts = []
-    for place, (title, unit) in enumerate((("requests", ""), ("time at 10 requests a second", "s"), ("peak memory", "MB"))):
-        lines = [[(boxes, both[place]) for boxes, *syncs in points for both in [syncs[sync]]] for sync in range(2)]
+    for place, (title, unit) in enumerate(
+        (("requests", ""), ("time at 10 requests a second", "s"), ("peak memory", "MB"))
+    ):
+        lines = [
+            [(boxes, both[place]) for boxes, *syncs in points for both in [syncs[sync]]]
+            for sync in range(2)
+        ]
         charts.append(f'<g transform="translate({place * 320} 0)">{chart(title, unit, lines)}</g>')
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 300" font-family="sans-serif" font-size="11">'
+        f'<svg xmlns="{SVG}" viewBox="0 0 960 300" font-family="sans-serif" font-size="11">'
         f'<rect width="960" height="300" fill="white"/>{"".join(charts)}</svg>\n'
     )
 
@@ -296,11 +386,17 @@ def drawing(points: list[tuple[int, list[float], list[float]]]) -> str:
 def chart(title: str, unit: str, lines: list[list[tuple[int, float]]]) -> str:
     """One of them: a line for each sync."""
     everything = [value for line in lines for _, value in line]
-    low, high = (10 ** math.floor(math.log10(min(everything))), 10 ** math.ceil(math.log10(max(everything))))
+    low, high = (
+        10 ** math.floor(math.log10(min(everything))),
+        10 ** math.ceil(math.log10(max(everything))),
+    )
     first, last = lines[0][0][0], lines[0][-1][0]
 
     def at(boxes: float, value: float) -> tuple[float, float]:
-        across, up = math.log(boxes / first) / math.log(last / first), math.log(value / low) / math.log(high / low)
+        across, up = (
+            math.log(boxes / first) / math.log(last / first),
+            math.log(value / low) / math.log(high / low),
+        )
         return 60 + 220 * across, 250 - 200 * up
 
     parts = [f'<text x="60" y="24" font-size="14">{title}</text>']
@@ -312,12 +408,16 @@ def chart(title: str, unit: str, lines: list[list[tuple[int, float]]]) -> str:
     for boxes, _ in lines[0]:
         x, _ = at(boxes, low)
         parts.append(f'<text x="{x:.1f}" y="266" text-anchor="middle">{boxes // 1000:,}k</text>')
-    for line, colour, name in zip(lines, ("#1f5fa8", "#d2691e"), ("first sync", "second, incremental"), strict=True):
+    for line, colour, name in zip(
+        lines, ("#1f5fa8", "#d2691e"), ("first sync", "second, incremental"), strict=True
+    ):
         spots = [at(*point) for point in line]
         way = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
         parts.append(f'<path d="M{way}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in spots]
-        parts.append(f'<text x="{60 + 110 * (colour != "#1f5fa8")}" y="286" fill="{colour}">{name}</text>')
+        parts.append(
+            f'<text x="{60 + 110 * (colour != "#1f5fa8")}" y="286" fill="{colour}">{name}</text>'
+        )
     return "".join(parts)
 
 

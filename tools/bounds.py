@@ -13,7 +13,15 @@ except ModuleNotFoundError:  # Python 3.10: pip brings the same parser along
     from pip._vendor import tomli as tomllib
 
 TOP = Path(__file__).parents[1]
-FOR_TESTS = ("aiohttp", "airbyte-connector-models", "duckdb", "hypothesis", "pytest", "pytest-mock", "streak-crm")
+FOR_TESTS = (
+    "aiohttp",
+    "airbyte-connector-models",
+    "duckdb",
+    "hypothesis",
+    "pytest",
+    "pytest-mock",
+    "streak-crm",
+)
 
 
 def main() -> None:
@@ -24,7 +32,11 @@ def main() -> None:
         if name == "python":
             continue
         version = re.fullmatch(r"\^(\d+(?:\.\d+)+)", bound)[1]
-        print(f"{name}=={version}" if lowest else f"{name}>={version},<{int(version.split('.')[0]) + 1}")
+        print(
+            f"{name}=={version}"
+            if lowest
+            else f"{name}>={version},<{int(version.split('.')[0]) + 1}"
+        )
     for package in tomllib.loads((TOP / "poetry.lock").read_text())["package"]:
         if package["name"] in FOR_TESTS:
             markers = package.get("markers", "")

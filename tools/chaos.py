@@ -14,50 +14,41 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 from unittest import mock
 
+import orjson
+from airbyte_cdk.models import AirbyteMessageSerializer, AirbyteStreamSerializer
 from connection import TABLE_IS_GONE, Connection, Sync, discover
 from destination import Difference, differences
 from happenings import DIRECTORY, KINDS, Happenings
+from kill_points import kill_points
 from progress import Progress
 from quick import QuickClock
+from replay import Run, report
+from replay.command import as_preselected, forms_of
 from streak_sandbox import Sandbox
 
 from source_streak.api import client, listings, transport
 
 ROUNDS_A_SERIES = 10  # with one account, one destination and one state
 BOXES = 60
-CHILDREN = (
-    "v2/boxes/*/comments",
-    "v2/boxes/*/meetings",
-    "v2/boxes/*/tasks",
-    "v1/boxes/*/threads",
-    "v1/boxes/*/files",
-)
+CHILDREN = ("v2/boxes/*/comments", "v2/boxes/*/meetings", "v2/boxes/*/tasks", "v1/boxes/*/threads", "v1/boxes/*/files")
 PATTERNS = (
-    *(
-        "*",
-        "v1/pipelines/*/boxes",
-        "v2/pipelines",
-        "v2/users/me/teams",
-        "v2/teams/*",
-        "v1/users/me",
-    ),
+    *("*", "v1/pipelines/*/boxes", "v2/pipelines", "v2/users/me/teams", "v2/teams/*", "v1/users/me"),
     *("v1/boxes/*", "v2/contacts/*", "v1/pipelines/*", *CHILDREN),
 )
 PASSING: tuple[tuple[str, dict[str, Any]], ...] = (
-    *(
-        (kind, {})
-        for kind in ("html", "not_json", "wrong_shape", "half_json", "half_body", "reset")
-    ),
+    *((kind, {}) for kind in ("html", "not_json", "wrong_shape", "half_json", "half_body", "reset")),
     *((kind, {}) for kind in ("reset_in_body", "empty")),
     *(("status", {"status": status}) for status in (401, 404, 429, 500, 502, 503, 504, 408)),
     ("status", {"status": 429, "retry_after": 1}),
@@ -69,7 +60,7 @@ LASTING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("status", {"status": 401}),
 )
 Row = tuple[str, tuple[str, ...]]  # a stream, and a primary key
-Replay = Callable[[Sync], Iterable[str]]
+Replay = Callable[[Connection, Sync], Iterable[str]]
 
 
 @dataclass
@@ -185,10 +176,7 @@ class Series:
             ("v2_limit_cap", random.randint(1, 20)),
             ("box_list_shape", random.choice(("envelope", "array"))),
             *((name, True) for name in ("flag_absent", "box_count_absent", "counters_absent")),
-            *(
-                (name, True)
-                for name in ("pages_disordered", "v2_pipelines_missing", "hidden_is_404")
-            ),
+            *((name, True) for name in ("pages_disordered", "v2_pipelines_missing", "hidden_is_404")),
             ("forget_page_cursor", True),
             ("page_ignored", random.choice(("whole", "first"))),
             ("empty_pipelines", some_pipeline),
@@ -218,7 +206,7 @@ class Series:
         before = set(rows_of(self.streak))
         sync = connection.read(hours)
         if self.replay and not kill:
-            for broken in self.replay(sync):
+            for broken in self.replay(connection, sync):
                 self._problem(Difference("not ended well", "", (broken,)))
         if kill:
             sync = sync.until(random.randrange(len(sync.messages)))
@@ -246,9 +234,7 @@ class Series:
         for stream in sync.records:
             for record in sync.deleted(stream):
                 self.tally.deletions += 1
-                key = tuple(
-                    record[name] for name in self.connection.destination.keys.get(stream, ())
-                )
+                key = tuple(record[name] for name in self.connection.destination.keys.get(stream, ()))
                 if (stream, key) in there and self._refused(key[0]) < 2:
                     self._problem(Difference("wrongly deleted", stream, key))
 
@@ -316,6 +302,20 @@ class OneThread(ThreadPoolExecutor):
         super().__init__(1, name)
 
 
+def replayed(connection: Connection, sync: Sync) -> Iterator[str]:
+    """What a sync broke of the platform's rules (tools/replay)."""
+    lines = [orjson.dumps(AirbyteMessageSerializer.dump(message)) for message in sync.messages]
+    found = [AirbyteStreamSerializer.dump(stream) for stream in connection.streams]
+    run = Run(
+        "read",
+        b"".join(line + b"\n" for line in lines),
+        code=0 if sync.ok else 1,
+        catalog={"streams": [as_preselected(stream) for stream in found]},
+        secrets=forms_of(connection.streak.key),
+    )
+    return map(str, report(run))
+
+
 def series(
     seed: int,
     rounds: int,
@@ -341,12 +341,9 @@ def main() -> None:
     """Prints the table of docs/reliability.md; status 1 if anything was lost."""
     parser = argparse.ArgumentParser(description="Prints the table of docs/reliability.md.")
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument(
-        "--seed", type=int, default=1, help="of the first series; each further one has one more"
-    )
-    parser.add_argument(
-        "--threads", action="store_true", help="as many requests at a time as in earnest"
-    )
+    parser.add_argument("--seed", type=int, default=1, help="of the first series; each further one has one more")
+    parser.add_argument("--threads", action="store_true", help="as many requests at a time as in earnest")
+    parser.add_argument("--kill-points", type=int, default=20, help="of a first sync of the command")
     options = parser.parse_args()
     tally, began, seed = Tally(), time.monotonic(), options.seed
     try:
@@ -354,17 +351,16 @@ def main() -> None:
 
             def show() -> None:
                 counts = {"syncs": tally.syncs, "kills": tally.kills, "requests": tally.requests}
-                live.update(
-                    done=tally.rounds, rounds=tally.rounds, problems=len(tally.problems), **counts
-                )
+                live.update(done=tally.rounds, rounds=tally.rounds, problems=len(tally.problems), **counts)
 
             while tally.rounds < options.rounds:
                 rounds = min(ROUNDS_A_SERIES, options.rounds - tally.rounds)
-                series(seed, rounds, tally, show, threads=options.threads)
-                live.say(
-                    f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far"
-                )
+                series(seed, rounds, tally, show, replayed, options.threads)
+                live.say(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far")
                 seed += 1
+            live.say(f"killed at {options.kill_points} points")
+            with tempfile.TemporaryDirectory(prefix="streak-kills-") as folder:
+                tally.problems += kill_points(Path(folder), options.kill_points)
     except KeyboardInterrupt:
         print("Stopped: this is what was done until then.", file=sys.stderr)
     print("\n".join(tally.table()))

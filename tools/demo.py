@@ -23,7 +23,12 @@ from runs import COMMAND, Message, configured, failure, finished, only, sandbox,
 DATABASE = Path("streak.duckdb")
 BOXES, RATE = 150, 20  # of the sandbox; a real account is read at the connector's own rate
 FORMATS = {"date-time": "TIMESTAMPTZ"}
-TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}  # JSON: all others
+TYPES = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+}  # JSON: all others
 LONGEST = 64 * 1024 * 1024  # bytes of one record
 ROW = "{:<26} {:>10} {:>9}"
 NEXT = "SELECT name, pipelineName, stageName FROM boxes"
@@ -51,11 +56,15 @@ def account(stack: ExitStack, folder: Path) -> dict[str, str]:
         print("Reading the account of STREAK_API_KEY.")
         (folder / "config.json").write_bytes(orjson.dumps({"api_key": key}))
         return {name: value for name, value in os.environ.items() if name != "STREAK_API_KEY"}
-    print("No STREAK_API_KEY in the environment: reading a sandbox, a small Streak that runs on this machine.")
+    print(
+        "No STREAK_API_KEY in the environment: reading a sandbox, a small Streak that runs on this machine."
+    )
     shown(f"PYTHONPATH=sandbox python -m streak_sandbox --port 0 --boxes {BOXES} &")
     streak = stack.enter_context(sandbox(BOXES))
     shown(f"export STREAK_API_URL={streak.url}")
-    (folder / "config.json").write_bytes(orjson.dumps({"api_key": streak.key, "requests_per_second": RATE}))
+    (folder / "config.json").write_bytes(
+        orjson.dumps({"api_key": streak.key, "requests_per_second": RATE})
+    )
     return streak.environment
 
 
@@ -64,13 +73,17 @@ def demo(folder: Path, environment: dict[str, str]) -> bool:
     spec = only("SPEC", output("spec", folder, environment))
     fields = spec["spec"]["connectionSpecification"]["properties"]
     print(f"  settings: {', '.join(fields)}")
-    status = only("CONNECTION_STATUS", output("check --config config.json", folder, environment))["connectionStatus"]
+    status = only("CONNECTION_STATUS", output("check --config config.json", folder, environment))[
+        "connectionStatus"
+    ]
     if status["status"] != "SUCCEEDED":
         sys.exit(f"  {status['message']}")
     print("  the key works")
     lines = output("discover --config config.json > catalog.json", folder, environment)
     catalog = configured(only("CATALOG", lines))
-    print(f"  {len(catalog['streams'])} streams; configured_catalog.json takes them all, each with full refresh")
+    print(
+        f"  {len(catalog['streams'])} streams; configured_catalog.json takes them all, each with full refresh"
+    )
     (folder / "configured_catalog.json").write_bytes(orjson.dumps(catalog))
     return read(folder, environment, [chosen["stream"] for chosen in catalog["streams"]])
 
@@ -82,14 +95,21 @@ def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> b
     fresh = DATABASE.with_name(f"{DATABASE.name}.new")
     try:
         fresh.unlink(missing_ok=True)
-        with duckdb.connect(str(fresh)) as database, running(arguments, folder, environment) as process:
+        with (
+            duckdb.connect(str(fresh)) as database,
+            running(arguments, folder, environment) as process,
+        ):
             rows = load(process.stdout, Tables(database, folder, streams))
         whole = process.returncode == 0
         if rows or whole:
             fresh.replace(DATABASE)
             print(f"\nLoaded into {DATABASE}, one table for each stream.\n\n{funnel()}", end="")
-            print("docs/model.md has the SQL of this and of three more questions. To ask one of your own:\n")
-            print(f"""  {os.path.relpath(sys.executable)} -c 'import duckdb; duckdb.connect("{DATABASE}").sql("{NEXT}").show()'""")
+            print(
+                "docs/model.md has the SQL of this and of three more questions. To ask one of your own:\n"
+            )
+            print(
+                f"""  {os.path.relpath(sys.executable)} -c 'import duckdb; duckdb.connect("{DATABASE}").sql("{NEXT}").show()'"""
+            )
     finally:
         fresh.unlink(missing_ok=True)
     return whole
@@ -108,7 +128,9 @@ def funnel() -> str:
 class Tables:
     """The streams as tables. The records of the stream that is being read wait in a file of JSON lines."""
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, folder: Path, streams: list[Message]) -> None:
+    def __init__(
+        self, database: duckdb.DuckDBPyConnection, folder: Path, streams: list[Message]
+    ) -> None:
         self._database = database
         self._columns = {stream["name"]: columns(stream["json_schema"]) for stream in streams}
         self._files = {name: folder / f"{name}.jsonl" for name in self._columns}
@@ -135,7 +157,10 @@ class Tables:
 
 def columns(schema: Message) -> str:
     """A stream's columns for DuckDB: 'name': 'type', …"""
-    quoted = (f"'{name.replace(chr(39), 2 * chr(39))}': '{kind(column)}'" for name, column in schema["properties"].items())
+    quoted = (
+        f"'{name.replace(chr(39), 2 * chr(39))}': '{kind(column)}'"
+        for name, column in schema["properties"].items()
+    )
     return ", ".join(quoted)
 
 
@@ -143,7 +168,9 @@ def kind(column: Message) -> str:
     """The DuckDB type of a column of the schema."""
     types = column.get("type", "object")
     types = [types] if isinstance(types, str) else [one for one in types if one != "null"]
-    return FORMATS.get(column.get("format", "")) or (TYPES.get(types[0], "JSON") if len(types) == 1 else "JSON")
+    return FORMATS.get(column.get("format", "")) or (
+        TYPES.get(types[0], "JSON") if len(types) == 1 else "JSON"
+    )
 
 
 def load(output: BinaryIO, tables: Tables) -> int:
@@ -161,8 +188,13 @@ def load(output: BinaryIO, tables: Tables) -> int:
             if finished(state):
                 count, took = tables.load(stream), moment - began[stream]
                 rows, seconds = rows + count, seconds + took
-                print(line(stream, count, took) + ("" if state == "COMPLETE" else "  incomplete"), flush=True)
-        elif (sentence := worth_saying(message)) and not any(earlier in sentence for earlier in said):
+                print(
+                    line(stream, count, took) + ("" if state == "COMPLETE" else "  incomplete"),
+                    flush=True,
+                )
+        elif (sentence := worth_saying(message)) and not any(
+            earlier in sentence for earlier in said
+        ):
             said.add(sentence)
             print(f"  {sentence}", flush=True)
     print(line("total", rows, seconds))
@@ -189,14 +221,19 @@ def output(arguments: str, folder: Path, environment: dict[str, str]) -> list[by
         lines = process.stdout.readlines()
     if process.returncode:
         sentences = [sentence for sentence in map(failure, map(orjson.loads, lines)) if sentence]
-        sys.exit("\n".join(f"  {sentence}" for sentence in sentences) or f"  It ended with status {process.returncode}.")
+        sys.exit(
+            "\n".join(f"  {sentence}" for sentence in sentences)
+            or f"  It ended with status {process.returncode}."
+        )
     return lines
 
 
 @contextmanager
 def running(arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[Any]:
     """The connector, started, and ended with the block."""
-    with subprocess.Popen([COMMAND, *arguments.split()], cwd=folder, env=environment, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [COMMAND, *arguments.split()], cwd=folder, env=environment, stdout=subprocess.PIPE
+    ) as process:
         try:
             yield process
         except BaseException:

@@ -20,6 +20,14 @@ def demo() -> tuple[Path, str]:
     folder = tempfile.mkdtemp(prefix="streak-demo-account-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     nobody = {name: value for name, value in os.environ.items() if name != "STREAK_API_KEY"}
-    done = subprocess.run([sys.executable, str(DEMO)], cwd=folder, env=nobody, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [sys.executable, str(DEMO)],
+        cwd=folder,
+        env=nobody,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return Path(folder, "streak.duckdb"), done.stdout

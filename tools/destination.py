@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from airbyte_cdk.models import AirbyteCatalog
@@ -101,8 +102,9 @@ def without_cursor(record: Record) -> Record:
     return {name: value for name, value in record.items() if name not in (CURSOR, CURSOR_OF_TABLES)}
 
 
+@cache
 def discovered() -> AirbyteCatalog:
-    """What discover finds without asking: no tables of pipelines."""
+    """What discover finds without asking: no tables of pipelines. Not to be changed."""
     return SourceStreak().discover(
         logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False}
     )

@@ -1,13 +1,14 @@
-"""What a person sees while a tool works: one live line in a terminal, a plain line now and then elsewhere.
+"""What a person sees while a tool works: a live line in a terminal, plain lines elsewhere.
 
     with Progress("Reading the account") as progress:
         progress.update(stream="box_comments", rows=1200, requests=400, done=400, total=3000)
         progress.add(rows=1)                 # cheap: may be called for each row
-        progress.follow(message)             # or: takes stream, rows and counts from an Airbyte message
+        progress.follow(message)             # or: takes all that an Airbyte message tells
         progress.say("A line that stays.")   # print() would write into the live line
 
-prints `⠋ box_comments · 1,201 rows · 400 requests · 13% · 12 s, about 78 s to go`. It goes to stderr, so that a
-table on stdout can be pasted or piped. Everything is optional: what is not known is left out.
+prints `⠋ box_comments · 1,201 rows · 400 requests · 13% · 12 s, about 78 s to go`. It goes to
+stderr, so that a table on stdout can be pasted or piped. Everything is optional: what is not
+known is left out.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ except ImportError:  # an environment without the tools' libraries: plain lines
 
 EVERY = 30.0  # seconds between plain lines
 FRAMES = 8  # a second, of the live line
-OF = re.compile(r"([\d,]+) of ([\d,]+) ")  # the connector's own log: "1,200 of 3,000 boxes read, … so far."
+OF = re.compile(
+    r"([\d,]+) of ([\d,]+) "
+)  # the connector's own log: "1,200 of 3,000 boxes read, … so far."
 SOON = 3.0  # seconds before a first estimate
 
 
@@ -88,9 +91,10 @@ class Progress:
     def update(self, **facts: Any) -> None:
         """Sets what is known now.
 
-        stream: what is read or done; a new one starts the estimate anew. rows, requests: so far. done, total: of the
-        things that decide how long it takes. left: seconds to go, if known better. Any other name with a number is
-        shown as it is, such as rounds=12. None takes a fact away.
+        stream: what is read or done; a new one starts the estimate anew. rows, requests: so far.
+        done, total: of the things that decide how long it takes. left: seconds to go, if known
+        better. Any other name with a number is shown as it is, such as rounds=12. None takes a
+        fact away.
         """
         if "stream" in facts and facts["stream"] != self._facts.get("stream"):
             self._stage_began = self._clock()
@@ -104,7 +108,7 @@ class Progress:
         self._tick()
 
     def follow(self, message: dict[str, Any]) -> None:
-        """Takes what an Airbyte message tells: the stream, one more row, how many of how many boxes are read."""
+        """Takes what an Airbyte message tells: stream, one more row, how many boxes are read."""
         if message["type"] == "RECORD":
             self.add(rows=1)
         elif status := (message.get("trace") or {}).get("stream_status"):
@@ -115,7 +119,7 @@ class Progress:
             self.update(done=done, total=total)
 
     def say(self, line: str, out: TextIO | None = None) -> None:
-        """A line that stays, above the live one. `out`: sys.stdout for what is to be pasted or piped."""
+        """A line that stays. `out`: sys.stdout for what is to be pasted or piped."""
         if self._live:
             self._live.stop()
         print(line, file=out or self._out, flush=True)

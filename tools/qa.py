@@ -39,11 +39,15 @@ def main() -> int:
             name = type(check).__name__
             result = check.run(connector)
             known = result.status is CheckStatus.FAILED and name in KNOWN
-            print(f"{result.status.value} {name}{' (known: CONTRIBUTING.md)' if known else ''}: {result.message.replace(place, '')}")
+            print(
+                f"{result.status.value} {name}{' (known: CONTRIBUTING.md)' if known else ''}: {result.message.replace(place, '')}"
+            )
             if result.status is CheckStatus.FAILED and not known:
                 unexpected.append(name)
         os.chdir(TOP)
-    print(f"\n{len(ENABLED_CHECKS)} checks. Failed, and not known to: {', '.join(unexpected) or 'none'}.")
+    print(
+        f"\n{len(ENABLED_CHECKS)} checks. Failed, and not known to: {', '.join(unexpected) or 'none'}."
+    )
     return 1 if unexpected else 0
 
 
@@ -60,7 +64,17 @@ def lay_out(place: Path) -> None:
     metadata["data"]["ab_internal"]["sl"] = 300
     (place / CONNECTOR / "metadata.yaml").write_text(yaml.safe_dump(metadata, sort_keys=False))
     git("add", "--all", cwd=place)
-    git("-c", "user.name=qa", "-c", "user.email=qa@example.org", "commit", "--quiet", "--message", "source-streak", cwd=place)
+    git(
+        "-c",
+        "user.name=qa",
+        "-c",
+        "user.email=qa@example.org",
+        "commit",
+        "--quiet",
+        "--message",
+        "source-streak",
+        cwd=place,
+    )
 
 
 def copy(source: Path, target: Path) -> None:
@@ -71,7 +85,9 @@ def copy(source: Path, target: Path) -> None:
 
 def git(*arguments: str, cwd: Path) -> str:
     """What git answers."""
-    return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def without_network() -> None:

@@ -15,7 +15,8 @@ import duckdb
 
 PAGE = Path(__file__).parents[1] / "docs" / "model.md"
 ONE = re.compile(
-    r"^### (?P<title>[^\n]+\?)\n(?:(?!^#).)*?^```sql\n(?P<sql>.*?)^```\n\n(?P<answer>(?:^\|[^\n]*\n)+)", re.MULTILINE | re.DOTALL
+    r"^### (?P<title>[^\n]+\?)\n(?:(?!^#).)*?^```sql\n(?P<sql>.*?)^```\n\n(?P<answer>(?:^\|[^\n]*\n)+)",
+    re.MULTILINE | re.DOTALL,
 )
 LONGEST = 40  # letters of a value: names in a real account may be long
 
@@ -46,11 +47,16 @@ def answer(database: duckdb.DuckDBPyConnection, sql: str, rows: int | None = Non
 
 def table(names: list[str], rows: list[tuple[Any, ...]]) -> str:
     """Columns of equal width, figures to the right: readable in a terminal too."""
-    right = [any(isinstance(row[place], int | float) for row in rows) for place in range(len(names))]
+    right = [
+        any(isinstance(row[place], int | float) for row in rows) for place in range(len(names))
+    ]
     cells = [names, *([plain(value) for value in row] for row in rows)]
     widths = [max(3, *(width(row[place]) for row in cells)) for place in range(len(names))]
     lines = [line(row, widths, right) for row in cells]
-    rule = "|".join("-" * (wide + 1) + (":" if to_the_right else "-") for wide, to_the_right in zip(widths, right, strict=True))
+    rule = "|".join(
+        "-" * (wide + 1) + (":" if to_the_right else "-")
+        for wide, to_the_right in zip(widths, right, strict=True)
+    )
     return "\n".join((lines[0], f"|{rule}|", *lines[1:], ""))
 
 

@@ -7,29 +7,40 @@ Each thread has a time of its own, which goes on when it sleeps.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from functools import partial
+from typing import NoReturn
 
 from source_streak.api.clock import Clock
 
 
 class QuickClock(Clock):
-    """`hours`: how far ahead of the machine's the clock is."""
+    """`hours`: how far ahead of the machine's the clock is; `speed`: how much faster it goes."""
 
-    def __init__(self, hours: float = 0.0) -> None:
-        self.hours = hours
+    def __init__(self, hours: float = 0.0, speed: float = 1.0) -> None:
+        self.hours, self.speed = hours, speed
         self.longest = 0.0  # seconds that any thread has slept in all
+        self._began = time.monotonic()
         self._mine = threading.local()
 
     def monotonic(self) -> float:
-        return time.monotonic() + self._slept
+        return time.monotonic() + self._ahead
+
+    def real(self, seconds: float) -> float:
+        return seconds / self.speed
 
     def sleep(self, seconds: float) -> None:
         self._mine.slept = self._slept + seconds
         self.longest = max(self.longest, self._mine.slept)
 
     def now(self) -> int:
-        return time.time_ns() // 1_000_000 + round((self.hours * 3600 + self._slept) * 1000)
+        return time.time_ns() // 1_000_000 + round((self.hours * 3600 + self._ahead) * 1000)
+
+    @property
+    def _ahead(self) -> float:
+        return (time.monotonic() - self._began) * (self.speed - 1) + self._slept
 
     @property
     def _slept(self) -> float:
@@ -62,13 +73,17 @@ class StoppedClock(QuickClock):
         return self._milliseconds
 
 
-if __name__ == "__main__":
-    import os
-    from functools import partial
-
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command with such a clock. QUICK_HOURS and QUICK_SPEED: of the environment."""
     from source_streak import SourceStreak, command
     from source_streak.run import run
 
-    hours = float(os.environ.get("QUICK_HOURS", "0"))
-    command.SourceStreak = partial(SourceStreak, QuickClock(hours))  # type: ignore[assignment, misc]
-    run()
+    numbers = (float(os.environ.get(f"QUICK_{name}", default)) for name, default in DEFAULTS)
+    command.SourceStreak = partial(SourceStreak, QuickClock(*numbers))  # type: ignore[assignment, misc]
+    run(arguments)
+
+
+DEFAULTS = (("HOURS", "0"), ("SPEED", "1"))
+
+if __name__ == "__main__":
+    main()

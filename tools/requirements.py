@@ -22,9 +22,15 @@ def main() -> None:
             continue
         markers = package.get("markers", "")
         if isinstance(markers, dict):
-            markers = " or ".join(f"({markers[group]})" for group in wanted) if wanted <= markers.keys() else ""
+            markers = (
+                " or ".join(f"({markers[group]})" for group in wanted)
+                if wanted <= markers.keys()
+                else ""
+            )
         hashes = " ".join(f"--hash={file['hash']}" for file in package["files"])
-        print(f"{package['name']}=={package['version']}{' ; ' if markers else ''}{markers} {hashes}")
+        print(
+            f"{package['name']}=={package['version']}{' ; ' if markers else ''}{markers} {hashes}"
+        )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ class Sandbox:
 
     def change(self, call: str, *args: Any) -> Any:
         """Call a method of streak_sandbox/account.py."""
-        return orjson.loads(self._control("account", "POST", orjson.dumps({"call": call, "args": args})))
+        return orjson.loads(
+            self._control("account", "POST", orjson.dumps({"call": call, "args": args}))
+        )
 
     def _control(self, what: str, method: str, body: bytes | None = None) -> bytes:
         address = self.url.replace("/api/", f"/_sandbox/{what}")

@@ -97,7 +97,7 @@ def test_every_refusal_has_a_reason(refusal: Refused | Unanswered, reason: Reaso
         (
             BOMB,
             "system_error",
-            ["list of teams", "larger than 256 MB when it is unpacked", "report this"],
+            ["list of teams", "more than 256 MB of memory when it is unpacked", "report this"],
         ),
     ],
 )
@@ -278,7 +278,7 @@ def test_a_single_refusal_of_all_that_was_asked_ends_the_stream_at_its_end() -> 
 def test_answers_too_large_to_be_read_are_no_matter_of_time() -> None:
     refusals = Refusals("box comments")
     refusals.note(BOMB, Action.SKIP)
-    with pytest.raises(StreakError, match="larger than 256 MB") as failed:
+    with pytest.raises(StreakError, match="more than 256 MB") as failed:
         refusals.check(at_end=True)
 
     assert failed.value.failure == "system_error"

@@ -9,10 +9,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_streak.records.fields import definitions_of, field_values, fits, linked_keys, named, options_of, set_fields, typed
+from source_streak.records.fields import (
+    definitions_of,
+    field_values,
+    fits,
+    linked_keys,
+    named,
+    options_of,
+    set_fields,
+    team_definitions,
+    typed,
+    unset_fields,
+)
 from source_streak.records.shape import as_json
 
-settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("no clock")
 
 AT, ISO = 1_772_323_200_000, "2026-03-01T00:00:00.000Z"
@@ -20,7 +33,9 @@ DROPDOWN = {
     "key": "1002",
     "name": "Source",
     "type": "DROPDOWN",
-    "dropdownSettings": {"items": [{"key": "9001", "name": "Web"}, {"key": "9002", "name": "Messe 🤝"}]},
+    "dropdownSettings": {
+        "items": [{"key": "9001", "name": "Web"}, {"key": "9002", "name": "Messe 🤝"}]
+    },
 }
 TAG = {
     "key": "1004",
@@ -28,13 +43,30 @@ TAG = {
     "type": "TAG",
     "tagSettings": {"tags": [{"key": "9001", "tag": "VIP"}, {"key": "9002", "tag": "Größe XL"}]},
 }
-KINDS = ("TEXT_INPUT", "DROPDOWN", "DATE", "TAG", "CHECKBOX", "PERSON", "FORMULA", "TEAM_CONTACT", "TEAM_ORGANIZATION")
+KINDS = (
+    "TEXT_INPUT",
+    "DROPDOWN",
+    "DATE",
+    "TAG",
+    "CHECKBOX",
+    "PERSON",
+    "FORMULA",
+    "TEAM_CONTACT",
+    "TEAM_ORGANIZATION",
+)
 MIA, NOAH = {"email": "mia@example.org", "fullName": "Mia Muster"}, {"email": "noah@example.net"}
 
 any_json = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=9),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.sampled_from(["name", "key", "email"]), inner, max_size=4)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=5) | st.sampled_from(["name", "key", "email"]), inner, max_size=4
+        )
     ),
     max_leaves=10,
 )
@@ -46,7 +78,7 @@ def columns(kind: str, value: Any) -> dict[str, Any]:
     return {name: column for name, column in made.items() if column is not None}
 
 
-# --- The nine types -----------------------------------------------------------------------------------------------
+# --- The nine types -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -63,13 +95,33 @@ def columns(kind: str, value: Any) -> dict[str, Any]:
         ("FORMULA", 4800.0, {"textValue": "4800.0", "numberValue": 4800.0}),
         ("FORMULA", 16.8, {"textValue": "16.8", "numberValue": 16.8}),
         ("FORMULA", "n/a", {"textValue": "n/a"}),
-        ("DROPDOWN", "9002", {"textValue": "Messe 🤝", "optionKeys": ["9002"], "labels": ["Messe 🤝"]}),
+        (
+            "DROPDOWN",
+            "9002",
+            {"textValue": "Messe 🤝", "optionKeys": ["9002"], "labels": ["Messe 🤝"]},
+        ),
         ("DROPDOWN", "9099", {"textValue": "9099", "optionKeys": ["9099"], "labels": ["9099"]}),
-        ("TAG", ["9001", "9002"], {"textValue": "VIP, Größe XL", "optionKeys": ["9001", "9002"], "labels": ["VIP", "Größe XL"]}),
-        ("TAG", ["9001", "9098"], {"textValue": "VIP, 9098", "optionKeys": ["9001", "9098"], "labels": ["VIP", "9098"]}),
+        (
+            "TAG",
+            ["9001", "9002"],
+            {
+                "textValue": "VIP, Größe XL",
+                "optionKeys": ["9001", "9002"],
+                "labels": ["VIP", "Größe XL"],
+            },
+        ),
+        (
+            "TAG",
+            ["9001", "9098"],
+            {"textValue": "VIP, 9098", "optionKeys": ["9001", "9098"], "labels": ["VIP", "9098"]},
+        ),
         ("TAG", "9001", {"textValue": "VIP", "optionKeys": ["9001"], "labels": ["VIP"]}),
         ("DATE", AT, {"textValue": ISO, "timeValue": AT}),
-        ("DATE", 1_772_361_296_789, {"textValue": "2026-03-01T10:34:56.789Z", "timeValue": 1_772_361_296_789}),
+        (
+            "DATE",
+            1_772_361_296_789,
+            {"textValue": "2026-03-01T10:34:56.789Z", "timeValue": 1_772_361_296_789},
+        ),
         ("DATE", str(AT), {"textValue": ISO, "timeValue": AT}),
         ("DATE", float(AT), {"textValue": ISO, "timeValue": AT}),
         ("DATE", "next week", {"textValue": "next week"}),
@@ -86,7 +138,9 @@ def columns(kind: str, value: Any) -> dict[str, Any]:
         ("TEAM_ORGANIZATION", ["agxOrg", "agxOther"], {"textValue": "agxOrg, agxOther"}),
     ],
 )
-def test_a_value_is_in_the_columns_of_its_kind(kind: str, value: Any, expected: dict[str, Any]) -> None:
+def test_a_value_is_in_the_columns_of_its_kind(
+    kind: str, value: Any, expected: dict[str, Any]
+) -> None:
     assert columns(kind, value) == expected
 
 
@@ -94,6 +148,25 @@ def test_a_value_is_in_the_columns_of_its_kind(kind: str, value: Any, expected: 
 @pytest.mark.parametrize("kind", ["SOMETHING_NEW", None])
 def test_a_type_that_nobody_knows_shows_its_value_as_text(kind: Any, value: Any) -> None:
     assert typed({"type": kind}, value)["textValue"]
+
+
+@pytest.mark.parametrize(
+    "value", [10**15, AT * 1000, str(AT * 1000), 2**64 - 1, -(10**15), "NaN", "1e400"]
+)
+def test_a_date_out_of_the_years_1_to_9999_is_kept_as_text_and_has_not_its_shape(
+    value: Any,
+) -> None:
+    (row,) = field_values({"1001": {"name": "Closes", "type": "DATE"}}, {"1001": value})
+
+    assert (row["textValue"], row["rawValue"]) == (str(value), as_json(value))
+    assert "timeValue" not in row
+    assert not fits("DATE", value)
+
+
+@pytest.mark.parametrize("kind", ["TEXT_INPUT", "FORMULA", "SOMETHING_NEW"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
+def test_a_number_that_json_has_no_place_for_is_a_text(kind: str, value: str) -> None:
+    assert columns(kind, value) == {"textValue": value}
 
 
 @pytest.mark.parametrize("value", [0, -1])
@@ -143,11 +216,13 @@ def test_whatever_a_type_and_a_value_are_they_fit_or_not(kind: Any, value: Any) 
     ],
     ids=repr,
 )
-def test_linked_keys_are_those_of_texts_and_objects_and_none_where_something_else_is_among_them(value: Any, keys: Any) -> None:
+def test_linked_keys_are_those_of_texts_and_objects_and_none_where_something_else_is_among_them(
+    value: Any, keys: Any
+) -> None:
     assert linked_keys(value) == keys
 
 
-# --- Rows ---------------------------------------------------------------------------------------------------------
+# --- Rows ---------------------------------------------------------------------------------------
 
 
 def test_each_field_that_is_set_is_a_row_with_its_name_and_the_value_as_it_came() -> None:
@@ -172,7 +247,11 @@ def test_a_value_that_is_merely_small_is_a_row(value: Any) -> None:
 
 def test_a_secret_is_in_no_column_of_a_value() -> None:
     value = [{"email": "mia@example.org", "apiKey": "s3cret"}, {"directUrl": "s3cret"}]
-    rows = [*field_values({}, {"1001": value}), *named({}, {"1001": value}), *field_values({"1001": {"type": "TAG"}}, {"1001": value})]
+    rows = [
+        *field_values({}, {"1001": value}),
+        *named({}, {"1001": value}),
+        *field_values({"1001": {"type": "TAG"}}, {"1001": value}),
+    ]
 
     assert "s3cret" not in str(rows)
 
@@ -186,6 +265,31 @@ def test_a_field_without_definition_keeps_its_key_as_its_name() -> None:
 @pytest.mark.parametrize("values", [None, [], "x", 5, ["1001"]], ids=repr)
 def test_what_is_no_object_of_values_has_none(values: Any) -> None:
     assert list(set_fields({}, values)) == []
+
+
+@pytest.mark.parametrize("settings", ["contactSettings", "organizationSettings"])
+def test_the_fields_of_a_contact_or_organization_are_rows_like_those_of_a_box(
+    settings: str,
+) -> None:
+    date = {"name": "Birthday", "type": "DATE"}
+    team = {"key": "agxTeam", settings: {"fields": {"1002": DROPDOWN, "1003": date, "1004": TAG}}}
+    values = {"1002": "9002", "1003": str(AT), "1099": "gone"}
+    definitions = team_definitions(team, settings)
+    rows = [*field_values(definitions, values), *unset_fields(definitions, values)]
+
+    assert [(row["fieldKey"], row["fieldName"], row["textValue"]) for row in rows] == [
+        ("1002", "Source", "Messe 🤝"),
+        ("1003", "Birthday", ISO),
+        ("1099", "1099", "gone"),
+        ("1004", "Labels", None),
+    ]
+    assert rows[1]["timeValue"] == AT
+
+
+@pytest.mark.parametrize("settings", [None, 5, [], {}, {"fields": None}, {"fields": [5]}], ids=repr)
+def test_a_team_without_settings_has_no_definitions(settings: Any) -> None:
+    assert team_definitions({"contactSettings": settings}, "contactSettings") == {}
+    assert team_definitions({}, "contactSettings") == {}
 
 
 def test_the_custom_fields_of_a_contact_have_name_type_value_and_label() -> None:
@@ -204,38 +308,59 @@ def test_a_date_of_a_contact_is_digits_in_a_text_and_is_shown_as_a_time() -> Non
 
 
 @given(st.dictionaries(st.text(max_size=5), any_json, max_size=5))
-def test_any_values_give_rows_that_can_be_written_and_raw_values_that_can_be_read_back(values: dict[str, Any]) -> None:
+def test_any_values_give_rows_that_can_be_written_and_raw_values_that_can_be_read_back(
+    values: dict[str, Any],
+) -> None:
     for row in field_values(definitions_of([DROPDOWN, TAG]), values):
         assert orjson.loads(row["rawValue"]) == orjson.loads(as_json(values[row["fieldKey"]]))
     orjson.dumps(named(definitions_of([DROPDOWN, TAG]), values))
 
 
-# --- Definitions --------------------------------------------------------------------------------------------------
+# --- Definitions --------------------------------------------------------------------------------
 
 
 def test_definitions_are_read_from_an_array_and_from_an_object() -> None:
     assert definitions_of([DROPDOWN]) == definitions_of({"1002": DROPDOWN}) == {"1002": DROPDOWN}
-    assert definitions_of({"1002": {"name": "Source"}}) == {"1002": {"key": "1002", "name": "Source"}}
+    assert definitions_of({"1002": {"name": "Source"}}) == {
+        "1002": {"key": "1002", "name": "Source"}
+    }
 
 
-@pytest.mark.parametrize("fields", [None, [], {}, [None, 5, "x", [], {}, {"key": 5}], {"1001": None, "1002": 5}, "x", 5], ids=repr)
+@pytest.mark.parametrize(
+    "fields",
+    [None, [], {}, [None, 5, "x", [], {}, {"key": 5}], {"1001": None, "1002": 5}, "x", 5],
+    ids=repr,
+)
 def test_what_is_no_definition_is_none(fields: Any) -> None:
     assert definitions_of(fields) == {}
 
 
 def test_options_are_key_and_label_in_streaks_order() -> None:
-    assert options_of(DROPDOWN) == [{"key": "9001", "label": "Web"}, {"key": "9002", "label": "Messe 🤝"}]
-    assert options_of(TAG) == [{"key": "9001", "label": "VIP"}, {"key": "9002", "label": "Größe XL"}]
+    assert options_of(DROPDOWN) == [
+        {"key": "9001", "label": "Web"},
+        {"key": "9002", "label": "Messe 🤝"},
+    ]
+    assert options_of(TAG) == [
+        {"key": "9001", "label": "VIP"},
+        {"key": "9002", "label": "Größe XL"},
+    ]
     assert options_of({"type": "TEXT_INPUT"}) == []
 
 
-@pytest.mark.parametrize("settings", [None, {}, {"items": None}, {"items": [None, 5]}, {"items": {}}, "x", 5, []], ids=repr)
+@pytest.mark.parametrize(
+    "settings",
+    [None, {}, {"items": None}, {"items": [None, 5]}, {"items": {}}, "x", 5, []],
+    ids=repr,
+)
 def test_options_that_are_none_are_none(settings: Any) -> None:
     assert options_of({"dropdownSettings": settings}) == []
 
 
 @pytest.mark.parametrize("label", [None, "", 5, ["x"]], ids=repr)
 def test_an_option_without_a_name_shows_its_key_or_what_is_there(label: Any) -> None:
-    definition = {"type": "DROPDOWN", "dropdownSettings": {"items": [{"key": "9001", "name": label}]}}
+    definition = {
+        "type": "DROPDOWN",
+        "dropdownSettings": {"items": [{"key": "9001", "name": label}]},
+    }
 
     assert typed(definition, "9001")["textValue"]

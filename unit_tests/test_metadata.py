@@ -18,20 +18,28 @@ from source_streak.config import STREAK
 
 TOP = Path(__file__).parents[1]
 METADATA: dict[str, Any] = yaml.safe_load((TOP / "metadata.yaml").read_text())
-needs_models = pytest.mark.skipif(sys.version_info >= (3, 13), reason="airbyte-connector-models is for Python below 3.13")
+needs_models = pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="airbyte-connector-models is for Python below 3.13"
+)
 
 
 def without_inner_ids(schema: Any) -> Any:
     """Each part of the published schema kept the $id of the file that it came from, beside which its references lead nowhere."""
     if isinstance(schema, dict):
-        return {key: without_inner_ids(value) for key, value in schema.items() if not (key == "$id" and isinstance(value, str))}
+        return {
+            key: without_inner_ids(value)
+            for key, value in schema.items()
+            if not (key == "$id" and isinstance(value, str))
+        }
     return [without_inner_ids(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def published_schema() -> Any:
     from airbyte_connector_models.metadata import v0
 
-    return without_inner_ids(json.loads((Path(v0.__file__).parent / "ConnectorMetadataDefinitionV0.json").read_text()))
+    return without_inner_ids(
+        json.loads((Path(v0.__file__).parent / "ConnectorMetadataDefinitionV0.json").read_text())
+    )
 
 
 def as_json(document: Any) -> Any:
@@ -41,7 +49,10 @@ def as_json(document: Any) -> Any:
 
 @needs_models
 def test_airbyte_s_schema_accepts_it():
-    assert [error.message for error in Draft7Validator(published_schema()).iter_errors(as_json(METADATA))] == []
+    assert [
+        error.message
+        for error in Draft7Validator(published_schema()).iter_errors(as_json(METADATA))
+    ] == []
 
 
 @needs_models
@@ -56,13 +67,18 @@ def test_airbyte_s_schema_would_refuse_what_is_wrong():
 
 @needs_models
 def test_airbyte_s_model_accepts_it():
-    from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import ConnectorMetadataDefinitionV0
+    from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import (
+        ConnectorMetadataDefinitionV0,
+    )
 
     assert ConnectorMetadataDefinitionV0.model_validate(METADATA).data.name == "Streak"
 
 
 def test_the_framework_s_own_reader_accepts_it():
-    assert MetadataFile.from_file(TOP / "metadata.yaml").data.dockerRepository == "airbyte/source-streak"
+    assert (
+        MetadataFile.from_file(TOP / "metadata.yaml").data.dockerRepository
+        == "ghcr.io/OWNER/source-streak"
+    )
 
 
 def test_the_host_that_it_allows_is_the_one_that_is_asked():
@@ -80,4 +96,7 @@ def test_the_suites_that_it_names_are_there():
     suites = {option["suite"] for option in METADATA["data"]["connectorTestSuitesOptions"]}
 
     assert suites == {"unitTests", "integrationTests", "acceptanceTests"}
-    assert all((TOP / name).exists() for name in ("unit_tests", "integration_tests", "acceptance-test-config.yml"))
+    assert all(
+        (TOP / name).exists()
+        for name in ("unit_tests", "integration_tests", "acceptance-test-config.yml")
+    )

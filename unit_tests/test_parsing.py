@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_streak.api.parsing import parse_json, without_nul
+from source_streak.api.parsing import parse_json, takes_more_than, without_nul
 
 
 def parse(content: bytes) -> Any:
@@ -131,6 +132,39 @@ def test_what_is_nested_too_deeply_to_be_written_is_no_json(depth: int, within: 
 
 def test_what_is_nested_two_hundred_times_is_read() -> None:
     assert orjson.dumps(parse(b"[" * 200 + b"NaN" + b"]" * 200))
+
+
+# --- Memory ---------------------------------------------------------------------------------------
+
+
+def measured(content: bytes) -> int:
+    """The bytes that its values take."""
+    tracemalloc.start()
+    try:
+        parsed = json.loads(content)
+        return tracemalloc.get_traced_memory()[0] if parsed else 0
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        [],
+        7_000_000,
+        "a text",
+        {"key": "agxBox", "name": "A box"},
+        {"key": "agxBox", "fields": {str(number): number * 0.37 for number in range(1001, 1020)}},
+    ],
+    ids=str,
+)
+def test_it_is_known_before_what_an_answer_will_take(row: Any) -> None:
+    content = orjson.dumps([row] * 20_000)
+    taken = measured(content)
+
+    assert takes_more_than(taken, content)
+    assert not takes_more_than(8 * taken, content)
 
 
 # --- Anything -------------------------------------------------------------------------------------

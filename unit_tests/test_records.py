@@ -13,13 +13,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from source_streak.records.shape import OTHER, SECRETS, Shape, as_json, iso_time, plain_number, without_secrets
+from source_streak.records.shape import (
+    OTHER,
+    SECRETS,
+    Shape,
+    as_json,
+    iso_time,
+    plain_number,
+    without_secrets,
+)
 
-settings.register_profile("no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "no clock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("no clock")
 
 TIME = {"type": ["string", "null"], "format": "date-time"}
-PERSON = {"type": ["object", "null"], "properties": {"name": {"type": ["string", "null"]}, "since": TIME}}
+PERSON = {
+    "type": ["object", "null"],
+    "properties": {"name": {"type": ["string", "null"]}, "since": TIME},
+}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -34,7 +47,10 @@ SCHEMA: dict[str, Any] = {
         "people": {"type": ["array", "null"], "items": PERSON},
         "texts": {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
         "times": {"type": ["array", "null"], "items": TIME},
-        "deep": {"type": ["object", "null"], "properties": {"people": {"type": ["array", "null"], "items": PERSON}}},
+        "deep": {
+            "type": ["object", "null"],
+            "properties": {"people": {"type": ["array", "null"], "items": PERSON}},
+        },
         OTHER: {"type": ["object", "null"]},
     },
 }
@@ -43,9 +59,16 @@ AT, ISO = 1_772_323_200_000, "2026-03-01T00:00:00.000Z"
 
 names = st.text(max_size=8).filter(lambda name: name not in SECRETS)
 any_json = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.sampled_from(["name", "since"]), inner, max_size=4)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=5) | st.sampled_from(["name", "since"]), inner, max_size=4
+        )
     ),
     max_leaves=12,
 )
@@ -57,7 +80,7 @@ def record(**row: Any) -> dict[str, Any]:
     return made
 
 
-# --- Times --------------------------------------------------------------------------------------------------------
+# --- Times --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -76,12 +99,18 @@ def test_epoch_milliseconds_become_an_iso_time(milliseconds: int, time: str) -> 
     assert iso_time(milliseconds) == time
 
 
-@pytest.mark.parametrize("milliseconds", [0, -1, 253_402_300_800_000, -62_135_596_800_001, 10**18, -(10**18), 2**64])
+@pytest.mark.parametrize(
+    "milliseconds", [0, -1, 253_402_300_800_000, -62_135_596_800_001, 10**18, -(10**18), 2**64]
+)
 def test_never_and_years_that_no_calendar_has_become_null(milliseconds: int) -> None:
     assert iso_time(milliseconds) is None
 
 
-@given(st.integers(-62_135_596_800_000, 253_402_300_799_999).filter(lambda number: number not in (0, -1)))
+@given(
+    st.integers(-62_135_596_800_000, 253_402_300_799_999).filter(
+        lambda number: number not in (0, -1)
+    )
+)
 def test_every_iso_time_is_the_moment_it_was(milliseconds: int) -> None:
     time = iso_time(milliseconds)
 
@@ -97,17 +126,40 @@ def test_a_time_may_come_as_number_or_as_digits(value: Any) -> None:
     assert record(time=value) == {"time": ISO}
 
 
-@pytest.mark.parametrize("value", [0, -1, "0", "-1", None, 10**15, 0.0, 1e300], ids=repr)
-def test_a_time_that_is_none_is_null_and_no_misfit(value: Any) -> None:
+@pytest.mark.parametrize("value", [0, -1, "0", "-1", None, 0.0, -1.0], ids=repr)
+def test_never_is_null_and_no_misfit(value: Any) -> None:
     assert record(time=value) == {"time": None}
 
 
-@pytest.mark.parametrize("value", ["yesterday", "", ISO, True, 1.5, [AT], {"ms": AT}, "9" * 40], ids=repr)
-def test_what_is_no_time_is_kept_beside_its_column(value: Any) -> None:
-    assert record(time=value) == {"time": None, OTHER: {"time": value}}
+NO_TIMES = ["yesterday", "", ISO, True, 1.5, [AT], {"ms": AT}, "9" * 40, "NaN", "Infinity", "1e400"]
+TOO_FAR = [
+    *(253_402_300_800_000, -62_135_596_800_001, AT * 1000, str(AT * 1000)),
+    *(10**15, 2**63, 2**64 - 1, -(2**63), 1e300, -1e300),
+]
 
 
-# --- Scalars ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("value", [*NO_TIMES, *TOO_FAR], ids=repr)
+def test_what_is_no_time_of_the_years_1_to_9999_is_kept_beside_its_column(value: Any) -> None:
+    shape = Shape(SCHEMA)
+
+    assert shape.record({"time": value}) == {"time": None, OTHER: {"time": value}}
+    assert shape.misfits == {"time": 1}
+
+
+@pytest.mark.parametrize("value", TOO_FAR, ids=repr)
+def test_a_time_too_far_away_is_kept_also_where_it_is_nested(value: Any) -> None:
+    row = {"person": {"name": "Ada", "since": value}, "times": [AT, value]}
+    made = record(**row)
+
+    assert made["person"] == {"name": "Ada", "since": None}
+    assert made["times"] == [ISO, None]
+    assert made[OTHER] == row
+
+
+# Numbers that JSON has no place for come as their texts.
+LITERALS = ("NaN", "Infinity", "-Infinity", "1e400", "-1e400")
+
+# --- Scalars ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -116,6 +168,10 @@ def test_what_is_no_time_is_kept_beside_its_column(value: Any) -> None:
         ("count", "34816", 34816),
         ("count", "-5", -5),
         ("count", 5.0, 5),
+        ("count", 2**63 - 1, 2**63 - 1),
+        ("count", -(2**63), -(2**63)),
+        ("amount", 2**64 - 1, 2**64 - 1),
+        ("amount", 1.7e308, 1.7e308),
         ("amount", "0.5", 0.5),
         ("amount", "12", 12),
         ("amount", "-1e3", -1000.0),
@@ -138,8 +194,20 @@ def test_a_scalar_of_another_type_is_made_to_fit(column: str, value: Any, fitted
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        *[("count", value) for value in ("", "many", "1.5", "1,000", 1.5, True, [1], {}, "1_000", " 1")],
-        *[("amount", value) for value in ("", "1.200,50", "$12", "1,000", "nan", "inf", "0x10", True, [1], {}, "1e999")],
+        *[
+            ("count", value)
+            for value in ("", "many", "1.5", "1,000", 1.5, True, [1], {}, "1_000", " 1")
+        ],
+        *[
+            ("count", value)
+            for value in (2**63, 2**64 - 1, float(2**63), -(2.0**64), 1e300, *LITERALS)
+        ],
+        *[
+            ("amount", value)
+            for value in ("", "1.200,50", "$12", "1,000", "nan", "inf", "0x10", True, [1], {})
+        ],
+        *[("amount", value) for value in ("1e999", *LITERALS)],
+        *[("done", value) for value in LITERALS],
         *[("text", value) for value in ([], ["a"], {}, {"text": "a"})],
         *[("done", value) for value in (0, 1, "yes", "True", "", [], {}, 1.0)],
         *[("free", value) for value in ("a", 1, [], [{}], True)],
@@ -148,7 +216,9 @@ def test_a_scalar_of_another_type_is_made_to_fit(column: str, value: Any, fitted
     ],
     ids=repr,
 )
-def test_what_does_not_fit_is_null_in_its_column_and_kept_beside_it(column: str, value: Any) -> None:
+def test_what_does_not_fit_is_null_in_its_column_and_kept_beside_it(
+    column: str, value: Any
+) -> None:
     assert record(**{column: value}) == {column: None, OTHER: {column: value}}
 
 
@@ -158,14 +228,38 @@ def test_null_stays_null_and_absent_stays_absent(column: str) -> None:
     assert record() == {}
 
 
-# --- What is nested -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("value", LITERALS)
+def test_a_number_that_json_has_no_place_for_is_kept_as_text_in_texts_and_free_objects(
+    value: str,
+) -> None:
+    assert record(text=value, free={"1001": value}) == {"text": value, "free": {"1001": value}}
+
+
+def test_an_integer_that_is_too_large_is_kept_also_where_it_is_nested() -> None:
+    integers = {"type": ["array", "null"], "items": {"type": ["integer", "null"]}}
+    counts = {"type": ["object", "null"], "properties": {"count": {"type": ["integer", "null"]}}}
+    shape = Shape(
+        {"properties": {"numbers": integers, "counts": counts, OTHER: {"type": ["object", "null"]}}}
+    )
+    row = {"numbers": [1, 2**63], "counts": {"count": 2**64 - 1}}
+
+    assert shape.record(row) == {"numbers": [1, None], "counts": {"count": None}, OTHER: row}
+    assert shape.misfits == {"numbers": 1, "counts": 1}
+
+
+# --- What is nested -----------------------------------------------------------------------------
 
 
 def test_times_in_objects_and_arrays_are_converted_at_every_depth() -> None:
     person, converted = {"name": "Ada", "since": AT}, {"name": "Ada", "since": ISO}
     row = {"person": person, "people": [person], "times": [AT, 0], "deep": {"people": [person]}}
 
-    assert record(**row) == {"person": converted, "people": [converted], "times": [ISO, None], "deep": {"people": [converted]}}
+    assert record(**row) == {
+        "person": converted,
+        "people": [converted],
+        "times": [ISO, None],
+        "deep": {"people": [converted]},
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,19 +267,31 @@ def test_times_in_objects_and_arrays_are_converted_at_every_depth() -> None:
     [
         ("person", {"name": ["Ada"], "since": AT}, {"name": None, "since": ISO}),
         ("person", {"name": "Ada", "since": "x"}, {"name": "Ada", "since": None}),
-        ("people", [{"name": "Ada"}, "Björn", {"name": {}}], [{"name": "Ada"}, None, {"name": None}]),
+        (
+            "people",
+            [{"name": "Ada"}, "Björn", {"name": {}}],
+            [{"name": "Ada"}, None, {"name": None}],
+        ),
         ("texts", ["a", 1, ["b"]], ["a", "1", None]),
         ("times", [AT, "x"], [ISO, None]),
-        ("deep", {"people": [{"name": "Ada", "since": {}}]}, {"people": [{"name": "Ada", "since": None}]}),
+        (
+            "deep",
+            {"people": [{"name": "Ada", "since": {}}]},
+            {"people": [{"name": "Ada", "since": None}]},
+        ),
         ("deep", {"people": 5}, {"people": None}),
     ],
 )
-def test_of_what_is_nested_the_column_keeps_what_fits_and_the_whole_is_kept_beside(column: str, value: Any, fitted: Any) -> None:
+def test_of_what_is_nested_the_column_keeps_what_fits_and_the_whole_is_kept_beside(
+    column: str, value: Any, fitted: Any
+) -> None:
     assert record(**{column: value}) == {column: fitted, OTHER: {column: value}}
 
 
 def test_nested_properties_that_nobody_knows_stay_where_they_are() -> None:
-    assert record(person={"name": "Ada", "hat": {"size": 5}}) == {"person": {"name": "Ada", "hat": {"size": 5}}}
+    assert record(person={"name": "Ada", "hat": {"size": 5}}) == {
+        "person": {"name": "Ada", "hat": {"size": 5}}
+    }
 
 
 def test_a_free_object_is_taken_as_it_is() -> None:
@@ -194,7 +300,7 @@ def test_a_free_object_is_taken_as_it_is() -> None:
     assert record(free=value) == {"free": value}
 
 
-# --- What is unknown, what is secret, what is counted -------------------------------------------------------------
+# --- What is unknown, what is secret, what is counted -------------------------------------------
 
 
 @pytest.mark.parametrize("value", [None, "otter", 3, [1, {"a": 2}], {"a": {"b": None}}], ids=repr)
@@ -210,7 +316,15 @@ def test_a_property_named_like_the_column_for_others_is_kept_in_it() -> None:
 @pytest.mark.parametrize("value", ["s3cret", None, {"a": "s3cret"}, ["s3cret"]], ids=repr)
 def test_a_secret_is_in_no_record_wherever_it_comes(secret: str, value: Any) -> None:
     hidden = {secret: value, "a": [{secret: value}], "b": {"c": {secret: value}}}
-    row = {secret: value, "novelty": hidden, "free": hidden, "person": hidden, "people": [hidden], "text": hidden, "time": [hidden]}
+    row = {
+        secret: value,
+        "novelty": hidden,
+        "free": hidden,
+        "person": hidden,
+        "people": [hidden],
+        "text": hidden,
+        "time": [hidden],
+    }
     shape = Shape(SCHEMA)
     made = json.dumps(shape.record(row))
 
@@ -229,14 +343,18 @@ def test_what_is_unknown_and_what_does_not_fit_is_counted_by_name() -> None:
 
 
 def test_the_row_that_came_is_not_changed() -> None:
-    row = {"person": {"name": ["Ada"], "since": AT, "directUrl": "x"}, "mascot": {"directUrl": "x"}, "times": [AT]}
+    row = {
+        "person": {"name": ["Ada"], "since": AT, "directUrl": "x"},
+        "mascot": {"directUrl": "x"},
+        "times": [AT],
+    }
     before = json.dumps(row)
     record(**row)
 
     assert json.dumps(row) == before
 
 
-# --- Anything -----------------------------------------------------------------------------------------------------
+# --- Anything -----------------------------------------------------------------------------------
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])) | names, any_json, max_size=6))
@@ -252,15 +370,49 @@ def test_nothing_of_any_row_is_lost(row: dict[str, Any]) -> None:
     made = Shape(SCHEMA).record(row)
     for name, value in row.items():
         misfit_or_unknown = made.get(OTHER, {}).get(name)
-        assert value is None or misfit_or_unknown == value or made.get(name) is not None or is_never(name, value)
+        assert (
+            value is None
+            or misfit_or_unknown == value
+            or made.get(name) is not None
+            or is_never(name, value)
+        )
 
 
 def is_never(name: str, value: Any) -> bool:
     """Whether a value says of a time that there is none."""
-    if name != "time":
-        return False
-    number = int(value) if isinstance(value, (int, float)) or re.fullmatch(r"[+-]?\d{1,18}", str(value)) else None
-    return number is not None and iso_time(number) is None
+    return (
+        name == "time" and value in (0, -1, "0", "-1", "+0", "-0") and not isinstance(value, bool)
+    )
+
+
+@given(any_json, any_json)
+def test_a_configured_schema_may_hold_anything(column: Any, value: Any) -> None:
+    """Which columns there are and what they are is the user's to configure: no row fails for it."""
+    shape = Shape({"properties": {"name": column, OTHER: {"type": ["object", "null"]}}})
+
+    made = shape.record({"name": value})
+    assert (
+        value is None
+        or made["name"] is not None
+        or made[OTHER] == {"name": value}
+        or value in (0, -1, "0", "-1")
+    )
+
+
+@pytest.mark.parametrize(
+    "kinds", [["null"], [], "null", None, 5, {}, ["null", "null"], [5], "number of eggs", [None]]
+)
+@pytest.mark.parametrize("inside", ["column", "items", "properties"])
+def test_a_column_of_no_known_type_takes_any_value(kinds: Any, inside: str) -> None:
+    column = {"type": kinds}
+    if inside == "items":
+        column = {"type": "array", "items": column}
+    elif inside == "properties":
+        column = {"type": "object", "properties": {"a": column}}
+    value = [1, {"b": 2}] if inside == "items" else {"a": [1, {"b": 2}]}
+    shape = Shape({"properties": {"name": column, OTHER: {"type": ["object", "null"]}}})
+
+    assert shape.record({"name": value}) == {"name": value}
 
 
 @given(any_json)
@@ -268,18 +420,46 @@ def test_a_value_without_secrets_is_left_as_it_is(value: Any) -> None:
     assert without_secrets(value) == value
 
 
-# --- Numbers in texts ---------------------------------------------------------------------------------------------
+# --- Numbers in texts ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("12", 12), ("-3", -3), ("+3", 3), (" 7 ", 7), ("0", 0), ("-3.5", -3.5), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("007", 7)],
+    [
+        ("12", 12),
+        ("-3", -3),
+        ("+3", 3),
+        (" 7 ", 7),
+        ("0", 0),
+        ("-3.5", -3.5),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("1e3", 1000.0),
+        ("007", 7),
+    ],
 )
 def test_a_plain_number_is_read(text: str, number: float) -> None:
     assert plain_number(text) == number
 
 
-NO_NUMBERS = ["1.200,50", "1,200.50", "1,5", "1 200", "1'200", "$12", "12 €", "12%", "", " ", "-", ".", "e3", "nan", "inf", "1e999"]
+NO_NUMBERS = [
+    "1.200,50",
+    "1,200.50",
+    "1,5",
+    "1 200",
+    "1'200",
+    "$12",
+    "12 €",
+    "12%",
+    "",
+    " ",
+    "-",
+    ".",
+    "e3",
+    "nan",
+    "inf",
+    "1e999",
+]
 
 
 @pytest.mark.parametrize("text", [*NO_NUMBERS, "Infinity", "0x1F", "1_000", "½", "1.2.3", "1-2"])

@@ -100,8 +100,12 @@ def test_it_works_without(what: str) -> None:
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
-def test_it_reads_where_everything_is_missing_at_once(streak: Sandbox, config: str, catalog: str) -> None:
-    lacking = "\n".join((LACKING["poll's constants too"], LACKING["ctypes"], LACKING["SIGTERM"], NO_FOLDER))
+def test_it_reads_where_everything_is_missing_at_once(
+    streak: Sandbox, config: str, catalog: str
+) -> None:
+    lacking = "\n".join(
+        (LACKING["poll's constants too"], LACKING["ctypes"], LACKING["SIGTERM"], NO_FOLDER)
+    )
 
     ran = commanded(
         lacking,
@@ -119,7 +123,9 @@ def test_it_reads_where_everything_is_missing_at_once(streak: Sandbox, config: s
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16", "cp1252"])
-def test_stdout_is_utf_8_whatever_the_environment_says(streak: Sandbox, config: str, catalog: str, encoding: str) -> None:
+def test_stdout_is_utf_8_whatever_the_environment_says(
+    streak: Sandbox, config: str, catalog: str, encoding: str
+) -> None:
     ran = commanded(
         "",
         "read",
@@ -147,7 +153,9 @@ def test_a_lone_surrogate_is_written_as_json_escapes_it() -> None:
 
 
 @pytest.mark.parametrize("command", ["spec", "check", "discover", "read"])
-def test_no_temporary_folder_anywhere_is_said_in_one_sentence(config: str, catalog: str, command: str) -> None:
+def test_no_temporary_folder_anywhere_is_said_in_one_sentence(
+    config: str, catalog: str, command: str
+) -> None:
     arguments = [] if command == "spec" else ["--config", config]
     arguments += ["--catalog", catalog] if command == "read" else []
 
@@ -156,7 +164,9 @@ def test_no_temporary_folder_anywhere_is_said_in_one_sentence(config: str, catal
     error = error_of(ran.stdout)
     assert "TMPDIR" in error["message"]
     assert error["failure_type"] == "config_error"
-    logs = [message["log"]["message"] for message in messages(ran.stdout) if message["type"] == "LOG"]
+    logs = [
+        message["log"]["message"] for message in messages(ran.stdout) if message["type"] == "LOG"
+    ]
     assert not [line for line in logs if "Traceback" in line]
     assert (ran.returncode, ran.stderr) == (1, b"")
 
@@ -179,14 +189,16 @@ select.poll = Poll
 def waiting(more: str) -> subprocess.Popen[bytes]:
     """The command, which stands still as soon as it has begun and said so."""
     stand_still = (
-        "import source_streak.source as source, threading\n"
+        "import source_streak.command as command, threading\n"
         "def launch(_):\n"
         "    print('{}', flush=True)\n"
         "    threading.Event().wait(30)\n"
-        "source.launch = launch\n"
+        "command.launch = launch\n"
     )
     program = stand_still + GO.format(more=more, arguments=["spec"])
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout
     assert process.stdout.readline() == b"{}\n"
     return process
@@ -224,7 +236,9 @@ def test_it_can_be_started_from_a_thread_where_no_signal_can_be_listened_to() ->
         "import threading\nfrom source_streak.run import run\n"
         "thread = threading.Thread(target=run, args=(['spec'],))\nthread.start(); thread.join()"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=60, check=False
+    )
 
     assert answers(ran.stdout) == ["SPEC"]
     assert (ran.returncode, ran.stderr) == (0, b"")

@@ -33,10 +33,17 @@ def main() -> None:
 def streams(lines: str) -> list[Stream]:
     """The streams of the CATALOG message among the lines that discover prints."""
     messages = (json.loads(line) for line in lines.splitlines() if line.startswith("{"))
-    found: list[Stream] = next((message["catalog"]["streams"] for message in messages if message.get("type") == "CATALOG"), [])
+    found: list[Stream] = next(
+        (message["catalog"]["streams"] for message in messages if message.get("type") == "CATALOG"),
+        [],
+    )
     if not found:
-        sys.exit("There is no catalog in that. It is what `source-streak discover --config config.json` prints.")
-    for name in (name for stream in found for name in (stream["name"], *stream["json_schema"]["properties"])):
+        sys.exit(
+            "There is no catalog in that. It is what `source-streak discover --config config.json` prints."
+        )
+    for name in (
+        name for stream in found for name in (stream["name"], *stream["json_schema"]["properties"])
+    ):
         if not NAME.fullmatch(name):
             sys.exit(f"{name!r} is no name for a table or a column.")
     return found
@@ -67,7 +74,9 @@ def model(stream: Stream) -> str:
 
 def renamed(stream: Stream) -> dict[str, str]:
     """The columns of the view, by the stream's own. Those are told apart by more than case and underscores."""
-    names = {column: snake(column) for column in stream["json_schema"]["properties"] if column != DELETED}
+    names = {
+        column: snake(column) for column in stream["json_schema"]["properties"] if column != DELETED
+    }
     twice = [name for name in names.values() if list(names.values()).count(name) > 1]
     return {column: column if name in twice else name for column, name in names.items()}
 
@@ -85,8 +94,15 @@ def keys(stream: Stream) -> list[str]:
 
 def view(stream: Stream) -> str:
     """The SQL of the staging view."""
-    selected = ",\n".join(f"    {{{{ streak_column('{column}') }}}} as {name}" for column, name in renamed(stream).items())
-    alive = f"where {{{{ streak_column('{DELETED}') }}}} is null\n" if DELETED in stream["json_schema"]["properties"] else ""
+    selected = ",\n".join(
+        f"    {{{{ streak_column('{column}') }}}} as {name}"
+        for column, name in renamed(stream).items()
+    )
+    alive = (
+        f"where {{{{ streak_column('{DELETED}') }}}} is null\n"
+        if DELETED in stream["json_schema"]["properties"]
+        else ""
+    )
     return f"select\n{selected}\nfrom {{{{ source('streak', '{stream['name']}') }}}}\n{alive}"
 
 
@@ -103,7 +119,10 @@ def sources(found: list[Stream]) -> str:
     for stream in found:
         lines += [f"      - name: {stream['name']}", "        columns:"]
         for column, schema in stream["json_schema"]["properties"].items():
-            lines += [f"          - name: {column}", f"            description: {quoted(schema.get('description', ''))}"]
+            lines += [
+                f"          - name: {column}",
+                f"            description: {quoted(schema.get('description', ''))}",
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -114,7 +133,10 @@ def models(found: list[Stream]) -> str:
         key = keys(stream)
         lines += [f"  - name: {model(stream)}", *unique_together(key), "    columns:"]
         for column, name in renamed(stream).items():
-            lines += [f"      - name: {name}", f"        description: {quoted(described(stream, column))}"]
+            lines += [
+                f"      - name: {name}",
+                f"        description: {quoted(described(stream, column))}",
+            ]
             if name in key:
                 lines.append(f"        data_tests: [{'unique, ' if len(key) == 1 else ''}not_null]")
     return "\n".join(lines) + "\n"
@@ -124,7 +146,12 @@ def unique_together(key: list[str]) -> list[str]:
     """The test of a key of several columns, which dbt itself has not."""
     if len(key) < 2:
         return []
-    return ["    data_tests:", "      - unique_together:", "          arguments:", f"            columns: [{', '.join(key)}]"]
+    return [
+        "    data_tests:",
+        "      - unique_together:",
+        "          arguments:",
+        f"            columns: [{', '.join(key)}]",
+    ]
 
 
 def described(stream: Stream, column: str) -> str:

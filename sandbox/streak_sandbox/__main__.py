@@ -19,7 +19,9 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    moods = dict(arguments.mood) | ({"latency_ms": arguments.latency_ms} if arguments.latency_ms is not None else {})
+    moods = dict(arguments.mood) | (
+        {"latency_ms": arguments.latency_ms} if arguments.latency_ms is not None else {}
+    )
     try:
         Moods(**moods)
     except (TypeError, ValueError) as error:
@@ -45,7 +47,9 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m streak_sandbox", description="A Streak that runs on 127.0.0.1.")
+    parser = argparse.ArgumentParser(
+        prog="python -m streak_sandbox", description="A Streak that runs on 127.0.0.1."
+    )
     parser.add_argument("--port", type=int, default=8080, help="0 takes any free one")
     parser.add_argument("--boxes", type=int, default=150)
     parser.add_argument("--pipelines", type=int, help="spread the boxes over so many pipelines")
@@ -53,7 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--empty", action="store_true", help="an account with nothing in it")
     parser.add_argument("--api-key", default=DEFAULT_KEY)
     parser.add_argument("--latency-ms", type=int)
-    parser.add_argument("--mood", type=_mood, action="append", default=[], metavar="NAME=VALUE", help="as in moods.py; values as JSON")
+    parser.add_argument(
+        "--mood",
+        type=_mood,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="as in moods.py; values as JSON",
+    )
     return parser
 
 

@@ -30,6 +30,7 @@ from .asking import (
     open_pipeline,
     open_team,
     page_of,
+    reads_by_post,
     saved_place,
     served_box,
     served_pipeline,
@@ -221,6 +222,16 @@ def boxes_of_pipeline_v2(call: Call) -> Row:
     """Undocumented, and seen in use (4.2)."""
     pipeline = open_pipeline(call)["key"]
     return v2_page(call, sorted_boxes(call.account, pipeline, None))
+
+
+@reads_by_post("v1/pipelines/{key}/boxes/batch/")
+def several_boxes(call: Call) -> list[Row]:
+    """4.4: a JSON array of keys. What is not there, or in another pipeline, is left out."""
+    pipeline = open_pipeline(call)["key"]
+    if not isinstance(call.content, list):
+        raise Refusal(400, "a JSON array of box keys is expected")
+    found = [call.account.boxes.get(key) for key in call.content if isinstance(key, str)]
+    return [served_box(call, box) for box in found if box and box["pipelineKey"] == pipeline]
 
 
 @get("v1/boxes/{key}")

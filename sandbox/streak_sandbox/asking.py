@@ -48,6 +48,7 @@ class Call:
     moods: Moods
     keys: dict[str, str]
     query: dict[str, str]
+    content: Any = None  # of a POST
 
     def whole_number(self, name: str, least: int = 0) -> int | None:
         text = self.query.get(name)
@@ -69,6 +70,7 @@ class Route:
     path: str
     parameters: frozenset[str]
     endpoint: Endpoint
+    method: str = "GET"
 
     def answer(self, call: Call) -> Any:
         """What the endpoint answers, after the checks that all of them share."""
@@ -88,6 +90,16 @@ ROUTES: list[Route] = []
 def get(*paths: str, query: str = "") -> Callable[[Endpoint], Endpoint]:
     def add(endpoint: Endpoint) -> Endpoint:
         ROUTES.extend(Route(path, frozenset(query.split()), endpoint) for path in paths)
+        return endpoint
+
+    return add
+
+
+def reads_by_post(path: str) -> Callable[[Endpoint], Endpoint]:
+    """A POST that changes nothing: it asks for several things at once."""
+
+    def add(endpoint: Endpoint) -> Endpoint:
+        ROUTES.append(Route(path, frozenset(), endpoint, "POST"))
         return endpoint
 
     return add

@@ -40,7 +40,9 @@ def box_key(number: int) -> str:
 
 def child_key(kind: str, box: str, number: int) -> str:
     """The key of a comment, meeting, task, thread or file; `kind` is the datastore's word, such as "Comment"."""
-    return _reference(("Organization", MAIL_DOMAIN), (kind, _last_id(box) * CHILDREN_PER_BOX + number))
+    return _reference(
+        ("Organization", MAIL_DOMAIN), (kind, _last_id(box) * CHILDREN_PER_BOX + number)
+    )
 
 
 def box_of_child(key: str) -> str | None:
@@ -79,7 +81,11 @@ def _reference(*path: tuple[str, int | str]) -> str:
 
 @functools.lru_cache(maxsize=1024)  # the mail domain is in nearly every key
 def _element(kind: str, name: int | str) -> bytes:
-    tail = b"\x18" + _varint(name) if isinstance(name, int) else b'"' + _varint(len(name)) + name.encode()
+    tail = (
+        b"\x18" + _varint(name)
+        if isinstance(name, int)
+        else b'"' + _varint(len(name)) + name.encode()
+    )
     return b"\x0b\x12" + _varint(len(kind)) + kind.encode() + tail + b"\x0c"
 
 

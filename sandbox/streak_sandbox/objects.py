@@ -119,13 +119,17 @@ def stage(key: str, name: str) -> Row:
     }
 
 
-def field(key: str, name: str, kind: str = "TEXT_INPUT", options: tuple[str, ...] = (), **properties: Any) -> Row:
+def field(
+    key: str, name: str, kind: str = "TEXT_INPUT", options: tuple[str, ...] = (), **properties: Any
+) -> Row:
     """3.4; the official SDK requires `aiSettings` on every field."""
     row: Row = {"key": key, "name": name, "type": kind, "lastUpdatedTimestamp": TODAY - 300 * DAY}
     row["aiSettings"] = {"prompt": "", "source": "BOX_TIMELINE"}
     numbered = [(str(9001 + place), label) for place, label in enumerate(options)]
     if kind == "DROPDOWN":
-        row["dropdownSettings"] = {"items": [{"key": option, "name": label} for option, label in numbered]}
+        row["dropdownSettings"] = {
+            "items": [{"key": option, "name": label} for option, label in numbered]
+        }
     if kind == "TAG":
         row["tagSettings"] = {"tags": [{"key": option, "tag": label} for option, label in numbered]}
     return row | properties
@@ -217,7 +221,11 @@ def pipeline_as_v1(row: Row) -> Row:
 
 def stage_as_v1(row: Row) -> Row:
     """3.3"""
-    return {name: value for name, value in row.items() if name not in ("color", "isColorFromTheme", "boxCount")}
+    return {
+        name: value
+        for name, value in row.items()
+        if name not in ("color", "isColorFromTheme", "boxCount")
+    }
 
 
 def _field_as_v1(row: Row) -> Row:
@@ -225,7 +233,11 @@ def _field_as_v1(row: Row) -> Row:
 
 
 def _acl_entry_as_v1(entry: Row, owner_key: str) -> Row:
-    v1 = {name: value for name, value in entry.items() if name not in ("givenName", "userType", "isReadOnly")}
+    v1 = {
+        name: value
+        for name, value in entry.items()
+        if name not in ("givenName", "userType", "isReadOnly")
+    }
     return v1 | {"isOwner": entry["userKey"] == owner_key}
 
 
@@ -246,7 +258,9 @@ def box(number: int, name: str, pipeline_row: Row, creator: Row, created: int) -
         "lastUpdatedTimestamp": created,
         "lastSavedTimestamp": created,
         "lastStageChangeTimestamp": created,
-        "stageHistoryEntries": [{"stageKey": stage_key, "lastEntryToStageTs": created, "timeInStageMs": 0}],
+        "stageHistoryEntries": [
+            {"stageKey": stage_key, "lastEntryToStageTs": created, "timeInStageMs": 0}
+        ],
         "assignedToSharingEntries": [entry],
         "creatorSharingEntry": entry,
         "followerKeys": [],
@@ -280,7 +294,9 @@ def comment(box_row: Row, number: int, creator_key: str, at: int, message: str) 
     }
 
 
-def meeting(box_row: Row, number: int, creator_key: str, at: int, notes: str, **properties: Any) -> Row:
+def meeting(
+    box_row: Row, number: int, creator_key: str, at: int, notes: str, **properties: Any
+) -> Row:
     """11"""
     return {
         "key": keys.child_key("Meeting", box_row["key"], number),
@@ -368,15 +384,34 @@ def file(box_row: Row, number: int, owner_key: str, at: int, name: str) -> Row:
 def contact(number: int, team_key: str, creator_key: str, at: int) -> Row:
     """15; what has no value is null, as v2 may do"""
     texts = ("givenName", "familyName", "title", "other", "photoUrl")
-    lists = ("emailAddresses", "phoneNumbers", "addresses", "domains", "normalizedDomains", "contactLinks", "orgLinks")
-    return _directory_entry(keys.contact_key(number), team_key, creator_key, at, _empty(texts, lists))
+    lists = (
+        "emailAddresses",
+        "phoneNumbers",
+        "addresses",
+        "domains",
+        "normalizedDomains",
+        "contactLinks",
+        "orgLinks",
+    )
+    return _directory_entry(
+        keys.contact_key(number), team_key, creator_key, at, _empty(texts, lists)
+    )
 
 
 def organization(number: int, team_key: str, creator_key: str, at: int) -> Row:
     """15"""
     texts = ("name", "other", "industry", "employeeCount", "logoURL")
-    lists = ("phoneNumbers", "addresses", "domains", "normalizedDomains", "contactLinks", "orgLinks")
-    return _directory_entry(keys.organization_key(number), team_key, creator_key, at, _empty(texts, lists))
+    lists = (
+        "phoneNumbers",
+        "addresses",
+        "domains",
+        "normalizedDomains",
+        "contactLinks",
+        "orgLinks",
+    )
+    return _directory_entry(
+        keys.organization_key(number), team_key, creator_key, at, _empty(texts, lists)
+    )
 
 
 def _empty(texts: tuple[str, ...], lists: tuple[str, ...]) -> Row:
@@ -397,7 +432,9 @@ def _directory_entry(key: str, team_key: str, creator_key: str, at: int, empty: 
     }
 
 
-def event(number: int, pipeline_key: str, creator_key: str, at: int, specific: str, **variables: str) -> Row:
+def event(
+    number: int, pipeline_key: str, creator_key: str, at: int, specific: str, **variables: str
+) -> Row:
     """13; an event without BOX_NAME is one of the pipeline itself and has no boxKey"""
     key = keys.other_key("NewsfeedItem", number)
     sentence = specific.replace("_", " ").lower()
@@ -455,7 +492,9 @@ def tally_meetings(rows: list[Row]) -> Row:
         tally[count] = len(those)
         tally[f"first{name}Timestamp"] = min(times, default=None)
         tally[f"mostRecent{name}Timestamp"] = max(times, default=None)
-        tally[f"total{name}Duration"] = sum(row.get("duration") or 0 for row in those) if those else None
+        tally[f"total{name}Duration"] = (
+            sum(row.get("duration") or 0 for row in those) if those else None
+        )
     return tally
 
 
@@ -479,7 +518,11 @@ def tally_tasks(rows: list[Row]) -> Row:
 
 
 def _assignees(rows: list[Row]) -> list[str] | None:
-    entries = [entry for row in rows for entry in row.get("assignedTo") or row.get("assignedToSharingEntries") or []]
+    entries = [
+        entry
+        for row in rows
+        for entry in row.get("assignedTo") or row.get("assignedToSharingEntries") or []
+    ]
     return sorted({entry["userKey"] for entry in entries}) or None
 
 
@@ -519,7 +562,12 @@ def untouched_children(kind: str, box_row: Row) -> list[Row]:
 def child_count(kind: str, box_row: Row) -> int:
     if kind == "meetings":
         return box_row.get("callLogCount", 0) + box_row.get("meetingNotesCount", 0)
-    counter = {"comments": "commentCount", "tasks": "taskTotal", "threads": "gmailThreadCount", "files": "fileCount"}
+    counter = {
+        "comments": "commentCount",
+        "tasks": "taskTotal",
+        "threads": "gmailThreadCount",
+        "files": "fileCount",
+    }
     return box_row.get(counter[kind], 0)
 
 
@@ -529,18 +577,26 @@ def _when(box_row: Row, place: int) -> int:
 
 def _untouched_comment(box_row: Row, place: int) -> Row:
     words = ("Called, wants a call back.", "Sent the papers 📄", "Waiting for an answer …")
-    return comment(box_row, place + 1, box_row["creatorKey"], _when(box_row, place), words[place % len(words)])
+    return comment(
+        box_row, place + 1, box_row["creatorKey"], _when(box_row, place), words[place % len(words)]
+    )
 
 
 def _untouched_meeting(box_row: Row, place: int) -> Row:
     kind = "CALL_LOG" if place < box_row.get("callLogCount", 0) else "MEETING_NOTES"
     notes = "<p>Talked about the next steps.</p>"
-    return meeting(box_row, place + 1, box_row["creatorKey"], _when(box_row, place), notes, meetingType=kind)
+    return meeting(
+        box_row, place + 1, box_row["creatorKey"], _when(box_row, place), notes, meetingType=kind
+    )
 
 
 def _untouched_task(box_row: Row, place: int) -> Row:
     entry = box_row.get("creatorSharingEntry") or {"userKey": box_row["creatorKey"]}
-    creator = {name: entry[name] for name in ("userKey", "email", "displayName", "fullName") if name in entry}
+    creator = {
+        name: entry[name]
+        for name in ("userKey", "email", "displayName", "fullName")
+        if name in entry
+    }
     at = _when(box_row, place)
     row = task(box_row, place + 1, creator, at, "Follow up", dueDate=at + 30 * DAY)
     if place < box_row.get("taskCompleteCount", 0):
@@ -554,7 +610,9 @@ def _untouched_thread(box_row: Row, place: int) -> Row:
 
 
 def _untouched_file(box_row: Row, place: int) -> Row:
-    return file(box_row, place + 1, box_row["creatorKey"], _when(box_row, place), f"offer-{place + 1}.pdf")
+    return file(
+        box_row, place + 1, box_row["creatorKey"], _when(box_row, place), f"offer-{place + 1}.pdf"
+    )
 
 
 _MAKERS = {

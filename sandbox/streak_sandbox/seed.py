@@ -36,7 +36,17 @@ COMPANIES = (
 ENDS = ("Won", "Hired 🎉")  # nobody is lost who was won
 # All that a box has in the documentation's own example of a list (5.5).
 DOCUMENTED_LIST_ITEM = (
-    *("key", "boxKey", "pipelineKey", "creatorKey", "name", "notes", "stageKey", "fields", "followerKeys"),
+    *(
+        "key",
+        "boxKey",
+        "pipelineKey",
+        "creatorKey",
+        "name",
+        "notes",
+        "stageKey",
+        "fields",
+        "followerKeys",
+    ),
     *("creationTimestamp", "lastUpdatedTimestamp"),
     *("followerCount", "commentCount", "taskTotal", "gmailThreadCount", "fileCount"),
 )
@@ -47,7 +57,9 @@ LAST_NAMES = ("Muster", "Beispiel", "Sample", "Prøve", "Exemple", "Ejemplo")
 
 def default_account(boxes: int = 150, seed: int = 1, pipelines: int | None = None) -> Account:
     """The small CRM, then plain boxes until there are so many, spread over its pipelines, or over `pipelines` of them."""
-    account = Account(clock=lambda: TODAY)  # so that the same seed gives the same account on any day
+    account = Account(
+        clock=lambda: TODAY
+    )  # so that the same seed gives the same account on any day
     people = _add_people(account)
     _add_teams(account, people)
     sales, hiring, support = _add_pipelines(account, people)
@@ -108,10 +120,16 @@ def _add_people(account: Account) -> dict[str, Row]:
         favouriteColour="green",
     )
     people = {"ada": ada}
-    people["björn"] = account.add_user("bjoern@example.com", "Björn Beispiel", lastSeenTimestamp=TODAY - 2 * DAY)
+    people["björn"] = account.add_user(
+        "bjoern@example.com", "Björn Beispiel", lastSeenTimestamp=TODAY - 2 * DAY
+    )
     people["chloé"] = account.add_user("chloe@example.com", "Chloé Muster", lastSeenTimestamp=NEVER)
-    people["dora"] = account.add_user("dora@example.com", "Dora Payer", lastSeenTimestamp=None, timezoneId=None)
-    people["agent"] = account.add_user("agent@example.com", "Streak Agent", userType="AGENT", lastSeenTimestamp=0)
+    people["dora"] = account.add_user(
+        "dora@example.com", "Dora Payer", lastSeenTimestamp=None, timezoneId=None
+    )
+    people["agent"] = account.add_user(
+        "agent@example.com", "Streak Agent", userType="AGENT", lastSeenTimestamp=0
+    )
     return people
 
 
@@ -130,7 +148,11 @@ def _add_teams(account: Account, people: dict[str, Row]) -> None:
             "CONTACTS": {
                 "defaultPermissionSetName": "editor",
                 "aclEntries": [
-                    {"userKey": people["björn"]["key"], "permissionSetName": "viewer", "isReadOnly": True},
+                    {
+                        "userKey": people["björn"]["key"],
+                        "permissionSetName": "viewer",
+                        "isReadOnly": True,
+                    },
                 ],
             }
         },
@@ -145,12 +167,18 @@ def _add_teams(account: Account, people: dict[str, Row]) -> None:
         hasStripeCustomer=True,
         mascot="otter",
     )
-    for member, role in zip(company["members"], ("Owner", "Member", "ArchiveOnly", "PayerOnly", "Member"), strict=True):
+    for member, role in zip(
+        company["members"], ("Owner", "Member", "ArchiveOnly", "PayerOnly", "Member"), strict=True
+    ):
         member.update(role=role, inviteDate=TODAY - 870 * DAY)
-    company["members"][0].update(emailSharing="Existence", orgKey=people["ada"]["orgKey"], seat="A1")
+    company["members"][0].update(
+        emailSharing="Existence", orgKey=people["ada"]["orgKey"], seat="A1"
+    )
     company["members"][4].update(inviteStatus="Pending", givenName=None)
 
-    south = account.add_team("Example Süd 🌞", [people["björn"]["key"], people["ada"]["key"]], billingAdmin=None)
+    south = account.add_team(
+        "Example Süd 🌞", [people["björn"]["key"], people["ada"]["key"]], billingAdmin=None
+    )
     south.update(creationDate=TODAY - 100 * DAY, lastSavedTimestamp=TODAY - 100 * DAY)
 
 
@@ -160,11 +188,19 @@ def _directory_fields(date_name: str) -> list[Row]:
         objects.field("1001", "Region", "DROPDOWN", ("Norden", "Süden 🌞", "Überall")),
         objects.field("1002", "Groups", "TAG", ("VIP", "Presse")),
         objects.field("1003", date_name, "DATE"),
-        objects.field("1004", "Remark", defaultValue="none yet", lastDefaultValueUpdatedTimestamp=TODAY - 250 * DAY, width=120),
+        objects.field(
+            "1004",
+            "Remark",
+            defaultValue="none yet",
+            lastDefaultValueUpdatedTimestamp=TODAY - 250 * DAY,
+            width=120,
+        ),
         objects.field("1005", "Newsletter", "CHECKBOX"),
         objects.field("1006", "Discount"),
     ]
-    return [{name: value for name, value in field.items() if name != "aiSettings"} for field in fields]
+    return [
+        {name: value for name, value in field.items() if name != "aiSettings"} for field in fields
+    ]
 
 
 def _by_key(rows: list[Row]) -> dict[str, Row]:
@@ -190,7 +226,13 @@ def _add_directory(account: Account) -> None:
         linkedinHandle="acme-example",
         instagramHandle="acme-example",
         lastEnrichmentTimestamp=TODAY - 20 * DAY,
-        fields={"1001": "9002", "1003": "1262304000000", "1004": "Pays late", "1005": "false", "1006": "12.5"},
+        fields={
+            "1001": "9002",
+            "1003": "1262304000000",
+            "1004": "Pays late",
+            "1005": "false",
+            "1006": "12.5",
+        },
         creditRating="AA",
         **_saved(TODAY - 50 * DAY),
     )
@@ -211,7 +253,9 @@ def _add_directory(account: Account) -> None:
         linkedinHandle="mia-example",
         instagramHandle="mia-example",
         lastEnrichmentTimestamp=TODAY - 20 * DAY,
-        orgLinks=[{"key": acme["key"], "isMagicLinked": False, "creationTimestamp": TODAY - 40 * DAY}],
+        orgLinks=[
+            {"key": acme["key"], "isMagicLinked": False, "creationTimestamp": TODAY - 40 * DAY}
+        ],
         fields={
             **{"1001": "9002", "1002": "9001", "1003": "536457600000", "1005": "true", "1006": "7"},
             "1099": "of a field that is gone",
@@ -219,12 +263,24 @@ def _add_directory(account: Account) -> None:
         nickname="Mimi",
         **_saved(TODAY - 50 * DAY),
     )
-    noah = account.add_contact(company, givenName="Noah", emailAddresses=["noah@example.net"], **_saved(TODAY - 45 * DAY))
-    mia["contactLinks"] = [{"key": noah["key"], "isMagicLinked": True, "creationTimestamp": TODAY - 40 * DAY}]
-    acme["contactLinks"] = [{"key": mia["key"], "isMagicLinked": False, "creationTimestamp": TODAY - 40 * DAY}]
-    globex = account.add_organization(company, name="Globex", fields={"1001": "9077"}, **_saved(TODAY - 30 * DAY))
-    acme["orgLinks"] = [{"key": globex["key"], "isMagicLinked": True, "creationTimestamp": TODAY - 30 * DAY}]
-    account.add_contact(company, givenName=None, lastSavedTimestamp=None, creatorKey=None, creationDate=0)
+    noah = account.add_contact(
+        company, givenName="Noah", emailAddresses=["noah@example.net"], **_saved(TODAY - 45 * DAY)
+    )
+    mia["contactLinks"] = [
+        {"key": noah["key"], "isMagicLinked": True, "creationTimestamp": TODAY - 40 * DAY}
+    ]
+    acme["contactLinks"] = [
+        {"key": mia["key"], "isMagicLinked": False, "creationTimestamp": TODAY - 40 * DAY}
+    ]
+    globex = account.add_organization(
+        company, name="Globex", fields={"1001": "9077"}, **_saved(TODAY - 30 * DAY)
+    )
+    acme["orgLinks"] = [
+        {"key": globex["key"], "isMagicLinked": True, "creationTimestamp": TODAY - 30 * DAY}
+    ]
+    account.add_contact(
+        company, givenName=None, lastSavedTimestamp=None, creatorKey=None, creationDate=0
+    )
     account.add_contact(south, givenName="Zoë", familyName="Sür", **_saved(TODAY - 12 * DAY))
     account.add_organization(south, name="Café Zürich ☕", **_saved(TODAY - 12 * DAY))
 
@@ -292,18 +348,29 @@ def _add_pipelines(account: Account, people: dict[str, Row]) -> tuple[Row, Row, 
         **_stamped(TODAY - 400 * DAY),
     )
     account.add_pipeline("Leer (empty)", **_stamped(TODAY - 30 * DAY))
-    account.add_pipeline("Ada’s Ideen 💡", stages=("Idea", "Done"), teamKey=None, **_stamped(TODAY - 200 * DAY))
+    account.add_pipeline(
+        "Ada’s Ideen 💡", stages=("Idea", "Done"), teamKey=None, **_stamped(TODAY - 200 * DAY)
+    )
     return sales, hiring, support
 
 
 def _stamped(at: int) -> Row:
-    return {"creationTimestamp": at, "lastUpdatedTimestamp": at + 20 * DAY, "lastSavedTimestamp": at + 21 * DAY}
+    return {
+        "creationTimestamp": at,
+        "lastUpdatedTimestamp": at + 20 * DAY,
+        "lastSavedTimestamp": at + 21 * DAY,
+    }
 
 
 def _sales_fields() -> list[Row]:
     """All nine types; one name used twice."""
     return [
-        objects.field("1001", "Deal size", defaultValue="0", lastDefaultValueUpdatedTimestamp=TODAY - 250 * DAY),
+        objects.field(
+            "1001",
+            "Deal size",
+            defaultValue="0",
+            lastDefaultValueUpdatedTimestamp=TODAY - 250 * DAY,
+        ),
         objects.field("1002", "Source", "DROPDOWN", ("Web", "Empfehlung 🤝", "Messe München")),
         objects.field("1003", "Close date", "DATE"),
         objects.field("1004", "Labels", "TAG", ("VIP", "Größe XL", "🔥 heiß")),
@@ -313,23 +380,38 @@ def _sales_fields() -> list[Row]:
         objects.field("1008", "Main contact", "TEAM_CONTACT"),
         objects.field("1009", "Company", "TEAM_ORGANIZATION"),
         objects.field("1010", "Source"),
-        objects.field("1011", "Summary", aiSettings={"prompt": "Sum up the mails", "source": "WEB_CRAWLING"}, pinned=True),
+        objects.field(
+            "1011",
+            "Summary",
+            aiSettings={"prompt": "Sum up the mails", "source": "WEB_CRAWLING"},
+            pinned=True,
+        ),
     ]
 
 
 # --- Boxes that show something --------------------------------------------------------------------------------------
 
 
-def _add_showcase(account: Account, people: dict[str, Row], sales: Row, hiring: Row, support: Row) -> None:
+def _add_showcase(
+    account: Account, people: dict[str, Row], sales: Row, hiring: Row, support: Row
+) -> None:
     full = _add_full_box(account, people, sales)
     _add_its_children(account, people, full)
     _add_odd_values(account, people, sales, full)
     _add_bare_boxes(account, people, sales, support)
     _add_shared_thread(account, people, hiring, full)
-    _add_box(account, "Sell it as a service", account.pipeline_named("Ada’s Ideen 💡"), people["ada"], TODAY - 150 * DAY)
+    _add_box(
+        account,
+        "Sell it as a service",
+        account.pipeline_named("Ada’s Ideen 💡"),
+        people["ada"],
+        TODAY - 150 * DAY,
+    )
 
 
-def _add_box(account: Account, name: str, pipeline: Row, creator: Row, at: int, **properties: Any) -> Row:
+def _add_box(
+    account: Account, name: str, pipeline: Row, creator: Row, at: int, **properties: Any
+) -> Row:
     box = objects.box(account.number(), name, pipeline, creator, at) | properties
     account.put_box(box)
     return box
@@ -390,7 +472,11 @@ def _add_full_box(account: Account, people: dict[str, Row], sales: Row) -> Row:
         emailAddressesWhitelist=["mia@example.org"],
         stageHistoryEntries=[
             {"stageKey": "5001", "lastEntryToStageTs": created, "timeInStageMs": 10 * DAY},
-            {"stageKey": "5002", "lastEntryToStageTs": created + 10 * DAY, "timeInStageMs": 110 * DAY},
+            {
+                "stageKey": "5002",
+                "lastEntryToStageTs": created + 10 * DAY,
+                "timeInStageMs": 110 * DAY,
+            },
         ],
         lastUpdatedTimestamp=TODAY - 5 * DAY,
         lastSavedTimestamp=TODAY - 2 * DAY,
@@ -432,10 +518,14 @@ def _comments(box: Row, people: dict[str, Row]) -> list[Row]:
         mentions=[{"userKey": bjoern, "offset": 0, "length": 6}],
         children=[answer["key"]],
         parent=None,
-        reactionSummary=[{"emoji": "🎉", "count": 1, "users": [objects.user_brief(people["björn"])]}],
+        reactionSummary=[
+            {"emoji": "🎉", "count": 1, "users": [objects.user_brief(people["björn"])]}
+        ],
         pinnedBy=ada,
     )
-    answer.update(parent=question["key"], children=None, mentions=None, lastSavedTimestamp=TODAY - 20 * DAY)
+    answer.update(
+        parent=question["key"], children=None, mentions=None, lastSavedTimestamp=TODAY - 20 * DAY
+    )
     return [question, answer]
 
 
@@ -444,7 +534,9 @@ def _meetings(box: Row, people: dict[str, Row]) -> list[Row]:
     ada = people["ada"]["key"]
     call = objects.meeting(box, 1, ada, TODAY - 60 * DAY, "Wants <b>200</b>, not 20")
     call.update(isDraft=False, taskKeys=[keys.child_key("Task", box["key"], 1)], weather="rain")
-    later = objects.meeting(box, 2, ada, YEAR_2096, "<p>Handing over</p>", meetingType="MEETING_NOTES")
+    later = objects.meeting(
+        box, 2, ada, YEAR_2096, "<p>Handing over</p>", meetingType="MEETING_NOTES"
+    )
     later.update(duration=None, creationDate=TODAY - 59 * DAY, lastSavedTimestamp=TODAY - 59 * DAY)
     return [call, later]
 
@@ -453,7 +545,9 @@ def _tasks(account: Account, box: Row, people: dict[str, Row]) -> list[Row]:
     """One as the newest API has it with all its properties, one done, one in the older shape."""
     ada, bjoern = objects.user_brief(people["ada"]), objects.user_brief(people["björn"])
     contact = account.contacts[next(iter(account.teams))][0]
-    open_task = objects.task(box, 1, ada, TODAY - 50 * DAY, "Send the offer", dueDate=TODAY - 3 * DAY)
+    open_task = objects.task(
+        box, 1, ada, TODAY - 50 * DAY, "Send the offer", dueDate=TODAY - 3 * DAY
+    )
     open_task.update(
         assignedTo=[bjoern],
         actions=[{"type": "EMAIL", "value": "Offer for 200 anvils", "contact": contact}],
@@ -490,7 +584,9 @@ def _full_thread(box: Row, people: dict[str, Row]) -> Row:
         files=[{"key": file_key, "fileName": "Angebot.pdf"}],
         numberOfEmails=4,
         messageSentTimestamps=sent,
-        senderEmailSendTimestampPairs=[{"email": email, "sendTimestamp": at} for email, at in zip(senders, sent, strict=True)],
+        senderEmailSendTimestampPairs=[
+            {"email": email, "sendTimestamp": at} for email, at in zip(senders, sent, strict=True)
+        ],
         autoboxLinks=[{"contactKey": box["contacts"][0]["key"]}],
         unifiedMessageThreads=[{"threadId": "15d52837dc00ff8e"}],
         sources=[
@@ -514,7 +610,9 @@ def _files(box: Row, people: dict[str, Row]) -> list[Row]:
     offer = objects.file(box, 1, ada, TODAY - 99 * DAY, "Angebot.pdf")
     offer.update(directUrl="https://www.example.com/files/1?signature=sandbox", pages=12)
     drive = objects.file(box, 2, ada, TODAY - 98 * DAY, "Zeichnung – groß.svg")
-    drive.update(fileType="DRIVE", mimeType="image/svg+xml", size="0", isCurrentUserOwnerInDrive=True)
+    drive.update(
+        fileType="DRIVE", mimeType="image/svg+xml", size="0", isCurrentUserOwnerInDrive=True
+    )
     del drive["gmailAPIFileId"], drive["gmailMessageId"]
     return [offer, drive]
 
@@ -528,12 +626,25 @@ def _add_odd_values(account: Account, people: dict[str, Row], sales: Row, full: 
         ("Options that are gone", {"1002": "9099", "1004": ["9001", "9098"]}),
         ("A field that is gone", {"1055": "who knows", "1001": "7"}),
         ("A time that is not midnight", {"1003": 1_772_361_296_789, "1005": False}),
-        ("People", {"1006": [{"email": "mia@example.org"}, {"email": "noah@example.net", "fullName": "Noah"}]}),
-        ("Contact as plain key", {"1008": full["contacts"][0]["key"], "1009": full["organizations"][0]["key"]}),
+        (
+            "People",
+            {
+                "1006": [
+                    {"email": "mia@example.org"},
+                    {"email": "noah@example.net", "fullName": "Noah"},
+                ]
+            },
+        ),
+        (
+            "Contact as plain key",
+            {"1008": full["contacts"][0]["key"], "1009": full["organizations"][0]["key"]},
+        ),
         ("Both sources 🤷", {"1002": "9001", "1010": "the other one"}),
     )
     for place, (name, values) in enumerate(odd):
-        box = _add_box(account, name, sales, people["björn"], TODAY - (110 - place) * DAY, fields=values)
+        box = _add_box(
+            account, name, sales, people["björn"], TODAY - (110 - place) * DAY, fields=values
+        )
         box["linkedBoxKeys"] = [full["key"]]
         full["linkedBoxKeys"].append(box["key"])
 
@@ -541,9 +652,13 @@ def _add_odd_values(account: Account, people: dict[str, Row], sales: Row, full: 
 def _add_bare_boxes(account: Account, people: dict[str, Row], sales: Row, support: Row) -> None:
     """The documentation's own short list item; nulls; times that are none; a box of 2012."""
     for place, name in enumerate(("Müller & Söhne", "", "株式会社サンプル 📦")):
-        row = objects.box(account.number(), name, sales, people["ada"], 1_348_436_318_347 + place * DAY)
+        row = objects.box(
+            account.number(), name, sales, people["ada"], 1_348_436_318_347 + place * DAY
+        )
         row.update(notes="first call done", lastUpdatedTimestamp=1_348_441_203_844 + place * DAY)
-        account.put_box({property_name: row[property_name] for property_name in DOCUMENTED_LIST_ITEM})
+        account.put_box(
+            {property_name: row[property_name] for property_name in DOCUMENTED_LIST_ITEM}
+        )
     _add_box(
         account,
         "Nothing is known of this one",
@@ -563,7 +678,14 @@ def _add_bare_boxes(account: Account, people: dict[str, Row], sales: Row, suppor
 
 def _add_shared_thread(account: Account, people: dict[str, Row], hiring: Row, full: Row) -> None:
     """A candidate who came by way of a customer: the mail is in both boxes."""
-    box = _add_box(account, "Zoë Sür", hiring, people["björn"], TODAY - 80 * DAY, fields={"1001": "9003", "1004": "85000"})
+    box = _add_box(
+        account,
+        "Zoë Sür",
+        hiring,
+        people["björn"],
+        TODAY - 80 * DAY,
+        fields={"1001": "9003", "1004": "85000"},
+    )
     thread = objects.thread(full, 2, TODAY - 79 * DAY, "A candidate for you", "zoe@example.net")
     thread["boxKeys"] = [full["key"], box["key"]]
     account.put_children("threads", full["key"], [thread])
@@ -578,10 +700,17 @@ def _add_newsfeed(account: Account, people: dict[str, Row], sales: Row, hiring: 
     """Sales has had more than 50 events, Hiring one; both scopes; one event that stands for several."""
     box = account.boxes_of(sales["key"])[0]
     ada = people["ada"]["key"]
-    known = {"BOX_NAME": box["name"], "PIPELINE_NAME": "Sales", "STORY_AUTHOR_DISPLAY_NAME": "Ada Example"}
+    known = {
+        "BOX_NAME": box["name"],
+        "PIPELINE_NAME": "Sales",
+        "STORY_AUTHOR_DISPLAY_NAME": "Ada Example",
+    }
     variables = (
         ("EDIT_STAGE", {"STAGE_KEY": "5002"}),
-        ("ADD_TASK", {"TASK_TEXT": "Send the offer", "DUE_DATE": str(TODAY - 3 * DAY), "STATUS": "NOT_DONE"}),
+        (
+            "ADD_TASK",
+            {"TASK_TEXT": "Send the offer", "DUE_DATE": str(TODAY - 3 * DAY), "STATUS": "NOT_DONE"},
+        ),
         (
             "ADD_MEETING",
             {
@@ -595,23 +724,45 @@ def _add_newsfeed(account: Account, people: dict[str, Row], sales: Row, hiring: 
     events = []
     for place in range(60):
         specific, more = variables[place % len(variables)]
-        item = objects.event(account.number(), sales["key"], ada, TODAY - (60 - place) * HOUR, specific, **known | more)
+        item = objects.event(
+            account.number(),
+            sales["key"],
+            ada,
+            TODAY - (60 - place) * HOUR,
+            specific,
+            **known | more,
+        )
         events.append(item | {"boxKey": box["key"]})
-    renamed = objects.event(account.number(), sales["key"], ada, TODAY - 30 * MINUTE, "EDIT_PIPELINE_NAME", PIPELINE_NAME="Sales")
+    renamed = objects.event(
+        account.number(),
+        sales["key"],
+        ada,
+        TODAY - 30 * MINUTE,
+        "EDIT_PIPELINE_NAME",
+        PIPELINE_NAME="Sales",
+    )
     grouped = events[-1]
     grouped.update(collapsedEntries=[events[-2]["key"]], moved=True, confetti=True)
-    deleted = objects.event(account.number(), sales["key"], ada, TODAY - SECOND, "DELETE_BOX", **known)
+    deleted = objects.event(
+        account.number(), sales["key"], ada, TODAY - SECOND, "DELETE_BOX", **known
+    )
     deleted.update(newsfeedEntryOperation="DELETE", boxKey=keys.box_key(900_000))
     account.newsfeed[sales["key"]] += [*events, renamed, deleted]
 
-    hired = objects.event(account.number(), hiring["key"], ada, TODAY - 80 * DAY, "NEW_BOX", BOX_NAME="Zoë Sür")
-    account.newsfeed[hiring["key"]].append(hired | {"boxKey": account.boxes_of(hiring["key"])[0]["key"]})
+    hired = objects.event(
+        account.number(), hiring["key"], ada, TODAY - 80 * DAY, "NEW_BOX", BOX_NAME="Zoë Sür"
+    )
+    account.newsfeed[hiring["key"]].append(
+        hired | {"boxKey": account.boxes_of(hiring["key"])[0]["key"]}
+    )
 
 
 def _add_snippets(account: Account, people: dict[str, Row], sales: Row) -> None:
     """One shared with a pipeline, one whose text is a plain string."""
     ada = people["ada"]["key"]
-    shared = objects.snippet(account.number(), ada, TODAY - 300 * DAY, "Greeting", "<p>Grüezi {name} 👋</p>")
+    shared = objects.snippet(
+        account.number(), ada, TODAY - 300 * DAY, "Greeting", "<p>Grüezi {name} 👋</p>"
+    )
     shared.update(
         snippetType="HTML",
         partOfPipeline=True,
@@ -635,7 +786,9 @@ def _spread(account: Account, own: tuple[Row, Row, Row], pipelines: int | None) 
     if pipelines is None:
         return [sales, sales, hiring, sales, support, sales, hiring, sales, sales, support]
     more = [
-        account.add_pipeline(f"Pipeline {number}", fields=_sales_fields(), **_stamped(TODAY - 500 * DAY))
+        account.add_pipeline(
+            f"Pipeline {number}", fields=_sales_fields(), **_stamped(TODAY - 500 * DAY)
+        )
         for number in range(len(own) + 1, pipelines + 1)
     ]
     return [*own, *more][:pipelines]
@@ -644,11 +797,16 @@ def _spread(account: Account, own: tuple[Row, Row, Row], pipelines: int | None) 
 def grow(account: Account, boxes: int, seed: int, pipelines: list[Row]) -> None:
     """Plain boxes until there are so many: about 1.6 KB each, six of ten with children, which are made when asked."""
     random = Random(seed)  # noqa: S311 - the same data at every start is the point
-    creators = [account.me, *(user for user in account.users.values() if user["userType"] == "HUMAN")]
+    creators = [
+        account.me,
+        *(user for user in account.users.values() if user["userType"] == "HUMAN"),
+    ]
     team = next(iter(account.teams))
     with _no_garbage_collection():
         for place in range(boxes - len(account.boxes)):
-            account.put_box(_plain_box(account, pipelines[place % len(pipelines)], creators, random))
+            account.put_box(
+                _plain_box(account, pipelines[place % len(pipelines)], creators, random)
+            )
             if place % 10 == 0:
                 _add_plain_contact(account, team, random)
 
@@ -660,11 +818,17 @@ def _plain_box(account: Account, pipeline: Row, creators: list[Row], random: Ran
     box = objects.box(number, name, pipeline, random.choice(creators), created)
     box["stageKey"] = random.choice(pipeline["stageOrder"])
     _walk_through_stages(box, pipeline, number)
-    box["lastUpdatedTimestamp"] = box["lastSavedTimestamp"] = min(created + random.randrange(40 * DAY), TODAY)
+    box["lastUpdatedTimestamp"] = box["lastSavedTimestamp"] = min(
+        created + random.randrange(40 * DAY), TODAY
+    )
     box["freshness"] = round(random.random(), 4)
     if random.random() < 0.75:
         box["assignedToSharingEntries"] = []
-    box["fields"] = {field["key"]: _plain_value(field, random) for field in pipeline["fields"] if field["type"] in _PLAIN_TYPES}
+    box["fields"] = {
+        field["key"]: _plain_value(field, random)
+        for field in pipeline["fields"]
+        if field["type"] in _PLAIN_TYPES
+    }
     if random.random() < 0.6:
         _hang_children_on(box, random)
     return box
@@ -674,13 +838,19 @@ def _walk_through_stages(box: Row, pipeline: Row, number: int) -> None:
     """By way of about half of the earlier stages, some days each. With chances of its own: nothing else depends on this walk."""
     random = Random(number)  # noqa: S311 - the same data at every start is the point
     earlier = pipeline["stageOrder"][: pipeline["stageOrder"].index(box["stageKey"])]
-    passed = [stage for stage in earlier if random.random() < 0.5 and pipeline["stages"][stage]["name"] not in ENDS]
+    passed = [
+        stage
+        for stage in earlier
+        if random.random() < 0.5 and pipeline["stages"][stage]["name"] not in ENDS
+    ]
     at, entries = box["creationTimestamp"], []
     for stage in passed:
         stay = random.randrange(min(40 * DAY, (TODAY - at) // 2))
         entries.append({"stageKey": stage, "lastEntryToStageTs": at, "timeInStageMs": stay})
         at += stay
-    entries.append({"stageKey": box["stageKey"], "lastEntryToStageTs": at, "timeInStageMs": TODAY - at})
+    entries.append(
+        {"stageKey": box["stageKey"], "lastEntryToStageTs": at, "timeInStageMs": TODAY - at}
+    )
     box["stageHistoryEntries"], box["lastStageChangeTimestamp"] = entries, at
 
 
@@ -722,11 +892,18 @@ def _add_plain_contact(account: Account, team_key: str, random: Random) -> None:
     number, at = account.number(), TODAY - random.randrange(1, 700 * 86_400) * SECOND
     given_name, family_name = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
     contact = objects.contact(number, team_key, account.my_key, at)
-    contact.update(givenName=given_name, familyName=family_name, emailAddresses=[f"contact{number}@example.net"])
+    contact.update(
+        givenName=given_name,
+        familyName=family_name,
+        emailAddresses=[f"contact{number}@example.net"],
+    )
     account.contacts[team_key].append(contact)
     if number % 2:
         organization = objects.organization(number, team_key, account.my_key, at)
-        organization.update(name=f"{random.choice(COMPANIES)} {number}", normalizedDomains=[f"c{number}.example.org"])
+        organization.update(
+            name=f"{random.choice(COMPANIES)} {number}",
+            normalizedDomains=[f"c{number}.example.org"],
+        )
         account.organizations[team_key].append(organization)
 
 

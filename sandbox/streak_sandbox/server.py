@@ -38,7 +38,7 @@ LOGIN_PAGE = "<!doctype html><html><head><title>Sign in</title></head><body>Plea
 class Entry:
     """One request in the log."""
 
-    time: float  # time.monotonic() at arrival
+    time: float  # Sandbox.monotonic() at arrival
     wall_time: float
     method: str
     path: str  # below /api/, such as "v1/pipelines/KEY/boxes"
@@ -78,6 +78,7 @@ class Sandbox:
         self.account = _account(account, boxes, seed, pipelines)
         self.log: list[Entry] = []
         self.errors: list[BaseException] = []  # what actions of on() raised
+        self.monotonic: Callable[[], float] = time.monotonic  # by which requests are counted
         self._port = port
         self._faults: list[Fault] = []
         self._triggers: list[Trigger] = []
@@ -88,7 +89,9 @@ class Sandbox:
 
     def start(self) -> Sandbox:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="streak-sandbox", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="streak-sandbox", daemon=True
+        )
         self._thread.start()
         try:
             asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
@@ -121,7 +124,9 @@ class Sandbox:
 
     async def _listen(self) -> None:
         self._stopping = asyncio.Event()
-        self._runner = web.AppRunner(self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(
+            self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=1
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=512)
         await site.start()
@@ -136,7 +141,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/api/"
+        return f"http://127.0.0.1:{self._port}/api/"  # ignore-https-check: this machine's own
 
     def requests(self, pattern: str = "*") -> list[Entry]:
         """The logged requests whose path matches an fnmatch pattern (its * goes across slashes)."""
@@ -182,19 +187,23 @@ class Sandbox:
         after: int = 0,
         before_answer: bool = True,
         where: dict[str, str] | None = None,
+        times: int | None = 1,
     ) -> None:
-        """Runs action(streak) once, when the (after + 1)th matching request is there: before it is answered, or after.
+        """Runs action(streak) when the (after + 1)th matching request is there: before it is answered, or after.
+
+        Once, or at so many requests from there on (None: at all).
 
         In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
         """
-        self._triggers.append(Trigger(Match(pattern, after, 1, where or {}), action, before_answer))
+        self._triggers.append(Trigger(Match(pattern, after, times, where or {}), action, before_answer))
 
     # --- the way of a request ---------------------------------------------------------------------------------------
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._answer])
         for route in ROUTES:
-            application.router.add_get(f"/api/{route.path}", _handler(route), allow_head=False)
+            add = application.router.add_route
+            add(route.method, f"/api/{route.path}", _handler(route))
         for path, reader, writer in (
             ("moods", self._tell_moods, self._set_moods),
             ("log", self._tell_log, None),
@@ -208,18 +217,32 @@ class Sandbox:
         return application
 
     @web.middleware
-    async def _answer(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.Request, handler: Callable[..., Any]
+    ) -> web.StreamResponse:
         """Log, triggers, latency, faults, rate limit, credentials, endpoint: in this order."""
         if request.path.startswith("/_sandbox/"):
             return await handler(request)
         entry = self._entry(request)
         self.log.append(entry)
-        triggers = [trigger for trigger in list(self._triggers) if trigger.match.meets(entry.path, entry.query)]
-        fault = next((fault for fault in list(self._faults) if fault.match.meets(entry.path, entry.query)), None)
+        triggers = [
+            trigger
+            for trigger in list(self._triggers)
+            if trigger.match.meets(entry.path, entry.query)
+        ]
+        fault = next(
+            (fault for fault in list(self._faults) if fault.match.meets(entry.path, entry.query)),
+            None,
+        )
         entry.fault = fault.kind if fault else None
         await self._run(trigger for trigger in triggers if trigger.before_answer)
         await self._pause(self.moods.latency_ms / 1_000)
-        response = await self._misbehave(fault, request, entry) if fault else self._right_answer(request, entry)
+        sent = await _sent(request)
+        response = (
+            await self._misbehave(fault, request, entry)
+            if fault
+            else self._right_answer(request, entry, sent)
+        )
         if response is None:
             return web.Response()  # for aiohttp's sake: it goes nowhere
         entry.status = response.status
@@ -232,7 +255,7 @@ class Sandbox:
 
     def _entry(self, request: web.Request) -> Entry:
         return Entry(
-            time=time.monotonic(),
+            time=self.monotonic(),
             wall_time=time.time(),
             method=request.method,
             path=request.path.removeprefix("/api/"),
@@ -241,9 +264,9 @@ class Sandbox:
             authorized=_credentials(request) == self.key,
         )
 
-    def _right_answer(self, request: web.Request, entry: Entry) -> web.Response:
+    def _right_answer(self, request: web.Request, entry: Entry, sent: Any = None) -> web.Response:
         try:
-            content = self._content(request, entry)
+            content = self._content(request, entry, sent)
             if isinstance(content, Text):
                 return web.Response(text=content.content, content_type=content.kind)
             return _json(200, content)
@@ -251,9 +274,13 @@ class Sandbox:
             if refusal.status == 500:
                 return web.Response(status=500, text=SERVER_ERROR_PAGE, content_type="text/html")
             told = refusal.status == 429 and self.moods.retry_after is not None
-            return _json(refusal.status, refusal.body, {"Retry-After": str(self.moods.retry_after)} if told else None)
+            return _json(
+                refusal.status,
+                refusal.body,
+                {"Retry-After": str(self.moods.retry_after)} if told else None,
+            )
 
-    def _content(self, request: web.Request, entry: Entry) -> Any:
+    def _content(self, request: web.Request, entry: Entry, sent: Any) -> Any:
         self._limit_rate()
         if not request.headers.get("Authorization"):
             raise Refusal(401, "Authentication required")
@@ -261,19 +288,23 @@ class Sandbox:
             raise Refusal(401, "invalid api key", success=False)
         refused = request.match_info.http_exception
         if refused is not None and refused.status == 405:
-            raise Refusal(405, f"The sandbox is read with GET; {request.method} changes nothing here")
+            raise Refusal(
+                405, f"The sandbox is read with GET; {request.method} changes nothing here"
+            )
         if refused is not None:
             raise Refusal(404, f"There is no {request.path}")
         if len(request.query) != len(entry.query):
             raise Refusal(400, "a query parameter comes twice")
         route = request.match_info.handler.route  # type: ignore[attr-defined]
-        return route.answer(Call(self.account, self.moods, dict(request.match_info), entry.query))
+        return route.answer(
+            Call(self.account, self.moods, dict(request.match_info), entry.query, sent)
+        )
 
     def _limit_rate(self) -> None:
         """What was refused does not count: a client that waits as long as it is told to gets through."""
         if self.moods.rate_limit_per_second is None:
             return
-        now = time.monotonic()
+        now = self.monotonic()
         while self._admitted and now - self._admitted[0] >= 1.0:
             self._admitted.popleft()
         if len(self._admitted) >= self.moods.rate_limit_per_second:
@@ -300,7 +331,9 @@ class Sandbox:
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
-    async def _misbehave(self, fault: Fault, request: web.Request, entry: Entry) -> web.StreamResponse | None:
+    async def _misbehave(
+        self, fault: Fault, request: web.Request, entry: Entry
+    ) -> web.StreamResponse | None:
         """None: the connection is gone, there is nobody to answer."""
         if fault.kind in WRONG_ANSWERS:
             return WRONG_ANSWERS[fault.kind](fault.details)
@@ -316,15 +349,21 @@ class Sandbox:
             return self._right_answer(request, entry)
         return await self._spoil(fault, request, self._right_answer(request, entry))
 
-    async def _spoil(self, fault: Fault, request: web.Request, right: web.Response) -> web.StreamResponse | None:
+    async def _spoil(
+        self, fault: Fault, request: web.Request, right: web.Response
+    ) -> web.StreamResponse | None:
         """The faults that begin with the right answer."""
         kind, body = fault.kind, bytes(right.body)  # type: ignore[arg-type]
         half = body[: len(body) // 2]
         if kind == "empty":
-            return _json(200, [] if body.startswith(b"[") else {"results": [], "hasNextPage": False})
+            return _json(
+                200, [] if body.startswith(b"[") else {"results": [], "hasNextPage": False}
+            )
         if kind == "half_json":
             return web.Response(body=half, content_type="application/json")
-        response = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": "application/json"})
+        response = web.StreamResponse(
+            headers={"Content-Length": str(len(body)), "Content-Type": "application/json"}
+        )
         await response.prepare(request)
         await response.write(half)
         if kind == "drip":
@@ -370,7 +409,19 @@ class Sandbox:
             return _json(400, {"error": f"{type(error).__name__}: {error}"})
 
 
-def _account(account: Account | str | None, boxes: int, seed: int, pipelines: int | None) -> Account:
+async def _sent(request: web.Request) -> Any:
+    """The JSON of a POST; None for anything else."""
+    if request.method != "POST":
+        return None
+    try:
+        return orjson.loads(await request.read())
+    except ValueError:
+        return None
+
+
+def _account(
+    account: Account | str | None, boxes: int, seed: int, pipelines: int | None
+) -> Account:
     if isinstance(account, Account):
         return account
     if account is None:
@@ -406,10 +457,17 @@ def _credentials(request: web.Request) -> str | None:
 
 def _json(status: int, content: Any, headers: dict[str, str] | None = None) -> web.Response:
     body = orjson.dumps(content)
-    return web.Response(status=status, body=body, headers=headers, content_type="application/json", charset="utf-8")
+    return web.Response(
+        status=status, body=body, headers=headers, content_type="application/json", charset="utf-8"
+    )
 
 
-def _status(status: int, body: Any = None, headers: dict[str, str] | None = None, retry_after: float | str | None = None) -> web.Response:
+def _status(
+    status: int,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    retry_after: float | str | None = None,
+) -> web.Response:
     """Any status. A text is sent as it is, None stands for a plain error sentence, all else is sent as JSON."""
     headers = dict(headers or {})
     if retry_after is not None:
@@ -422,8 +480,12 @@ def _status(status: int, body: Any = None, headers: dict[str, str] | None = None
 # The faults that have nothing to do with the right answer; told: the details that fault() was given.
 WRONG_ANSWERS: dict[str, Callable[[dict[str, Any]], web.Response]] = {
     "status": lambda told: _status(**told),
-    "html": lambda told: web.Response(status=500, text=told.get("body", SERVER_ERROR_PAGE), content_type="text/html"),
-    "not_json": lambda told: web.Response(text=told.get("body", LOGIN_PAGE), content_type="text/html"),
+    "html": lambda told: web.Response(
+        status=500, text=told.get("body", SERVER_ERROR_PAGE), content_type="text/html"
+    ),
+    "not_json": lambda told: web.Response(
+        text=told.get("body", LOGIN_PAGE), content_type="text/html"
+    ),
     "wrong_shape": lambda told: _json(200, told.get("body", {"surprise": 1})),
     "redirect": lambda told: web.Response(status=302, headers={"Location": told["location"]}),
 }
@@ -433,5 +495,7 @@ def _reset(request: web.Request) -> None:
     """Closes with RST, not FIN: what a dropped connection looks like."""
     if request.transport is None:
         return
-    request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
     request.transport.abort()

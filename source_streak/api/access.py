@@ -48,6 +48,7 @@ class Access:
 
         Raises WrongKey too; a Refused with 401 or 403 has been asked twice, and the key works.
         """
+        self.check()
         try:
             return self.client.get(path, params, read, alone=alone, patience=patience)
         except Refused as refusal:
@@ -100,6 +101,14 @@ class Access:
                 except Unanswered as unanswered:
                     self._unanswered, self._unanswered_at = unanswered, self._clock.monotonic()
             raise self._unanswered
+
+    def require_an_answer(self, what: str) -> None:
+        """Raise StreakError if nothing at all is answered any more."""
+        if self.client.down:
+            try:
+                self.see_an_answer()
+            except Unanswered as unanswered:
+                raise errors.failure(unanswered, what) from unanswered
 
     def _ask_me(self) -> Row:
         return self.client.get("v1/users/me", {}, one_object)

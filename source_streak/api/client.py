@@ -17,7 +17,6 @@ from urllib.parse import quote, quote_plus
 
 import pendulum
 import urllib3
-from requests import Response
 
 from source_streak.api import errors, transport
 from source_streak.api.budget import Budget
@@ -30,14 +29,16 @@ from source_streak.api.errors import (
     Unanswered,
 )
 from source_streak.api.paging import Params, WrongShape
-from source_streak.api.parsing import parse_json, without_nul
+from source_streak.api.parsing import parse_json, takes_more_than, without_nul
 from source_streak.api.patience import PATIENCE, SHORT_PATIENCE, Because, GiveUp, Patience, Try
+from source_streak.api.transport import Response
 from source_streak.config import Config
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.client")
 
 SAY_EVERY = 30.0  # seconds
+MOST_PARSED = 2**30  # bytes that the values of one answer may take
 KEY = re.compile(r"[A-Za-z0-9_=-]+")
 STREAKS_OWN = f"Streak's status page, {errors.STATUS_PAGE}, may say more. "
 TEXT = ("text/markdown", "text/plain")
@@ -48,7 +49,7 @@ class Client:
     """Asks Streak with one key; shared by all streams and threads of a sync."""
 
     def __init__(self, config: Config, clock: Clock | None = None, hurried: bool = False) -> None:
-        """`hurried`: a person waits, so nothing is waited for that takes longer than 15 seconds."""
+        """`hurried`: a person waits, so nobody waits for longer than 15 seconds in all."""
         self._clock = clock or Clock()
         self.secrets = forms_of(config.api_key)
         self.url = config.api_url
@@ -60,6 +61,7 @@ class Client:
         self.nul_characters = 0  # that were taken out of texts and keys
         self._closed = False  # down, because of nothing but 429s
         self._hurried = hurried
+        self._failing = 0.0  # seconds, of all requests together
         self._answers = 0
         self._said = float("-inf")
         self._facts = threading.Lock()
@@ -89,8 +91,7 @@ class Client:
         (seconds of failing; 0: one try) is used up.  With `alone`, for a request that must not
         hold up its neighbours: also when this one alone goes on failing.
         """
-        limit = patience if patience is not None else SHORT_PATIENCE if self._hurried else PATIENCE
-        left = Patience(limit, self._hurried, alone)
+        left = Patience(self._limit(patience), self._hurried, alone)
         answered_before = self._answers
         while True:
             slot = self.budget.acquire(through_pause=self._hurried)
@@ -102,10 +103,12 @@ class Client:
             except RetryableFailure as problem:
                 failed = self._failed(problem, slot, self._answers - answered_before)
             else:
+                self._failing += left.failing
                 self._note(answered=True)
                 return result
             left, decision = left.after(failed, random.uniform(0.5, 1.0))  # noqa: S311 # no secret
             if isinstance(decision, GiveUp):
+                self._failing += left.failing
                 self._note(answered=False, closed=decision.because is Because.LIMITED_TOO_OFTEN)
                 raise _given_up(failed, left)
             self._say(failed)
@@ -116,13 +119,20 @@ class Client:
         self.pool.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
+    def _limit(self, patience: float | None) -> float:
+        """Seconds of failing. A person waits so long in all, whatever is asked."""
+        if patience is not None:
+            return patience
+        return max(0.0, SHORT_PATIENCE - self._failing) if self._hurried else PATIENCE
+
     def _try(self, slot: float, path: str, params: Params, read: Callable[[Response], T]) -> T:
         """One request. Raises as `get` does, and RetryableFailure."""
+        connect, silence = transport.TIMEOUT
         try:
             response = self._session.get(
                 self.url + path,
                 params=params,
-                timeout=transport.TIMEOUT,
+                timeout=(self._clock.real(connect), self._clock.real(silence)),
                 allow_redirects=False,  # a redirect would carry the key elsewhere
             )
         except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as problem:
@@ -186,10 +196,12 @@ class Client:
 
 
 def json_of(response: Response) -> Any:
-    """The JSON of an answer, parsed once. Raises RetryableFailure for what is none."""
+    """The JSON of an answer, parsed once. Raises RetryableFailure for what is none; TooLarge."""
     body = response.raw
     if isinstance(body, transport.Body) and body.parsed:
         return body.parsed[0]
+    if takes_more_than(MOST_PARSED, response.content):
+        raise TooLarge(MOST_PARSED)
     content, nul_characters = without_nul(response.content)
     try:
         parsed = parse_json(content)

@@ -69,13 +69,13 @@ class TooLarge(Unanswered):
     """An answer that would not fit into memory. Asking again would bring the same."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: bytes, unpacked."""
+        """`limit`: bytes."""
         StreakError.__init__(
             self,
-            f"An answer of Streak is larger than {limit // 2**20:,} MB when it is unpacked. "
-            "It was not read to its end, to protect this machine's memory. No list of Streak's is "
-            "that large: please report this to the connector's developers, "
-            "unless a proxy stands between here and Streak.",
+            f"An answer of Streak takes more than {limit // 2**20:,} MB of memory when it is "
+            "unpacked. It was not used, to protect this machine. No page of Streak's is that "
+            "large: something between here and Streak may answer in its place. "
+            "If not, please report this to the connector's developers.",
         )
 
 
@@ -250,8 +250,10 @@ def rows_missing(
     later = isinstance(last, Unanswered)
     answer = last.sentence if isinstance(last, Unanswered) else f"Streak's last answer was {last}."
     return StreakError(
-        f"The {what} of {count:,} {noun} could not be read, also when asked again. {answer} Everything "
-        "else was read. A full refresh without them would erase their rows, so it counts as failed. "
+        f"The {what} of {count:,} {noun} could not be read, also when asked again. {answer} "
+        "Everything "
+        "else was read. A full refresh without them would erase their rows, so it counts as "
+        "failed. "
         "An incremental sync keeps their rows, goes on, and asks for them again.",
         "transient_error" if later else "system_error",
     )

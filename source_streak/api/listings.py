@@ -1,5 +1,4 @@
-"""Long lists - boxes of a pipeline, contacts and organizations of a team - each read once in a sync
-and kept compressed.
+"""Long lists, each read once in a sync and kept compressed: of boxes, contacts, organizations.
 
 https://streak.readme.io/reference/list-boxes, list-contacts, list-organizations.  Boxes are sorted
 by creation, newest first: an edit does not move a box in the list.  A deletion does: it pulls the

@@ -91,8 +91,9 @@ class Questions:
         return {key: _conclusion(answer, second.get(key), hidden) for key, answer in first.items()}
 
     def _one(self, level: Level, key: str) -> Row | Reason | None:
-        """The row, the reason of a refusal (one merged into another counts as GONE), or None for no
-        usable answer.
+        """The row, the reason of a refusal, or None for no usable answer.
+
+        A row that was merged into another one answers with that one's key: GONE.
         """
         if not KEY.fullmatch(key):
             return None  # path_of would refuse it in the words that Streak has for a deleted one

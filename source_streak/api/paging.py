@@ -126,6 +126,24 @@ class Cursored:
         return {**asked, "cursor": page.cursor}
 
 
+@dataclass(frozen=True)
+class Tokened:
+    """?filters=…&direction=…&limit=n, then &nextPageToken=… alone, until an answer has none.
+
+    https://streak.readme.io/reference/get-timeline.
+    """
+
+    filters: str
+    direction: str
+    limit: int
+
+    def first(self) -> Params:
+        return {"filters": self.filters, "direction": self.direction, "limit": self.limit}
+
+    def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
+        return {"nextPageToken": page.cursor} if page.cursor and page.rows else None
+
+
 def parse_page(body: Any) -> Page:
     """The rows of an answer, and what it says of further pages.
 
@@ -180,10 +198,10 @@ def read_list(
         largest = max(largest, len(page.rows))
         if params is None:
             return not page.more  # Streak says that there is more, but sends nothing new
-        if params.get("cursor") in cursors or barren >= MOST_BARREN:
+        cursor = params.get("cursor") or params.get("nextPageToken")
+        if (cursor and cursor in cursors) or barren >= MOST_BARREN:
             return False  # a cursor that comes back would lead round in a circle
-        if "cursor" in params:
-            cursors.add(params["cursor"])
+        cursors.add(cursor or "")
     return True
 
 

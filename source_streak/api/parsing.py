@@ -12,6 +12,9 @@ from typing import Any
 
 import orjson
 
+# Bytes of memory. Measured with Python 3.11: 104 in boxes, 79 in contacts; 79 in empty objects and
+# 192 in those with one property, which an attacker would send.
+PER_COMMA = 200
 ESCAPED_NUL = b"\\u0000"
 # The first group is kept: a backslash that is itself escaped.
 NUL = re.compile(rb"(\\\\)|\\u0000")
@@ -31,6 +34,12 @@ def without_nul(content: bytes) -> tuple[bytes, int]:
         return content, 0
     cleaned = NUL.sub(lambda found: found[1] or b"", content)
     return cleaned, (len(content) - len(cleaned)) // len(ESCAPED_NUL)
+
+
+def takes_more_than(memory: int, content: bytes) -> bool:
+    """Whether the values in it may take more than so many bytes, by the number of commas."""
+    most = len(content) * (1 + PER_COMMA)  # to count takes time: for a small one this is enough
+    return most > memory and len(content) + PER_COMMA * content.count(b",") > memory
 
 
 def parse_json(content: bytes) -> Any:

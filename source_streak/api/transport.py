@@ -14,16 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
+from itertools import takewhile
 from typing import Any
 
 import requests
 import urllib3
-from requests import Response as Response  # for the hooks of a stream
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from source_streak.api.clock import Clock
 from source_streak.api.errors import Cause, RetryableFailure, StreakError, TooLarge
+
+Response = requests.Response  # for all others, who need not know where it comes from
 
 TIMEOUT = (5.0, 60.0)  # seconds to connect, and of silence in an answer
 SLOWEST = 1_000  # bytes a second, unpacked, of an answer that takes longer than such a silence
@@ -133,38 +135,51 @@ class Room:
         self._size = size
         self._changed = threading.Condition()
         self._held: dict[object, int] = {}  # by answer; the oldest first
-        self._waiting = 0
+        self._waiting: dict[object, int] = {}  # for so many bytes more
 
     def take(self, holder: object, size: int) -> None:
-        """So many bytes more, once there is room.
+        """So many bytes more, once there is room that no older answer waits for.
 
         Raises TooLarge for an answer that needs more than all the room; Crowded where all wait for
         each other: then the oldest goes on, and the others start anew.
         """
         with self._changed:
-            held = self._held.setdefault(holder, 0)
-            if held + size > self._size:
+            held = self._held.setdefault(holder, 0) + size
+            if held > self._size:
                 raise TooLarge(self._size)
-            if sum(self._held.values()) + size > self._size:
+            if self._is_full(size) or self._older_waits(holder):
                 self._wait_for(holder, size)
-            self._held[holder] = held + size
-
-    def _wait_for(self, holder: object, size: int) -> None:
-        self._waiting += 1
-        self._changed.notify_all()  # the others see whether all wait now
-        try:
-            while sum(self._held.values()) + size > self._size:
-                if self._waiting == len(self._held) and holder is not next(iter(self._held)):
-                    raise Crowded
-                self._changed.wait()
-        finally:
-            self._waiting -= 1
+            self._held[holder] = held
 
     def give_back(self, holder: object) -> None:
         """All of it; may be called twice."""
         with self._changed:
             self._held.pop(holder, None)
             self._changed.notify_all()
+
+    def _wait_for(self, holder: object, size: int) -> None:
+        self._waiting[holder] = size
+        self._changed.notify_all()  # the others see whether all wait now
+        try:
+            while self._is_full(size) or self._older_waits(holder):
+                if self._stuck() and holder != next(iter(self._held)):
+                    raise Crowded
+                self._changed.wait()
+        finally:
+            del self._waiting[holder]
+            self._changed.notify_all()
+
+    def _is_full(self, size: int) -> bool:
+        return sum(self._held.values()) + size > self._size
+
+    def _older_waits(self, holder: object) -> bool:
+        older = takewhile(lambda other: other != holder, self._held)
+        return any(other in self._waiting for other in older)
+
+    def _stuck(self) -> bool:
+        """Whether all wait for each other, the oldest included."""
+        all_wait = len(self._waiting) == len(self._held)
+        return all_wait and self._is_full(self._waiting[next(iter(self._held))])
 
 
 class Body:
@@ -285,9 +300,7 @@ class StreamingAdapter(HTTPAdapter):
         pool.ConnectionCls = self._connections[pool.scheme]
         return pool
 
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
-    ) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         response = super().send(request, *args, **kwargs)
         if response.status_code < 200:
             # The answer proper follows: on this connection the next request would get it.
@@ -305,9 +318,7 @@ class NoProxyAdapter(StreamingAdapter):
     A proxy would be another host, to which the key went unencrypted.
     """
 
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
-    ) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         return super().send(request, *args, **{**kwargs, "proxies": {}})
 
 

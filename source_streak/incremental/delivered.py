@@ -1,12 +1,14 @@
-"""Which rows the destination holds: what is there no longer can then be told.
+"""Which rows the destination holds, so that those that are gone can be told.
 
-By scope (pipeline or team key) and parent (box, contact or organization key) the keys of the parent's rows.  In the state each
-scope is one text: JSON, sorted, compressed.  A scope is unpacked when it is asked about, and packed again when it has changed.
+By scope (pipeline or team key) and parent (box, contact or organization key) the keys of the
+parent's rows.  In the state each scope is one text: JSON, sorted, compressed.  A scope is unpacked
+when it is asked about, and packed again when it has changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from io import BytesIO
 from itertools import chain
 from typing import Any
 
@@ -14,31 +16,34 @@ import orjson
 
 from source_streak.incremental.packed import Unreadable, pack, unpack
 
-NOTHING = "[]"
+NOTHING = b"[]\n"
+SHARED = 10_000  # different texts that are looked for, since in most boxes the same fields are set
 
 
 class Delivered:
     """Keys of rows, by scope and parent.
 
-    `keeps_empty`: parents without row keys are remembered too, as streams want whose rows are the parents themselves.
+    `keeps_empty`: parents without row keys are remembered too, for streams whose rows are the
+    parents themselves.
     """
 
     def __init__(self, texts: Mapping[str, str] | None = None, keeps_empty: bool = False) -> None:
         self.complaint = False  # whether a text could not be read, so that its scope is forgotten
         self._keeps_empty = keeps_empty
         self._texts = dict(texts or {})  # of scopes as they were when they were packed last
-        self._scopes: dict[
-            str, dict[str, str]
-        ] = {}  # those unpacked: parent -> JSON array of its rows' keys, sorted
+        # Those unpacked: parent -> its rows' keys as a line of JSON, a third of a set's memory.
+        self._scopes: dict[str, dict[str, bytes]] = {}
+        self._shared: dict[bytes, bytes] = {NOTHING: NOTHING}
         self._changed: set[str] = set()
         self._given_up = False
 
     def scopes(self) -> set[str]:
         """Those that there is something in."""
-        return self._texts.keys() | {scope for scope, parents in self._scopes.items() if parents}
+        unpacked = {scope for scope, parents in self._scopes.items() if parents}
+        return unpacked | self._texts.keys() - self._scopes.keys()
 
     def parents(self, scope: str) -> Set[str]:
-        """A view that follows changes: copy it to change what it shows while going over it."""
+        """Those that anything is remembered of, as a view: copy it to change it meanwhile."""
         return self._scope(scope).keys()
 
     def rows(self, scope: str, parent: str) -> frozenset[str]:
@@ -55,7 +60,10 @@ class Delivered:
         self._put(scope, parent, rows if known is None else chain(orjson.loads(known), rows))
 
     def replace(self, scope: str, parent: str, rows: Iterable[str] = ()) -> None:
-        """These rows and no others are there now; of a parent without rows nothing is kept, unless `keeps_empty`."""
+        """These rows and no others are there now. Without rows the parent is forgotten.
+
+        Not so where `keeps_empty`.
+        """
         self._put(scope, parent, rows)
 
     def forget(self, scope: str, parents: Iterable[str]) -> None:
@@ -95,17 +103,25 @@ class Delivered:
         if self._given_up:
             return
         known = self._scope(scope)
-        text = orjson.dumps(sorted(set(rows))).decode()
-        if text == NOTHING and not self._keeps_empty:
+        # The line end makes a copy of the right length: what orjson makes takes 1 KB and more.
+        line = orjson.dumps(sorted(set(rows))) + b"\n"
+        if line == NOTHING and not self._keeps_empty:
             self.forget(scope, [parent])
-        elif known.get(parent) != text:
-            known[parent] = NOTHING if text == NOTHING else text
+        elif known.get(parent) != line:
+            known[parent] = self._once(line)
             self._changed.add(scope)
 
-    def _scope(self, scope: str) -> dict[str, str]:
+    def _once(self, line: bytes) -> bytes:
+        """The same line as one object."""
+        if len(self._shared) < SHARED:
+            return self._shared.setdefault(line, line)
+        return self._shared.get(line, line)
+
+    def _scope(self, scope: str) -> dict[str, bytes]:
         if scope not in self._scopes:
             try:
-                self._scopes[scope] = _unpacked(self._texts[scope]) if scope in self._texts else {}
+                text = self._texts.get(scope)
+                self._scopes[scope] = {} if text is None else self._unpacked(text)
             except Unreadable:
                 self.complaint = True
                 self._scopes[scope] = {}
@@ -116,33 +132,28 @@ class Delivered:
         for scope in self._changed:
             self._texts.pop(scope, None)
             if parents := self._scopes[scope]:
-                self._texts[scope] = _packed(parents)
+                # All keys of parents, then those of all rows: like beside like packs best.
+                order = sorted(parents)
+                lines = map(parents.__getitem__, order)
+                self._texts[scope] = pack(orjson.dumps(order), b"\n", *lines)
         self._changed.clear()
         return self._texts
 
-
-FRAMING = len('"": "", ')  # what a scope costs in the state beside its key and its text
-
-
-def _packed(parents: Mapping[str, str]) -> str:
-    """All keys of parents, then the keys of all rows: like beside like packs best."""
-    order = sorted(parents)
-    return pack(
-        b"[%b,[%b]]"
-        % (orjson.dumps(order), ",".join([parents[parent] for parent in order]).encode())
-    )
+    def _unpacked(self, text: str) -> dict[str, bytes]:
+        lines = BytesIO(unpack(text))
+        try:
+            parents = _texts_in(lines.readline())
+            rows = [self._once(line) for line in lines if _texts_in(line) is not None]
+            return dict(zip(parents, rows, strict=True))
+        except ValueError as error:
+            raise Unreadable(str(error)) from error
 
 
-def _unpacked(text: str) -> dict[str, str]:
-    try:
-        parents, rows = orjson.loads(unpack(text))
-        columns = [orjson.dumps(keys).decode() for keys in rows if _are_texts(keys)]
-        if not _are_texts(parents) or len(columns) != len(rows):
-            raise Unreadable("texts were expected")
-        return dict(zip(parents, columns, strict=True))
-    except (ValueError, TypeError) as error:
-        raise Unreadable(str(error)) from error
+FRAMING = len('"": "", ')  # what a scope takes in the state beside its key and its text
 
 
-def _are_texts(keys: Any) -> bool:
-    return isinstance(keys, list) and {str}.issuperset(map(type, keys))
+def _texts_in(line: bytes) -> list[str]:
+    texts: Any = orjson.loads(line)
+    if not isinstance(texts, list) or not {str}.issuperset(map(type, texts)) or line[-1:] != b"\n":
+        raise Unreadable("a line with a list of texts was expected")
+    return texts

@@ -1,4 +1,8 @@
-"""What the stream newsfeed remembers: the events that it saw last in each pipeline, so that late ones are told from known ones."""
+"""What the stream newsfeed remembers of each pipeline: the events that it saw last.
+
+Streak hands out the last 50 of a pipeline.  One that is none of those seen is new, however old its
+time is.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,10 @@ HASH = 5  # bytes of an event's key: two of 50 are alike once in 900 million cas
 
 
 class Events:
-    """By pipeline: hashes of the events last seen, and the time of the newest one in epoch milliseconds.
+    """By pipeline hashes of the events last seen, and the time of the newest one.
 
-    Its texts: `<time>.<hashes in base64>`, the time empty where no event told one.
+    A time is in epoch milliseconds. Texts: `<time>.<hashes in base64>`, the time empty where no
+    event told one.
     """
 
     def __init__(self, texts: Mapping[str, Any] | None = None) -> None:
@@ -43,7 +48,7 @@ class Events:
         return self._seen[scope][0] if scope in self._seen else None
 
     def see(self, scope: str, keys: Iterable[str], newest: int | None) -> None:
-        """These were delivered; where they are fewer than 50, earlier ones are remembered beside them."""
+        """These were delivered. Of earlier ones as many are remembered as make 50 of them."""
         hashes = dict.fromkeys([*map(_hash, keys), *self._hashes(scope)])
         self._seen[scope] = (self.newest(scope) if newest is None else newest, list(hashes)[:MOST])
 
@@ -53,10 +58,7 @@ class Events:
 
     def texts(self) -> dict[str, str]:
         """For the state, by pipeline."""
-        return {
-            scope: f"{'' if newest is None else newest}.{base64.b64encode(b''.join(hashes)).decode()}"
-            for scope, (newest, hashes) in self._seen.items()
-        }
+        return {scope: _written(newest, hashes) for scope, (newest, hashes) in self._seen.items()}
 
     def _hashes(self, scope: str) -> list[bytes]:
         return self._seen[scope][1] if scope in self._seen else []
@@ -64,6 +66,11 @@ class Events:
 
 def _hash(key: str) -> bytes:
     return blake2b(key.encode(), digest_size=HASH).digest()
+
+
+def _written(newest: int | None, hashes: list[bytes]) -> str:
+    packed = base64.b64encode(b"".join(hashes)).decode()
+    return f"{'' if newest is None else newest}.{packed}"
 
 
 def _read(text: str) -> tuple[int | None, list[bytes]]:

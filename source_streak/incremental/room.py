@@ -1,7 +1,8 @@
 """How much room each stream has in the state.
 
-The platform sends all states that changed in one request of at most 10 MB; above that the sync is green and the state lost.  So all
-states of a sync together stay below TOTAL: at most half of it for ledgers, the rest for the keys of what was delivered.
+The platform sends all states that changed in one request of at most 10 MB; above that the sync is
+green and the state lost.  So all states of a sync together stay below TOTAL: at most half of it for
+ledgers, the rest for the keys of what was delivered.
 """
 
 from __future__ import annotations
@@ -11,40 +12,36 @@ from dataclasses import dataclass
 
 TOTAL = 8_000_000  # bytes
 
-# Measured with keys like Streak's (unit_tests/test_room.py), in bytes of JSON.
-ENTRY = 8.3  # of a ledger
-KEY = 11.0  # of a box, comment, …
-FIELD = 1.5  # of a field or stage, which are the same in most boxes
-SCOPE = 130.0  # a pipeline or team, in a ledger; and again where keys are remembered
-EVENTS = 480.0  # a pipeline's events, in newsfeed
-STREAM = 400.0  # what each state holds beside
+# Bytes of JSON, measured with keys like Streak's whose numbers are scattered (test_room.py).
+ENTRY, SHARED_ENTRY = 8.2, 5.4  # of a ledger: for one box each, and where boxes share them
+KEY = 11.5  # of a box, comment, …
+FIELD = 0.8  # of a field or stage, since most boxes have the same
+LEDGER_SCOPE, KEY_SCOPE = 130, 300  # a pipeline or team, in ledgers and where keys are remembered
+EVENTS = 480  # a pipeline's events, in newsfeed
+STREAM = 600  # a state message without all of these
+WITH_CHILDREN = 0.7  # of the boxes that could have a child each: others have several
 
-# Where there is not room for all keys, those of the last ones are given up first.
 CHILDREN = ("box_comments", "box_tasks", "box_meetings", "box_files", "box_threads")
-
+# Where there is no room for all keys, those of the last ones are given up first.
 IMPORTANCE = (
-    *(
-        "boxes",
-        "boxes_*",
-        "contacts",
-        "organizations",
-        "contact_field_values",
-        "organization_field_values",
-    ),
+    *("boxes", "boxes_*", "contacts", "organizations"),
+    *("contact_field_values", "organization_field_values"),
     *("box_field_values", "box_stage_history"),
     *CHILDREN,
 )
-LOGS = frozenset({"newsfeed", "box_changes"})  # which remember no keys
-FEW = 100  # entries that each ledger may have beyond what is expected; 5 % more of a large one
-MORE = 1.15  # of the keys expected: children come while they are read
-SOME = 1_000  # bytes, where no keys are expected
+LOGS = ("newsfeed", "box_changes")  # which remember no keys
+FEW = 100  # entries beyond those expected, and 5 %
+FEWER = 0.9  # entries than boxes, where boxes share them
+MORE = 1.1  # of the keys expected: some come while they are read
+SOME = 1_000  # bytes, where none are expected
 
 
 @dataclass(frozen=True)
 class Need:
     """What a stream would like to remember.
 
-    `rows`: keys of rows expected, 0 where the rows are the entities themselves, or nothing is remembered.
+    `rows`: keys of rows expected; 0 where the rows are the entities themselves, or no keys are
+    remembered.
     """
 
     stream: str
@@ -64,15 +61,15 @@ class Need:
         if self.stream in LOGS:
             return 0.0
         if self.stream in CHILDREN:
-            keys = (min(self.entities, self.rows) + self.rows) * KEY
+            keys = (min(self.entities, self.rows) * WITH_CHILDREN + self.rows) * KEY
         else:
             keys = self.entities * KEY + self.rows * FIELD
-        return self.scopes * SCOPE + keys * MORE + SOME
+        return self.scopes * KEY_SCOPE + keys * MORE + SOME
 
     @property
     def fixed_bytes(self) -> float:
         """What its state takes without entries and keys."""
-        return STREAM + self.scopes * (EVENTS if self.stream == "newsfeed" else SCOPE)
+        return STREAM + self.scopes * (EVENTS if self.stream == "newsfeed" else LEDGER_SCOPE)
 
     @property
     def entries(self) -> int:
@@ -94,18 +91,20 @@ EVERYTHING = Share(int(TOTAL / 2 / ENTRY), TOTAL // 2)  # for a stream alone
 def divide(needs: Iterable[Need], total: int = TOTAL) -> dict[str, Share]:
     """The share of each stream.
 
-    Ledgers get half at most; where they are not exact in it, all have the same number of boxes to an entry. Keys get the rest.
+    Ledgers get half at most; where that is not enough for an entry each, all have the same number
+    of boxes to an entry. Keys get the rest.
     """
     needs = list(needs)
     fixed = sum(need.fixed_bytes for need in needs)
-    wanted = sum(need.entries for need in needs) * ENTRY
-    for_ledgers = min(wanted, max(0.0, total / 2 - fixed))
-    scale = for_ledgers / wanted if wanted else 0.0
-    keys = _keys(needs, total - fixed - for_ledgers)
-    return {
-        need.stream: Share(int(need.entries * scale), int(keys.get(need.stream, 0)))
-        for need in needs
-    }
+    entries = {need.stream: need.entries for need in needs}
+    room, each = max(0.0, total / 2 - fixed), ENTRY
+    if sum(entries.values()) * each > room:
+        each = SHARED_ENTRY
+        boxes = max(1, sum(need.entities for need in needs))
+        scale = min(FEWER, room / boxes / each)
+        entries = {need.stream: int(need.entities * scale) for need in needs}
+    keys = _keys(needs, total - fixed - sum(entries.values()) * each)
+    return {stream: Share(count, int(keys.get(stream, 0))) for stream, count in entries.items()}
 
 
 def _keys(needs: list[Need], room: float) -> dict[str, float]:

@@ -155,7 +155,8 @@ class StreamState:
         """A pipeline (or team) that is gone. Its keys in `delivered` stay, to be told deleted."""
         for known in (self._ledger_texts, self._ledgers):
             known.pop(scope, None)
-        self._stale.discard(scope)
+        for scopes in (self._stale, self._keeping):
+            scopes.discard(scope)
         for remembered in (self.unlisted, self.untold, self.events):
             remembered.forget_scope(scope)
         self.sights.unsee_all_of(scope)
@@ -255,7 +256,7 @@ class _Saved:
         self.complaints: dict[str, None] = {}  # sentences, in order
         self._saved = saved
         version = saved.get("version")
-        if saved and (version != VERSION or type(version) is not int):
+        if saved and version != VERSION:
             self._saved = {}
             self.complaints[OLD if version == 1 else FOREIGN] = None
         if self._saved and self.time("readAt") is None:

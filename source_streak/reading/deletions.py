@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
 
 from source_streak.api.account import Account
@@ -77,11 +78,12 @@ class Deletions:
     def introduce(self, user: str) -> None:
         """The API key's user, who may see other things than the one of the last sync.
 
-        Then nothing is concluded in this one.
+        Then nothing is concluded in this one. The state has a digest: the framework logs it, and
+        keys hold addresses.
         """
-        self._user = user
-        self.state.user = self.state.user or user
-        if self.state.user != user:
+        self._user = blake2b(user.encode(), digest_size=8).hexdigest()
+        self.state.user = self.state.user or self._user
+        if self.state.user != self._user:
             self.concludes = False
             self.stream.logger.warning(
                 "%s: the API key belongs to another user than in the last sync. "
@@ -122,7 +124,7 @@ class Deletions:
     # --- Before rows are read
 
     def prepare(self, lists: Iterable[Listing]) -> None:
-        """Take up what earlier syncs know of what is listed now. Before `remember` and `expects`."""
+        """Take up what earlier syncs know of these lists. Before `remember` and `expects`."""
         if not self.remembers:
             return
         good = {listing.key for listing in lists}
@@ -286,7 +288,8 @@ class Deletions:
         )
         if counts.unknown:
             log.warning(
-                "%s: %s in no list any more, but Streak gave no answer by key that can be believed, "
+                "%s: %s in no list any more, but Streak gave no answer by key that can be "
+                "believed, "
                 "or there were more than 1,000 to ask for in one sync. They stay as they are and "
                 "are asked for in the next sync.",
                 *(name, f"{counts.unknown:,}"),

@@ -27,18 +27,15 @@ from source_streak.reading.facts import Facts
 from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
 from source_streak.reading.heartbeat import Item, Record
 from source_streak.reading.missing import Missing
+from source_streak.reading.mode import Mode
 from source_streak.reading.parents import Parent, rows_of
 from source_streak.reading.plan import Plan
-from source_streak.reading.mode import Mode
 from source_streak.reading.reading import Reading
 
-MOST_EMPTY = (
-    20  # lists that are empty against their counters; then the counters are no longer believed
-)
-ROWS_TOGETHER, SECONDS_TOGETHER = (
-    5_000,
-    60.0,
-)  # of answers that wait for the state that holds their keys
+# Lists that are empty against their counters; then the counters are no longer believed.
+MOST_EMPTY = 20
+# Of answers that wait for the state that holds their keys.
+ROWS_TOGETHER, SECONDS_TOGETHER = 5_000, 60.0
 DAY_MS = 86_400_000
 
 
@@ -49,20 +46,23 @@ class EntityReading(Reading):
         self, stream: Facts, account: Account, state: StreamState, mode: Mode, plan: Plan
     ) -> None:
         super().__init__(stream, account, state, mode)
-        self.noun = KINDS[stream.parent].noun
+        kind = KINDS[stream.parent]
+        self.noun, self.scopes = kind.noun, f"{kind.source.removesuffix('Key')}s"
+        state.things = (self.noun, self.scopes)
         self.plan = plan
         self.deletions = Deletions(stream, account, state, mode)
         self.missing = Missing(self.deletions, account, self.heart)
         self._empty_twice = 0
-        self._unlisted: frozenset[str] = (
-            frozenset()
-        )  # read from an answer by key, so that the ledger does not have them
+        # Read from an answer by key, so that the ledger does not have them.
+        self._unlisted: frozenset[str] = frozenset()
         self._gathered: list[Answer] = []
         self._gathered_rows, self._gathered_since = 0, 0.0
 
     def steps(self) -> Iterator[Item]:
         account, level = self.account, self.stream.parent
+        self.ready = False
         missing = yield from self.heart.wait_for(partial(self.stream.prepare, account))
+        self.ready = missing is None
         lists = yield from self.heart.wait_for(self._good_lists)
         if missing and not self.deletions.take_leave(missing):
             raise missing
@@ -83,10 +83,8 @@ class EntityReading(Reading):
         if not self.whole:
             self.deletions.end(self.heart.records)
         if bad := self.stream.select_listings(account.bad_listings(level)):
-            of_what = "pipeline" if KINDS[level].source == "pipelineKey" else "team"
-            self.say_skipped(
-                of_what, {listing.name: listing.problem for listing in bad if listing.problem}
-            )
+            problems = {listing.name: listing.problem for listing in bad if listing.problem}
+            self.say_skipped(self.scopes.removesuffix("s"), problems)
 
     def _good_lists(self) -> list[Listing]:
         """Blocks."""
@@ -107,7 +105,8 @@ class EntityReading(Reading):
             return
         self.state.share = self.plan.share_of(self.stream, self.account)
         self.state.listing(listing.key for listing in lists)
-        total = sum(len(listing.keys) for listing in self.stream.select_listings(self._all_good()))
+        every = self.account.good_listings(self.stream.parent)
+        total = sum(len(listing.keys) for listing in self.stream.select_listings(every))
         self.deletions.prepare(lists)
         for listing in lists:
             keep = self.deletions.not_listed(listing)
@@ -118,14 +117,8 @@ class EntityReading(Reading):
             self.deletions.give_up()
         yield self.heart.checkpoint()
 
-    def _all_good(self) -> list[Listing]:
-        return self.account.good_listings(self.stream.parent)
-
     def _visible(self, listing: Listing) -> Iterator[tuple[str, Any]]:
-        """For each row that is to be delivered.
-
-        Its key, and what decides its rows in this stream.
-        """
+        """Key, and what decides its rows in this stream, of each row that is to be delivered."""
         stream, scope = self.stream, listing.key
         names = stream.names_in(listing.source)
         keys_first = self.deletions.remembers and not stream.endpoint
@@ -136,20 +129,16 @@ class EntityReading(Reading):
                 yield row["key"], stream.visible(row, names, scope)
 
     def _too_old(self, row: Row, scope: str) -> bool:
-        """Whether all that ever happened to it lies before the start date.
-
-        What was delivered once is read on.
-        """
+        """Whether all its times lie before the start date. What was delivered once is read on."""
         start = self.account.config.start
         if start is None or max(stamps(row), default=start) >= start:
             return False
         return self.whole or not self.deletions.was_delivered(scope, row["key"])
 
     def _to_read(self, parent: Parent) -> bool:
-        scope = parent.keys[KINDS[self.stream.parent].source]
-        if self._too_old(parent.row, scope):
+        if self._too_old(parent.row, parent.scope):
             return False
-        return self.whole or self.state.differs(scope, parent.key)
+        return self.whole or self.state.differs(parent.scope, parent.key)
 
     def _pending(self, parents: Iterable[Parent]) -> Iterator[Parent | None]:
         """Those to be read; None now and then, for there may be very many others."""
@@ -168,7 +157,7 @@ class EntityReading(Reading):
 
     def _delivered(self, parent: Parent) -> None:
         if not self.whole and parent.key not in self._unlisted:
-            self.state.mark_delivered(parent.keys[KINDS[self.stream.parent].source], parent.key)
+            self.state.mark_delivered(parent.scope, parent.key)
 
     # --- Parents > answers > records
 
@@ -212,12 +201,13 @@ class EntityReading(Reading):
         if not self.stream.endpoint:
             return (parent and Answer(parent, self._rows(parent)) for parent in pending)
         client = self.account.client
-        return rolling(client.pool, partial(self._fetch, doubts), pending, ahead=3 * client.threads)
+        work = partial(self._fetch, doubts)
+        return rolling(client.pool, work, pending, 3 * client.threads, self.account.clock)
 
     def _fetch(self, doubts: Doubts, parent: Parent) -> Answer:
         """Runs in a worker thread."""
         believed = not self.stream.expected(parent.row) or self._empty_twice >= MOST_EMPTY
-        scope = parent.keys[KINDS[self.stream.parent].source]
+        scope = parent.scope
         asked = parent
         last = self.state.last_read
         if self.stream.reads_since and last and self.state.knows(scope, parent.key):
@@ -260,7 +250,7 @@ class EntityReading(Reading):
         if not self._gathered:
             return
         for answer in self._gathered:
-            scope = answer.parent.keys[KINDS[self.stream.parent].source]
+            scope = answer.parent.scope
             self.deletions.remember(scope, answer.parent.key, self.deletions.keys_of(answer.rows))
         if not self.state.keys_fit():
             self.deletions.give_up()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from source_streak.api.access import Access
+from source_streak.api.clock import Clock
 from source_streak.api.errors import Level, Refused, Unanswered
 from source_streak.api.paging import Page, Pager, Params, Row, collect, key_of, read_list
 from source_streak.api.transport import Response
@@ -114,6 +115,7 @@ def rolling(
     work: Callable[[Parent], Answer],
     parents: Iterator[Parent | None],
     ahead: int,
+    clock: Clock,
 ) -> Iterator[Answer | None]:
     """Do the work for all parents, `ahead` of them under way at a time.
 
@@ -131,7 +133,7 @@ def rolling(
                     break
             if not pending:
                 return
-            if wait([pending[0]], LOOK_EVERY).done:
+            if clock.wait(pending[0], LOOK_EVERY):
                 yield pending.popleft().result()
             else:
                 yield None

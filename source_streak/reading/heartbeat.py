@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import wait
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
@@ -52,7 +51,7 @@ class Heartbeat:
         self._started = self._said = self._stated = self._clock.monotonic()
         self._interval = FIRST_STATE
         self._next_look = float("-inf")
-        self._limited = False
+        self._limited_until: int | None = None  # as it was told
 
     def begin(self, things: str, total: int) -> None:
         """What is read one by one from now on, and how many there are."""
@@ -65,23 +64,26 @@ class Heartbeat:
         return self._clock.monotonic() >= self._next_look
 
     def beat(self, waiting_for: str = "") -> Iterator[Item]:
-        """A log line about every half minute, state about every minute, and what Streak's limit
-        does.
-        """
+        """A log line every half minute, state every minute, and what Streak's limit does."""
         now = self._clock.monotonic()
         self._next_look = now + LOOK_EVERY
         if now - self._said >= SAY_EVERY:
             self._said = now
             self._log.info(self.sentence(now, waiting_for))
-        until = self._account.client.rate_limited_until
-        if until is not None and not self._limited:
-            yield Limited(until)
-        elif until is None and self._limited:
-            yield Signal.RESUMED
-        self._limited = until is not None
+        yield from self._waits()
         if now - self._stated >= self._interval:
             self._interval = min(2 * self._interval, LONGEST_WITHOUT_STATE)
             yield self.checkpoint()
+
+    def _waits(self) -> Iterator[Item]:
+        """What Streak's limit does. A wait that follows another at once is a wait of its own."""
+        until, told = self._account.client.rate_limited_until, self._limited_until
+        if until is None and told is not None:
+            self._limited_until = None
+            yield Signal.RESUMED
+        elif until is not None and (told is None or self._clock.now() >= told):
+            self._limited_until = until
+            yield Limited(until)
 
     def checkpoint(self) -> Signal:
         """State is written now."""
@@ -89,11 +91,9 @@ class Heartbeat:
         return Signal.CHECKPOINT
 
     def wait_for(self, work: Callable[[], T]) -> Generator[Item, None, T]:
-        """Do blocking work off this thread, so that the heart goes on beating and the process can
-        be interrupted.
-        """
+        """Do blocking work off this thread, which goes on beating and can be interrupted."""
         future = self._account.background.submit(work)
-        while not wait([future], LOOK_EVERY).done:
+        while not self._clock.wait(future, LOOK_EVERY):
             listed = self._account.rows_listed()
             yield from self.beat(
                 f"Listing, {listed:,} rows so far" if listed else "Waiting for Streak"
@@ -115,7 +115,8 @@ class Heartbeat:
             if left is not None
             else ""
         )
-        return f"{self.done:,} of {self._total:,} {self._things} read, {self.records:,} records so far.{still}"
+        read = f"{self.done:,} of {self._total:,} {self._things} read"
+        return f"{read}, {self.records:,} records so far.{still}"
 
 
 def names(counts: Mapping[str, int]) -> str:

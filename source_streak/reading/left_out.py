@@ -29,7 +29,8 @@ class LeftOut:
             (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
             (
                 *(self.refusals.set_aside, "box", "boxes"),
-                "refused or failed, also when asked again: the rows of this stream for it are missing",
+                "refused or failed, also when asked again: the rows of this stream for it are "
+                "missing",
             ),
             (self.without_key, "row", "rows", "left out, without a key"),
             (
@@ -44,7 +45,8 @@ class LeftOut:
             ),
             (
                 *(sum(self.misshapen.values()), "value", "values"),
-                "not of the shape that the field's type has, kept as text in textValue and rawValue "
+                "not of the shape that the field's type has, kept as text in textValue and "
+                "rawValue "
                 f"({names(self.misshapen)})",
             ),
         ):

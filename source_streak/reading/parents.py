@@ -30,6 +30,11 @@ class Parent(NamedTuple):
         return str(self.row.get("key", ""))
 
     @property
+    def scope(self) -> str:
+        """The key of a box's pipeline, of a contact's or organization's team."""
+        return str(self.source.get("key", ""))
+
+    @property
     def name(self) -> str:
         """For sentences.
 

@@ -1,6 +1,4 @@
-"""How the room that all states of a sync have together is divided among its streams, once it is
-known how much there is.
-"""
+"""How the room for all states of a sync is divided among its streams."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ class Reading:
     def __init__(self, stream: Facts, account: Account, state: StreamState, mode: Mode) -> None:
         self.stream, self.account, self.state, self.mode = stream, account, state, mode
         self.whole = mode.whole
+        self.ready = True  # the columns are known
         self.what = stream.name.replace("_", " ")
         self.heart = Heartbeat(account, stream.logger)
         self.left_out = LeftOut(Refusals(self.what))
@@ -106,7 +107,7 @@ class Reading:
             return (Answer(parent, self.stream.rows(parent)) for parent in parents)
         client = self.account.client
         work = partial(fetch, self.stream, self.account.access, doubts=doubts)
-        return rolling(client.pool, work, iter(parents), ahead=3 * client.threads)
+        return rolling(client.pool, work, iter(parents), 3 * client.threads, self.account.clock)
 
     def wanted(self, answer: Answer) -> Iterable[Row]:
         """The rows of an answer that are to be delivered."""
@@ -178,8 +179,8 @@ class Reading:
         name, log = self.stream.name, self.stream.logger
         if self.state.complaint:
             log.warning("%s: %s", name, self.state.complaint)
-        if "shape" not in self.__dict__:
-            return  # it failed before the first row
+        if not self.ready:
+            return
         for sentence in self.left_out.sentences(self.shape):
             log.warning("%s: %s", name, sentence)
         if self.shape.unknown:

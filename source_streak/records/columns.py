@@ -1,10 +1,11 @@
-"""A table per pipeline: what it and its columns are called, and how a box becomes a row of it.
+"""A table per pipeline: the names of table and columns, and how a box becomes a row.
 
-    boxes_sales: box_key, name, stage, …, deal_size, close_date, …, read_at, _ab_cdc_deleted_at, other_properties
+    boxes_sales: box_key, name, stage, …, deal_size, close_date, …, read_at, _ab_cdc_deleted_at, …
 
-Names are what warehouses take without quotes: a to z, digits and _, no digit first, no word of SQL.  They depend on what is
-older alone, so that a namesake added later renames nothing.  The keys of pipeline and fields stand in the JSON schema: what was
-configured after one discover goes on being filled, whatever is renamed or added until the next.  Pure: knows no framework.
+Names are what warehouses take without quotes: a to z, digits and _, no digit first, no word of SQL.
+They depend on what is older alone, so that a namesake added later renames nothing.  The keys of
+pipeline and fields stand in the JSON schema: what was configured after one discover goes on being
+filled, whatever is renamed or added until the next.
 """
 
 from __future__ import annotations
@@ -34,30 +35,31 @@ Take = Callable[[Row], Any]
 Read = Callable[[Mapping[str, Any], Any], Any]
 
 PREFIX = "boxes_"
-LONGEST_STREAM, LONGEST_COLUMN = (
-    40,
-    55,
-)  # bytes: PostgreSQL has 63, of which destinations want some for themselves
+# In bytes: PostgreSQL has 63, of which destinations use some for themselves.
+LONGEST_STREAM, LONGEST_COLUMN = 40, 55
 SHORT = 12  # letters: a longer key is shown by its hash
 LONGEST_SAID = 200  # letters of a name in a description
 PIPELINE_KEY, FIELD_KEY = "streakPipelineKey", "streakFieldKey"  # in the JSON schema
 LAST = ("read_at", "_ab_cdc_deleted_at", "other_properties")  # these stand after the custom fields
 
-# Reserved in PostgreSQL, Snowflake, BigQuery or DuckDB (their references' lists), or columns that every table of PostgreSQL has:
-# as column names these would need quotes, or could not be had at all.
+# Reserved in PostgreSQL, Snowflake, BigQuery or DuckDB (their references' lists), or columns that
+# every table of PostgreSQL has: as column names these would need quotes, or would not do at all.
 SQL_WORDS = """
-account all alter analyse analyze and anti any array as asc asof assert_rows_modified asymmetric at authorization between binary
-both by case cast check cluster cmax cmin collate collation column concurrently connect connection constraint contains create
-cross ctid cube current current_catalog current_date current_role current_schema current_time current_timestamp current_user
-database default deferrable define delete desc describe distinct do drop else end enum escape except exclude exists extract
-false fetch following for foreign freeze from full function glob grant group grouping groups gscluster hash having if ignore
-ilike in increment initially inner insert intersect interval into is isnull issue join lambda lateral leading left like limit
-localtime localtimestamp lookup merge minus natural new no not notnull null nulls of offset on only or order organization outer
-over overlaps partition pivot pivot_longer pivot_wider placing positional preceding primary proto qualify range recursive
-references regexp respect returning revoke right rlike rollup row rows sample schema select semi session_user set show similar
-some start struct summarize symmetric system_user table tableoid tablesample then to trailing treat trigger true try_cast
-unbounded union unique unnest unpack unpivot update user using values variadic verbose view when whenever where window with
-within xmax xmin
+account all alter analyse analyze and anti any array as asc asof assert_rows_modified asymmetric at
+authorization between binary both by case cast check cluster cmax cmin collate collation column
+concurrently connect connection constraint contains create cross ctid cube current current_catalog
+current_date current_role current_schema current_time current_timestamp current_user database
+default deferrable define delete desc describe distinct do drop else end enum escape except exclude
+exists extract false fetch following for foreign freeze from full function glob grant group
+grouping groups gscluster hash having if ignore ilike in increment initially inner insert intersect
+interval into is isnull issue join lambda lateral leading left like limit localtime localtimestamp
+lookup merge minus natural new no not notnull null nulls of offset on only or order organization
+outer over overlaps partition pivot pivot_longer pivot_wider placing positional preceding primary
+proto qualify range recursive references regexp respect returning revoke right rlike rollup row
+rows sample schema select semi session_user set show similar some start struct summarize symmetric
+system_user table tableoid tablesample then to trailing treat trigger true try_cast unbounded union
+unique unnest unpack unpivot update user using values variadic verbose view when whenever where
+window with within xmax xmin
 """
 SQL = frozenset(SQL_WORDS.split())
 
@@ -84,37 +86,34 @@ SEEN = {
 
 
 def table_names(pipelines: Iterable[Row], taken: Iterable[str]) -> dict[str, str]:
-    """The stream of each pipeline, by the pipeline's key, the oldest first; `taken` are the names of all other streams."""
-    by_age = sorted(
-        pipelines,
-        key=lambda pipeline: (
-            whole_number(pipeline.get("creationTimestamp")) or float("inf"),
-            pipeline["key"],
-        ),
-    )
+    """The stream of each pipeline, by the pipeline's key, the oldest first.
+
+    `taken`: the names of all other streams.
+    """
     named = (
         (pipeline["key"], f"{PREFIX}{words(pipeline.get('name'))}".rstrip("_"))
-        for pipeline in by_age
+        for pipeline in sorted(pipelines, key=_age)
     )
     return _unique(named, set(taken), LONGEST_STREAM, PREFIX.rstrip("_"))
 
 
 def column_names(definitions: Mapping[str, Row], taken: Iterable[str]) -> dict[str, str]:
-    """The column of each custom field, by the field's key: Streak numbers them, so that the lower key is the older field."""
-    by_age = sorted(
-        definitions,
-        key=lambda key: (
-            not NUMBERED.fullmatch(key),
-            len(key) if NUMBERED.fullmatch(key) else 0,
-            key,
-        ),
-    )
-    return _unique(
-        ((key, _column(name_of(definitions[key], key))) for key in by_age),
-        set(taken),
-        LONGEST_COLUMN,
-        "field",
-    )
+    """The column of each custom field, by the field's key.
+
+    Streak numbers fields, so that the lower key is the older one.
+    """
+    by_age = sorted(definitions, key=_number)
+    named = ((key, _column(name_of(definitions[key], key))) for key in by_age)
+    return _unique(named, set(taken), LONGEST_COLUMN, "field")
+
+
+def _age(pipeline: Row) -> tuple[float, str]:
+    return whole_number(pipeline.get("creationTimestamp")) or float("inf"), pipeline["key"]
+
+
+def _number(key: str) -> tuple[bool, int, str]:
+    numbered = NUMBERED.fullmatch(key) is not None
+    return not numbered, len(key) if numbered else 0, key
 
 
 def words(text: Any) -> str:
@@ -126,7 +125,8 @@ def words(text: Any) -> str:
     return re.sub(r"[^a-z0-9]+", "_", SILENT.sub("", spoken.lower())).strip("_")
 
 
-# Apostrophes, which also stand for letters that a to z has nothing for (the Arabic ayin), and the invisible letters in some flags.
+# Apostrophes, which also stand for letters that a to z has nothing for (the Arabic ayin), and the
+# invisible letters in some flags.
 SILENT = re.compile("['`\u2019\u00b4\U000e0000-\U000e007f]")
 PICTURES = frozenset({"So", "Sk", "Me", "Cs", "Co", "Cn"})
 NUMBERED = re.compile(r"0|[1-9][0-9]*")
@@ -143,11 +143,8 @@ def _unique(
     """For each (key, wanted name), in this order, the name that it gets."""
     given: dict[str, str] = {}
     for key, wanted in named:
-        name = next(
-            name
-            for name in _candidates(key, wanted, longest, unnamed)
-            if name not in taken and name not in SQL
-        )
+        candidates = _candidates(key, wanted, longest, unnamed)
+        name = next(name for name in candidates if name not in taken and name not in SQL)
         taken.add(name)
         given[key] = name
     return given
@@ -173,7 +170,7 @@ def _hash(text: str) -> str:
 
 
 def schema_of(pipeline: Row, fixed: Schema) -> Row:
-    """The JSON schema of a pipeline's table: the columns that all have, and one for each of its custom fields."""
+    """The JSON schema of a pipeline's table: the fixed columns, and one for each custom field."""
     definitions = definitions_of(pipeline.get("fields"))
     names = column_names(definitions, fixed["properties"])
     own = {names[key]: _column_schema(key, definition) for key, definition in definitions.items()}
@@ -183,11 +180,12 @@ def schema_of(pipeline: Row, fixed: Schema) -> Row:
 
 
 def completed(schema: Schema, known: Schema) -> Row:
-    """A configured schema, with what clients leave out that keep only what they know, and the columns that every record needs.
+    """A configured schema with what clients drop, and with the columns that every record needs.
 
     `known`: as it would be discovered now.  Columns that the user left out stay out.
     """
-    wanted, now = mapping(schema.get("properties")) or known["properties"], known["properties"]
+    now = known["properties"]
+    wanted = mapping(schema.get("properties")) or now
     columns = {
         name: column if FIELD_KEY in mapping(column) else now.get(name, mapping(column))
         for name, column in wanted.items()
@@ -204,7 +202,7 @@ def completed(schema: Schema, known: Schema) -> Row:
 def _column_schema(key: str, definition: Row) -> Row:
     kind = found if isinstance(found := definition.get("type"), str) else ""
     seen = f": {SEEN[kind]}" if kind in SEEN else ""
-    name = " ".join(name_of(definition, key).split())[:LONGEST_SAID]
+    name = " ".join(name_of(definition, key).replace("\0", " ").split())[:LONGEST_SAID]
     description = f'Custom field "{name}" ({kind or "of no type"}){seen}.'
     return {**KINDS.get(kind, TEXT), "description": description, FIELD_KEY: key}
 
@@ -219,11 +217,9 @@ class Table:
             name: (str(column[FIELD_KEY]), _reader(column), _kind(column))
             for name, column in own.items()
         }
-        self._fixed = {
-            name: OWN.get(name) or _property(name)
-            for name in columns
-            if name not in own and name not in LAST
-        }
+        fixed = [name for name in columns if name not in own and name not in LAST]
+        self._made = {name: MADE[name] for name in fixed if name in MADE}
+        self._copied = {name: COPIED.get(name) or _property(name) for name in fixed}
 
     @property
     def columns(self) -> dict[str, str]:
@@ -233,78 +229,71 @@ class Table:
     @property
     def signature(self) -> str:
         """Another one where a column was added or has become another field's or type's."""
-        return _hash(
-            repr(sorted((name, key, kind) for name, (key, _, kind) in self._fields.items()))
-        )
+        fields = sorted((name, key, kind) for name, (key, _, kind) in self._fields.items())
+        return _hash(repr(fields))
 
     def row(self, box: Row, definitions: Mapping[str, Row], stage: Any) -> Row:
-        """A box, as a row. A value that its column cannot take comes as it is, for records.py to deal with."""
+        """A box, as a row. A value that its column cannot take comes as it is, for Shape."""
         values = mapping(box.get("fields"))
-        row: Row = {name: take(box) for name, take in self._fixed.items()}
+        row: Row = {name: box.get(source) for name, source in self._copied.items()}
+        for name, take in self._made.items():
+            row[name] = take(box)
         if "stage" in row:
             row["stage"] = stage
         for name, (key, read, _) in self._fields.items():
             value = values.get(key)
-            row[name] = (
-                None if value in UNSET else read(definitions.get(key, {}), without_secrets(value))
-            )
+            is_set = value not in UNSET
+            row[name] = read(definitions.get(key, {}), without_secrets(value)) if is_set else None
         return row
 
 
 def _kind(column: Schema) -> str:
-    """Which of KINDS."""
+    """Another text for each of KINDS."""
     return f"{column.get('type')} {column.get('format')}"
 
 
 def _reader(column: Schema) -> Read:
-    """What the column takes of a field's value, which kind it is now."""
-    types = column.get("type", ())
+    """What a column takes of its field's value, of whatever type that field is by now."""
+    types = str(column.get("type"))
     if column.get("format") == "date-time":
         return lambda _, value: value if (at := moment(value)) is None else at
     if "boolean" in types:
         return lambda _, value: value if (ticked := truth(value)) is None else ticked
     if "array" in types:
-        return lambda definition, value: (
-            value
-            if (keys := linked_keys(value)) is None
-            else typed(definition, keys).get("labels") or keys
-        )
+        return _labels
     return lambda definition, value: typed(definition, value)["textValue"]
 
 
-def _emails(entries: Any) -> list[str] | None:
-    return (
-        None
-        if entries is None
-        else [entry["email"] for entry in objects(entries) if isinstance(entry.get("email"), str)]
-    )
+def _labels(definition: Mapping[str, Any], value: Any) -> Any:
+    keys = linked_keys(value)
+    return value if keys is None else typed(definition, keys).get("labels") or keys
 
 
-def _keys(links: Any) -> list[str] | None:
-    return (
-        None
-        if links is None
-        else [link["key"] for link in objects(links) if isinstance(link.get("key"), str)]
-    )
+def _each(name: str, entries: Any) -> Any:
+    """One property of each entry; what is no list comes as it is."""
+    if not isinstance(entries, list):
+        return entries
+    return [entry[name] for entry in objects(entries) if isinstance(entry.get(name), str)]
 
 
-def _property(column: str) -> Take:
+def _property(column: str) -> str:
     """The box's property of the same name, as Streak writes it."""
     first, *others = column.split("_")
-    name = first + "".join(word.capitalize() for word in others)
-    return lambda box: box.get(name)
+    return first + "".join(word.capitalize() for word in others)
 
 
-OWN: dict[str, Take] = {
-    "box_key": lambda box: box["key"],
-    "assigned_to_emails": lambda box: _emails(box.get("assignedToSharingEntries")),
+COPIED = {  # from a property of another name
+    "box_key": "key",
+    "created": "creationTimestamp",
+    "updated": "lastUpdatedTimestamp",
+    "stage_changed": "lastStageChangeTimestamp",
+    "last_email_sent": "lastEmailSentTimestamp",
+    "last_email_received": "lastEmailReceivedTimestamp",
+}
+MADE: dict[str, Take] = {
+    "assigned_to_emails": lambda box: _each("email", box.get("assignedToSharingEntries")),
     "creator_email": lambda box: mapping(box.get("creatorSharingEntry")).get("email"),
-    "follower_emails": lambda box: _emails(box.get("followerSharingEntries")),
-    "contact_keys": lambda box: _keys(box.get("contacts")),
-    "organization_keys": lambda box: _keys(box.get("organizations")),
-    "created": lambda box: box.get("creationTimestamp"),
-    "updated": lambda box: box.get("lastUpdatedTimestamp"),
-    "stage_changed": lambda box: box.get("lastStageChangeTimestamp"),
-    "last_email_sent": lambda box: box.get("lastEmailSentTimestamp"),
-    "last_email_received": lambda box: box.get("lastEmailReceivedTimestamp"),
+    "follower_emails": lambda box: _each("email", box.get("followerSharingEntries")),
+    "contact_keys": lambda box: _each("key", box.get("contacts")),
+    "organization_keys": lambda box: _each("key", box.get("organizations")),
 }

@@ -1,9 +1,11 @@
-"""How the keys of custom fields become names, and their values columns.
+"""Custom fields: from keys to names, and from values to typed columns.
 
-Streak stores a custom field's value under the field's key, and options by theirs: {"1002": "9001"}.  The definitions, on the
-pipeline and in the team's settings, have the names.  A key with no definition stays as it is.  Pure: knows no framework.
+Streak stores a value under its field's key, and options by theirs: {"1002": "9001"}.  The
+definitions have the names: those of boxes on the pipeline, those of contacts and organizations in
+the team's settings.  A key without a definition stays as it is.
 
-Encodings: https://streak.readme.io/reference/get-a-field-value-for-a-box; unset fields are left out, older ones are "".
+Encodings: https://streak.readme.io/reference/get-a-field-value-for-a-box.  A field that is not set
+is left out, or "" in older boxes.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from source_streak.records.shape import (
+    NEVER,
     as_json,
     iso_time,
     mapping,
@@ -29,6 +32,9 @@ UNSET: tuple[Any, ...] = (None, "", [])
 EMPTY = dict.fromkeys(
     ("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue")
 )
+READ_AS = ("fullName", "displayName", "name", "email", "key")  # the first of them that there is
+LINK = (str, dict)
+LISTED = {"TAG": SCALAR, "PERSON": LINK, "TEAM_CONTACT": LINK, "TEAM_ORGANIZATION": LINK}
 OPTIONS = (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag"))
 
 
@@ -37,6 +43,11 @@ def definitions_of(fields: Any) -> dict[str, Row]:
     if isinstance(fields, dict):
         fields = [{"key": key, **field} for key, field in fields.items() if isinstance(field, dict)]
     return {field["key"]: field for field in objects(fields) if isinstance(field.get("key"), str)}
+
+
+def team_definitions(team: Mapping[str, Any], settings: str) -> dict[str, Row]:
+    """The same for a team's contacts ("contactSettings") or organizations."""
+    return definitions_of(mapping(team.get(settings)).get("fields"))
 
 
 def options_of(definition: Mapping[str, Any]) -> list[Row]:
@@ -50,7 +61,7 @@ def options_of(definition: Mapping[str, Any]) -> list[Row]:
 
 
 def name_of(definition: Mapping[str, Any], key: str) -> str:
-    """What a field is called; its key where it has no name."""
+    """The name of a field; its key where it has none."""
     name = definition.get("name")
     return _text(name) if isinstance(name, SCALAR) and name != "" else key
 
@@ -62,7 +73,7 @@ def stage_name(pipeline: Mapping[str, Any], key: Any) -> Any:
 
 
 def named(definitions: Definitions, values: Any) -> list[Row]:
-    """`customFields` of a contact or organization: {key, name, type, value, label} for each field that is set."""
+    """`customFields` of a contact or organization: {key, name, type, value, label} of those set."""
     return [
         {
             "key": key,
@@ -76,7 +87,7 @@ def named(definitions: Definitions, values: Any) -> list[Row]:
 
 
 def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
-    """One row for each field that is set, in typed columns."""
+    """A row for each field that is set; `values`: the `fields` of a box, contact, organization."""
     for key, definition, value in set_fields(definitions, values):
         yield {
             "fieldKey": key,
@@ -88,7 +99,7 @@ def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
 
 
 def unset_fields(definitions: Definitions, values: Any) -> Iterator[Row]:
-    """One empty row for each field that is defined and not set."""
+    """A row of nulls for each field that is defined and not set."""
     given = mapping(values)
     for key, definition in definitions.items():
         if given.get(key) in UNSET:
@@ -102,7 +113,7 @@ def field_keys(values: Any) -> list[str]:
 
 
 def misshapen(definitions: Definitions, values: Any) -> Iterator[str]:
-    """The types of the fields whose values do not have their type's shape, one for each value."""
+    """The type of each field whose value does not have its type's shape."""
     for key, value in mapping(values).items():
         kind = definitions.get(key, {}).get("type")
         if value not in UNSET and not fits(kind, value):
@@ -119,41 +130,30 @@ def set_fields(
 
 
 def fits(kind: Any, value: Any) -> bool:
-    """Whether a value has the shape that fields of this type have; of types that nobody knows all have."""
+    """Whether a value has the shape that fields of this type have; any shape fits unknown types."""
     if kind == "DATE":
         return moment(value) is not None
     if kind == "CHECKBOX":
         return truth(value) is not None
     if kind in ("TEXT_INPUT", "FORMULA", "DROPDOWN"):
         return isinstance(value, SCALAR)
-    of = {
-        "TAG": SCALAR,
-        "PERSON": (str, dict),
-        "TEAM_CONTACT": (str, dict),
-        "TEAM_ORGANIZATION": (str, dict),
-    }.get(str(kind))
-    return of is None or all(isinstance(one, of) for one in _several(value))
+    types = LISTED.get(str(kind))
+    return types is None or all(isinstance(one, types) for one in _several(value))
 
 
 def moment(value: Any) -> int | None:
-    """A DATE in epoch milliseconds: 0 and -1 are Streak's "never"; None for what is no time between the years 1 and 9999."""
+    """A DATE in epoch milliseconds, NEVER included; None outside of the years 1 to 9999."""
     milliseconds = whole_number(value)
-    return (
-        milliseconds
-        if milliseconds in (0, -1) or (milliseconds is not None and iso_time(milliseconds))
-        else None
-    )
+    if milliseconds is None or (milliseconds not in NEVER and iso_time(milliseconds) is None):
+        return None
+    return milliseconds
 
 
 def truth(value: Any) -> bool | None:
     """A CHECKBOX; None for what is none."""
-    return (
-        value
-        if isinstance(value, bool)
-        else {"true": True, "false": False}.get(value)
-        if isinstance(value, str)
-        else None
-    )
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value)
+    return value if isinstance(value, bool) else None
 
 
 def typed(definition: Mapping[str, Any], value: Any) -> Row:
@@ -183,27 +183,17 @@ def _options(definition: Mapping[str, Any], value: Any) -> Row:
 
 
 def linked_keys(value: Any) -> list[str] | None:
-    """The keys in a TAG, TEAM_CONTACT or TEAM_ORGANIZATION value; None where something else is in it."""
-    keys = [
-        one.get("key") if isinstance(one, dict) else one
-        for one in _several(value)
-        if one is not None
-    ]
+    """The keys in a TAG, TEAM_CONTACT or TEAM_ORGANIZATION; None where something else is in it."""
+    links = [one for one in _several(value) if one is not None]
+    keys = [one.get("key") if isinstance(one, dict) else one for one in links]
     return [_text(key) for key in keys] if all(isinstance(key, SCALAR) for key in keys) else None
 
 
 def _texts(value: Any) -> Iterable[str]:
-    """What a person would read of a PERSON, TEAM_CONTACT or TEAM_ORGANIZATION value: names, else addresses, else keys."""
+    """What a person reads of a PERSON, TEAM_CONTACT or TEAM_ORGANIZATION value."""
     for one in _several(value):
         if isinstance(one, dict):
-            one = next(
-                (
-                    one[name]
-                    for name in ("fullName", "displayName", "name", "email", "key")
-                    if one.get(name)
-                ),
-                None,
-            )
+            one = next((one[name] for name in READ_AS if one.get(name)), None)
         if one is not None:
             yield _text(one)
 

@@ -1,8 +1,8 @@
-"""From a row as Streak sends it to a record that fits its stream's schema: the one place where times are converted.
+"""From a row as Streak sends it to a record that fits its stream's schema.
 
-Which properties are times, numbers or texts is read from the schema, so schema and record cannot disagree.  A property that
-the schema does not know, and a value that does not fit its column, go to `otherProperties`; secrets go nowhere.
-Pure: knows no framework.
+Which properties are times, numbers or texts is read from the schema, so schema and record cannot
+disagree.  A property that the schema does not know, and a value that does not fit its column, go
+to `otherProperties` and are counted: nothing is dropped in silence.  Secrets go nowhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Record = dict[str, Any]
 Convert = Callable[[Any], Any]
 
 OTHER, OTHER_IN_TABLES = "otherProperties", "other_properties"
-# Never in a record: intercomHmac signs its user in to Streak's support chat, directUrl opens a file without a login.
+# intercomHmac signs its user in to Streak's support chat, directUrl opens a file without a login.
 SECRETS = frozenset({"intercomHmac", "directUrl", "apiKey", "apiKeys"})
 
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
@@ -31,13 +31,17 @@ FIRST_MS = (date.min.toordinal() - EPOCH) * DAY_MS
 MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 SECONDS = [f"{second:02d}." for second in range(60)]
 MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
-LARGEST = 2**63  # what JSON libraries and warehouses take for an integer ends here
+NEVER = (0, -1)  # how Streak writes that there is no time
+LARGEST = 2**63  # what JSON libraries and warehouses take for an integer ends before this
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 class Misfit(ValueError):
-    """A value that does not fit its column; `fitted` is as much of it as does (an object less its bad property)."""
+    """A value that does not fit its column.
+
+    `fitted` is as much of it as does: null, or an object with null for its bad property.
+    """
 
     def __init__(self, fitted: Any = None) -> None:
         super().__init__()
@@ -45,12 +49,18 @@ class Misfit(ValueError):
 
 
 def iso_time(milliseconds: int) -> str | None:
-    """Epoch milliseconds -> `2026-09-21T14:13:20.000Z`; None for 0 and -1 (Streak's "never") and years outside 1 to 9999."""
-    if milliseconds in (0, -1) or not FIRST_MS <= milliseconds <= LAST_MS:
+    """Epoch milliseconds -> `2026-09-21T14:13:20.000Z`.
+
+    None for NEVER and for what lies outside the years 1 to 9999.
+    """
+    after_1970 = 0 < milliseconds <= LAST_MS
+    if not after_1970 and (milliseconds in NEVER or not FIRST_MS <= milliseconds < 0):
         return None
-    day, rest = divmod(milliseconds, DAY_MS)
-    minute, rest = divmod(rest, MINUTE_MS)
-    return _day(day) + MINUTES[minute] + SECONDS[rest // 1000] + MILLISECONDS[rest % 1000]
+    rest = milliseconds % DAY_MS  # tables are twice as fast as formatting, and a row has many times
+    return (
+        f"{_day(milliseconds // DAY_MS)}{MINUTES[rest // MINUTE_MS]}"
+        f"{SECONDS[rest // 1000 % 60]}{MILLISECONDS[rest % 1000]}"
+    )
 
 
 def milliseconds_of(time: Any) -> int | None:
@@ -68,7 +78,10 @@ def _day(number: int) -> str:
 
 
 def plain_number(text: str) -> int | float | None:
-    """A text that is a plain number ("12", "-3.5"), as that number; None for "1.200,50", "$12" and the like."""
+    """A text that is a plain number ("12", "-3.5"), as that number.
+
+    None for "1.200,50", "$12" and the like, and for what no float holds ("NaN", "1e400").
+    """
     text = text.strip()
     if INTEGER.fullmatch(text):
         return int(text)
@@ -77,7 +90,7 @@ def plain_number(text: str) -> int | float | None:
 
 
 def whole_number(value: Any) -> int | None:
-    """The value as an integer, also when it comes as text or as 5.0; None where it is none."""
+    """A value as an integer, also when it comes as text or as 5.0; None where it is none."""
     try:
         return _integer(value)
     except Misfit:
@@ -110,7 +123,7 @@ def from_json(text: str) -> Any:
 
 
 def without_secrets(value: Any) -> Any:
-    """The value as it is, less the properties that are secrets, at any depth."""
+    """A value without the properties that are secrets, at any depth."""
     if type(value) is dict:
         return {
             name: without_secrets(inner) for name, inner in value.items() if name not in SECRETS
@@ -121,7 +134,10 @@ def without_secrets(value: Any) -> Any:
 
 
 class Shape:
-    """The columns of one stream, and what did not fit into them so far (by property name)."""
+    """The columns of one stream.
+
+    Counts by name the properties that it does not know, and the values that did not fit.
+    """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.names = frozenset(schema["properties"])
@@ -157,26 +173,31 @@ class Shape:
         return record
 
 
-def _column(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
-    """For a column: the Python type whose values are taken as they are, and the function for all others."""
+def _column(schema: Any) -> tuple[type | None, Convert]:
+    """The Python type whose values a column takes as they are, and the function for all others.
+
+    A configured schema may hold anything: where it says nothing of use, any value is taken.
+    """
+    schema = mapping(schema)
     if schema.get("format") == "date-time":
         return None, _time
-    if "type" not in schema:
-        return ANY
-    kinds = schema["type"]
-    kind = kinds if isinstance(kinds, str) else next(one for one in kinds if one != "null")
+    kinds = schema.get("type")
+    kind = next((one for one in listing(kinds) if one != "null"), kinds)
     if kind == "array":
-        return None, _array(schema.get("items", {}))
+        return None, _array(schema.get("items"))
     if kind == "object":
-        properties = schema.get("properties")
-        return None, _object(
-            {name: _column(inner) for name, inner in properties.items()}
-        ) if properties else _free
-    return SCALARS[kind]
+        properties = mapping(schema.get("properties"))
+        columns = {name: _column(inner) for name, inner in properties.items()}
+        return None, _object(columns) if columns else _free
+    return SCALARS.get(kind, ANY) if isinstance(kind, str) else ANY
 
 
 def _time(value: Any) -> str | None:
-    return iso_time(value if type(value) is int else _integer(value))
+    milliseconds = value if type(value) is int else _integer(value)
+    time = iso_time(milliseconds)
+    if time is None and milliseconds not in NEVER:
+        raise Misfit
+    return time
 
 
 def _integer(value: Any) -> int:
@@ -190,10 +211,10 @@ def _integer(value: Any) -> int:
 
 
 def _column_integer(value: Any) -> int:
-    number = _integer(value)
-    if abs(number) >= LARGEST:
-        raise Misfit
-    return number
+    number: int = value if type(value) is int else _integer(value)
+    if -LARGEST <= number < LARGEST:
+        return number
+    raise Misfit
 
 
 def _number(value: Any) -> int | float:
@@ -226,63 +247,65 @@ def _free(value: Any) -> Any:
 
 
 def _plain(values: Iterable[Any]) -> bool:
-    """Whether these are scalars, so that nothing can be hidden in them."""
+    """Whether these are scalars, so that no secret can hide in them."""
     return NESTED.isdisjoint(map(type, values))
 
 
 def _object(columns: Mapping[str, tuple[type | None, Convert]]) -> Convert:
+    known = {name: column for name, column in columns.items() if name not in SECRETS}
+
     def convert(value: Any) -> Row:
         if type(value) is not dict:
             raise Misfit
-        whole, result = True, {}
+        fits, result = True, {}
         for name, inner in value.items():
-            if name in SECRETS:
-                continue
-            exact, inner_convert = columns.get(name, ANY)
-            if inner is None or type(inner) is exact:
-                result[name] = inner
-            else:
-                result[name], fits = _fit(inner_convert, inner)
-                whole = whole and fits
-        if not whole:
+            column = known.get(name)
+            if column is None:
+                if name in SECRETS:
+                    continue
+                column = ANY
+            exact, inner_convert = column
+            try:
+                taken = inner is None or type(inner) is exact
+                result[name] = inner if taken else inner_convert(inner)
+            except Misfit as misfit:
+                fits, result[name] = False, misfit.fitted
+        if not fits:
             raise Misfit(result)
         return result
 
     return convert
 
 
-def _array(items: Mapping[str, Any]) -> Convert:
+def _array(items: Any) -> Convert:
     exact, inner_convert = _column(items)
+    alike = frozenset({exact})
 
     def convert(value: Any) -> list[Any]:
         if type(value) is not list:
             raise Misfit
-        if not value or {exact}.issuperset(map(type, value)):
+        if not value or alike.issuperset(map(type, value)):
             return value
-        fitted = [
-            (inner, True) if inner is None or type(inner) is exact else _fit(inner_convert, inner)
-            for inner in value
-        ]
-        if not all(fits for _, fits in fitted):
-            raise Misfit([inner for inner, _ in fitted])
-        return [inner for inner, _ in fitted]
+        fits, result = True, []
+        for inner in value:
+            try:
+                taken = inner is None or type(inner) is exact
+                result.append(inner if taken else inner_convert(inner))
+            except Misfit as misfit:
+                fits = False
+                result.append(misfit.fitted)
+        if not fits:
+            raise Misfit(result)
+        return result
 
     return convert
 
 
-def _fit(convert: Convert, value: Any) -> tuple[Any, bool]:
-    """A nested value as its column wants it, and whether all of it fitted."""
-    try:
-        return convert(value), True
-    except Misfit as misfit:
-        return misfit.fitted, False
-
-
 NESTED = frozenset({dict, list})
 ANY: tuple[type | None, Convert] = (None, without_secrets)
-SCALARS: dict[str, tuple[type, Convert]] = {
+SCALARS: dict[str, tuple[type | None, Convert]] = {
     "string": (str, _string),
-    "integer": (int, _column_integer),
+    "integer": (None, _column_integer),  # JSON has integers that are too large
     "number": (float, _number),
     "boolean": (bool, _boolean),
 }

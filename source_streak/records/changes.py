@@ -1,0 +1,80 @@
+"""A box's timeline: entries whose shape is published nowhere, as rows that hold each of them whole.
+
+https://streak.readme.io/reference/get-timeline.  Seen are entries like newsfeed items, entries with
+everything in an object inside, and entries without a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from source_streak.api.errors import StreakError
+from source_streak.records.shape import Row, objects, whole_number
+
+KEYS = ("key", "newsfeedItemKey", "newsfeedEntryKey")
+TIMES = ("timestamp", "creationTimestamp", "lastSavedTimestamp", "date")
+COLUMNS = (
+    *("newsfeedItemKey", "creatorKey", "lastSavedTimestamp", "newsfeedEntryScope"),
+    *("newsfeedEntryOperation", "newsfeedEntrySpecific", "specificVariables", "storyTextBox"),
+    *("storyTextPipeline", "storyTextGlobal", "moved", "collapsedEntries"),
+)
+
+
+def timeline_of(body: Any) -> list[Row]:
+    """The entries of an answer.
+
+    Raises StreakError for one in another envelope: it says what came.
+    """
+    entries = body.get("entries") if isinstance(body, dict) else None
+    if not isinstance(entries, list):
+        came = (
+            f"an object with {', '.join(sorted(body))[:200]}"
+            if isinstance(body, dict)
+            else "no object"
+        )
+        raise StreakError(
+            f"A timeline of Streak came as {came or 'an empty object'}, where an object with "
+            '"entries" was expected. '
+            "Leave the stream box_changes out, and please report this to the connector's "
+            "developers."
+        )
+    return objects(entries)
+
+
+def change(entry: Row) -> Row:
+    """One entry.
+
+    Its key (else a digest of it), when it happened, the newsfeed's columns, and the whole of it.
+    """
+    inside = list(_layers(entry))
+    return {
+        **{name: layer[name] for name in COLUMNS for layer in reversed(inside) if name in layer},
+        "key": _first_text(inside, KEYS) or _digest(entry),
+        "timestamp": _first_time(inside),
+        "entry": entry,
+    }
+
+
+def _layers(entry: Row) -> Iterator[Mapping[str, Any]]:
+    """The entry, then the objects in it."""
+    yield entry
+    yield from (value for value in entry.values() if isinstance(value, dict))
+
+
+def _first_text(layers: list[Mapping[str, Any]], names: tuple[str, ...]) -> str | None:
+    found = (layer.get(name) for layer in layers for name in names)
+    return next((key for key in found if isinstance(key, str) and key), None)
+
+
+def _first_time(layers: list[Mapping[str, Any]]) -> int | None:
+    found = (whole_number(layer.get(name)) for layer in layers for name in TIMES)
+    return next((time for time in found if time), None)
+
+
+def _digest(entry: Row) -> str:
+    text = orjson.dumps(entry, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return blake2b(text, digest_size=16).hexdigest()

@@ -1,0 +1,102 @@
+"""How long a first sync takes, computed. Prints the table of docs/large_accounts.md.
+
+    python tools/estimate.py                # 10,000, 100,000, 250,000 boxes at 8, 10, 20 a second
+    python tools/estimate.py --boxes 40000 --rate 8 --comments 0.6 --files 0
+
+A share is the part of the boxes that have any: of those without, nothing is asked. The defaults
+are those of the sandbox's account, in which a box costs about two requests. This script itself
+asks nobody.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from progress import duration
+
+BOXES = (10_000, 100_000, 250_000)
+RATES = (8, 10, 20)
+BOXES_A_PAGE, PEOPLE_A_PAGE = 500, 1000
+MARGIN = 1.02  # the connector keeps 2 % of each second free
+SHARES = {"comments": 0.6, "meetings": 0.46, "tasks": 0.4, "threads": 0.4, "files": 0.31}
+
+
+@dataclass(frozen=True)
+class Account:
+    """What decides how many requests a sync makes."""
+
+    boxes: int
+    pipelines: int = 10
+    people: int = 0  # contacts and organizations; 0: as many as boxes
+    shares: tuple[tuple[str, float], ...] = tuple(SHARES.items())
+
+    @property
+    def lists(self) -> int:
+        """Requests for everything that is listed: boxes, fields, stages, people, events."""
+        people = pages(self.people or self.boxes, PEOPLE_A_PAGE)
+        boxes = (
+            pages(self.boxes, BOXES_A_PAGE) + self.pipelines // 2
+        )  # the last page of each is half empty
+        return (
+            5 + people + boxes + self.pipelines
+        )  # teams, pipelines, users, users/me, snippets; newsfeed
+
+    @property
+    def children(self) -> int:
+        """Requests for what is asked box by box: comments, meetings, tasks, threads, files."""
+        return round(sum(share for _, share in self.shares) * self.boxes)
+
+    @property
+    def texts(self) -> int:
+        """Requests for box_changes and box_documents, which have no counter: two a box."""
+        return 2 * self.boxes
+
+
+def pages(rows: int, size: int) -> int:
+    """A list costs one request even if it is empty."""
+    return max(1, -(-rows // size))
+
+
+def seconds(requests: int, rate: float) -> float:
+    """How long so many requests take at a rate of `requests_per_second`."""
+    return requests * MARGIN / rate
+
+
+def table(accounts: list[Account], rates: list[float]) -> str:
+    """Markdown: a row for each account and what is read of it."""
+    lines = [
+        "| boxes | what is read | requests | "
+        + " | ".join(f"at {rate:g} a second" for rate in rates)
+        + " |"
+    ]
+    lines.append("|---:|---|---:|" + "---:|" * len(rates))
+    for account in accounts:
+        for what, requests in (
+            ("lists only: boxes, tables, fields, history, people", account.lists),
+            ("and comments, meetings, tasks, threads, files", account.lists + account.children),
+            ("and box_changes and box_documents", account.lists + account.children + account.texts),
+        ):
+            times = " | ".join(duration(seconds(requests, rate)) for rate in rates)
+            lines.append(f"| {account.boxes:,} | {what} | {requests:,} | {times} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description="How long a first sync takes, computed.")
+    parser.add_argument("--boxes", type=int, nargs="+", default=list(BOXES))
+    parser.add_argument("--rate", type=float, nargs="+", default=list(RATES))
+    parser.add_argument("--pipelines", type=int, default=10)
+    for name, share in SHARES.items():
+        parser.add_argument(
+            f"--{name}", type=float, default=share, metavar="SHARE", help=f"default {share}"
+        )
+    options = parser.parse_args()
+    shares = tuple((name, getattr(options, name)) for name in SHARES)
+    accounts = [Account(boxes, options.pipelines, shares=shares) for boxes in options.boxes]
+    print(table(accounts, options.rate))
+
+
+if __name__ == "__main__":
+    main()

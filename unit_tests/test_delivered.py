@@ -1,0 +1,322 @@
+"""Which rows the destination holds: a plain model of it, and what it costs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import defaultdict
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streak_sandbox import keys
+
+from source_streak.incremental.delivered import Delivered
+from source_streak.incremental.packed import pack
+
+EXAMPLES = settings(derandomize=True, deadline=None, max_examples=200)
+
+SCOPES = st.sampled_from(["sales", "hiring", ""])
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+KEYS = st.sampled_from(["a", "b", "c", '"', "\n", "\\", "é\u2028💰", ""]) | TEXT
+ROWS = st.lists(KEYS, max_size=4)
+ACTIONS = st.one_of(
+    st.tuples(st.just("remember"), SCOPES, KEYS, ROWS),
+    st.tuples(st.just("replace"), SCOPES, KEYS, ROWS),
+    st.tuples(st.just("forget"), SCOPES, st.lists(KEYS, max_size=3)),
+    st.tuples(st.just("forget_scope"), SCOPES),
+    st.tuples(st.just("move"), KEYS, SCOPES, SCOPES),
+    st.tuples(st.just("save")),
+)
+Model = dict[str, dict[str, set[str]]]
+
+
+def later(delivered: Delivered, keeps_empty: bool = False) -> Delivered:
+    """The next sync's, from texts that were on disk meanwhile."""
+    return Delivered(json.loads(json.dumps(delivered.texts())), keeps_empty)
+
+
+def apply(model: Model, keeps_empty: bool, action: str, *what: Any) -> None:
+    """What an action does, said as simply as can be."""
+    if action == "remember":
+        scope, parent, rows = what
+        model[scope].setdefault(parent, set()).update(rows)
+    elif action == "replace":
+        scope, parent, rows = what
+        model[scope][parent] = set(rows)
+    elif action == "forget":
+        scope, parents = what
+        for parent in parents:
+            model[scope].pop(parent, None)
+    elif action == "forget_scope":
+        model.pop(what[0], None)
+    elif action == "move":
+        parent, old, new = what
+        if old != new and parent in model[old]:
+            model[new].setdefault(parent, set()).update(model[old].pop(parent))
+    for parents in model.values():
+        for parent in [one for one, rows in parents.items() if not rows and not keeps_empty]:
+            del parents[parent]
+
+
+@EXAMPLES
+@given(st.lists(ACTIONS, max_size=20), st.booleans())
+def test_it_holds_what_it_was_told_through_any_number_of_syncs(
+    actions: list[tuple[Any, ...]], keeps_empty: bool
+) -> None:
+    delivered, model = Delivered(keeps_empty=keeps_empty), defaultdict(dict)
+    for action, *what in actions:
+        if action == "save":
+            delivered = later(delivered, keeps_empty)
+        else:
+            getattr(delivered, action)(*what)
+            apply(model, keeps_empty, action, *what)
+
+        assert delivered.scopes() == {scope for scope, parents in model.items() if parents}
+        for scope in ("sales", "hiring", ""):
+            assert set(delivered.parents(scope)) == model[scope].keys()
+            for parent, rows in model[scope].items():
+                assert delivered.rows(scope, parent) == rows
+                assert delivered.holds(scope, parent)
+    assert not delivered.complaint
+    texts = delivered.texts()
+    assert texts.keys() == delivered.scopes()
+    assert len(json.dumps(texts, ensure_ascii=False)) <= delivered.size() + len('{"\\""}')
+
+
+def test_what_nobody_told_is_not_there() -> None:
+    delivered = Delivered()
+
+    assert delivered.scopes() == set()
+    assert delivered.parents("sales") == set()
+    assert delivered.rows("sales", "box") == frozenset()
+    assert not delivered.holds("sales", "box")
+    assert delivered.texts() == {}
+    assert delivered.size() == 0
+
+
+def test_a_parent_without_rows_is_remembered_only_where_the_rows_are_the_parents() -> None:
+    boxes, comments = Delivered(keeps_empty=True), Delivered()
+    for delivered in (boxes, comments):
+        delivered.remember("sales", "box")
+        delivered.replace("sales", "other", [])
+
+    assert later(boxes, keeps_empty=True).parents("sales") == {"box", "other"}
+    assert comments.texts() == {}
+
+
+def test_the_order_in_which_rows_came_does_not_change_the_text() -> None:
+    one, two = Delivered(), Delivered()
+    one.remember("sales", "box", ["a", "b", "a"])
+    one.remember("sales", "other", ["c"])
+    two.remember("sales", "other", ["c"])
+    two.remember("sales", "box", ["b"])
+    two.remember("sales", "box", ["a"])
+
+    assert one.texts() == two.texts()
+
+
+def test_texts_that_were_handed_out_are_not_changed_later() -> None:
+    delivered = Delivered()
+    delivered.remember("sales", "box", ["a"])
+    before = delivered.texts()
+    as_it_was = dict(before)
+    delivered.remember("sales", "box", ["b"])
+    delivered.forget_scope("hiring")
+
+    assert before == as_it_was
+    assert delivered.texts() != before
+
+
+def test_what_is_asked_about_or_told_again_changes_no_text() -> None:
+    """So that a scope is packed only when it has changed."""
+    delivered = Delivered()
+    delivered.remember("sales", "box", ["a", "b"])
+    again = later(delivered)
+    packed = again.texts()["sales"]
+    again.remember("sales", "box", ["b"])
+    again.replace("sales", "box", ["b", "a"])
+    again.forget("sales", ["another"])
+    again.move("another", "sales", "hiring")
+    again.rows("sales", "box")
+
+    assert again.texts()["sales"] is packed
+
+
+def test_a_scope_in_which_nothing_is_left_goes_from_the_texts() -> None:
+    delivered = Delivered()
+    delivered.remember("sales", "box", ["a"])
+    delivered.remember("hiring", "box", ["a"])
+    again = later(delivered)
+    again.forget("sales", ["box"])
+    again.replace("hiring", "box")
+
+    assert again.texts() == {}
+    assert again.size() == 0
+    assert again.scopes() == set()
+
+
+def test_a_move_takes_the_rows_with_it_and_adds_them_to_those_that_are_there() -> None:
+    delivered = Delivered()
+    delivered.remember("sales", "box", ["a"])
+    delivered.remember("hiring", "box", ["b"])
+    delivered.move("box", "sales", "hiring")
+    delivered.move("box", "hiring", "hiring")
+
+    assert not delivered.holds("sales", "box")
+    assert delivered.rows("hiring", "box") == {"a", "b"}
+    assert delivered.scopes() == {"hiring"}
+
+
+def test_keys_that_were_given_up_are_gone_and_none_are_remembered_after_that() -> None:
+    delivered = Delivered({"hiring": pack(b'["box"]\n["a"]\n')}, keeps_empty=True)
+    delivered.remember("sales", "box", ["a"])
+    delivered.give_up()
+    delivered.remember("sales", "box", ["a"])
+    delivered.replace("hiring", "box", ["a"])
+    delivered.move("box", "sales", "hiring")
+
+    assert delivered.texts() == {}
+    assert delivered.size() == 0
+    assert delivered.scopes() == set()
+    assert not delivered.holds("hiring", "box")
+
+
+# Damage
+
+
+def damaged(content: bytes) -> str:
+    return pack(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x", "eJw=", "KLUv", "===", "\u00e9"),
+        *map(damaged, [b"", b"x", b"{}\n", b"5\n5\n", b'["a"]\n', b'["a"]\n["b"]\n["c"]\n']),
+        *map(damaged, [b'["a"]\n{"b":1}\n', b'["a"]\n[5]\n', b'[5]\n["b"]\n', b'["a"]\n"b"\n']),
+        *map(damaged, [b'[["a"]]\n["b"]\n', b"\xff\n", b'["a"]\n\n["b"]\n', b"[" * 10_000]),
+    ],
+    ids=lambda text: text[-20:],
+)
+def test_a_scope_that_cannot_be_read_is_forgotten_and_said_and_others_stay(text: str) -> None:
+    whole = Delivered()
+    whole.remember("hiring", "box", ["a"])
+    delivered = Delivered({**whole.texts(), "sales": text})
+    assert not delivered.complaint, "nobody asked for it yet"
+    assert delivered.scopes() == {"sales", "hiring"}
+
+    assert delivered.rows("sales", "box") == frozenset()
+    assert delivered.complaint
+    delivered.remember("sales", "box", ["b"])
+    assert later(delivered).rows("sales", "box") == {"b"}
+    assert later(delivered).rows("hiring", "box") == {"a"}
+
+
+def test_every_text_cut_off_or_with_another_letter_is_noticed_or_means_the_same() -> None:
+    whole = Delivered()
+    for box in ("one", "two"):
+        whole.remember("sales", box, ["a", "b"])
+    text = whole.texts()["sales"]
+    others = [text[:length] for length in range(len(text))]
+    others += [
+        text[:place] + letter + text[place + 1 :]
+        for place in range(len(text))
+        for letter in "A9+/=z\n é"
+    ]
+    for other in others:
+        delivered = Delivered({"sales": other})
+        assert delivered.rows("sales", "one") == {"a", "b"} or delivered.complaint
+        assert set(delivered.parents("sales")) == (set() if delivered.complaint else {"one", "two"})
+
+
+@EXAMPLES
+@given(
+    st.text(max_size=60)
+    | st.binary(max_size=60).map(lambda packed: base64.b64encode(packed).decode())
+    | st.binary(max_size=60).map(pack)
+    | st.lists(st.sampled_from(['["a"]', "[]", "5", '["a","b"]', "[5]", "{"]), max_size=4).map(
+        lambda lines: pack("\n".join(lines).encode())
+    )
+)
+def test_any_text_is_read_or_complained_of(text: str) -> None:
+    delivered = Delivered({"sales": text}, keeps_empty=True)
+    for parent in list(delivered.parents("sales")):
+        assert all(isinstance(row, str) for row in delivered.rows("sales", parent))
+    delivered.remember("sales", "new", ["row"])
+
+    assert later(delivered, keeps_empty=True).rows("sales", "new") == {"row"}
+
+
+# What it costs
+
+
+def scattered(numbers: Random, kind: str) -> str:
+    """A key whose number is one of all that Streak could draw, and none of a row of numbers."""
+    number = numbers.randrange(2**44, 2**53)
+    return keys._reference(("Organization", keys.MAIL_DOMAIN), (kind, number))
+
+
+def with_children(boxes: int, of_sandbox: bool) -> tuple[Delivered, int]:
+    """The comments of so many boxes, 0 to 8 each; how many keys of boxes and comments that are."""
+    numbers, delivered, count = Random(7), Delivered(), 0  # noqa: S311
+    for box in range(boxes):
+        parent = keys.box_key(box) if of_sandbox else scattered(numbers, "Case")
+        children = [
+            keys.child_key("Comment", parent, child)
+            if of_sandbox
+            else scattered(numbers, "Comment")
+            for child in range(numbers.choice([0, 1, 1, 2, 3, 8]))
+        ]
+        delivered.remember("sales", parent, children)
+        count += len(children) + bool(children)
+    return delivered, count
+
+
+@pytest.mark.parametrize(("of_sandbox", "most"), [(True, 5), (False, 12.5)])
+def test_a_key_takes_few_bytes(of_sandbox: bool, most: float) -> None:
+    delivered, count = with_children(5_000, of_sandbox)
+
+    assert delivered.size() / count < most
+
+
+@pytest.mark.parametrize(("of_sandbox", "most"), [(True, 2), (False, 11.5)])
+def test_the_key_of_a_box_takes_few_bytes(of_sandbox: bool, most: float) -> None:
+    numbers, delivered = Random(7), Delivered(keeps_empty=True)  # noqa: S311
+    for box in range(10_000):
+        key = keys.box_key(box) if of_sandbox else scattered(numbers, "Case")
+        delivered.remember("sales", key)
+
+    assert delivered.size() / 10_000 < most
+
+
+def test_the_keys_of_fields_take_hardly_a_byte() -> None:
+    numbers, count = Random(7), 0  # noqa: S311
+    plain, with_fields = Delivered(keeps_empty=True), Delivered()
+    for box in range(10_000):
+        chosen = [str(1001 + field) for field in range(14) if numbers.random() < 0.7]
+        plain.remember("sales", keys.box_key(box))
+        with_fields.remember("sales", keys.box_key(box), chosen)
+        count += len(chosen)
+
+    assert (with_fields.size() - plain.size()) / count < 1
+
+
+def test_a_small_pipeline_takes_few_bytes() -> None:
+    delivered = Delivered()
+    delivered.remember(keys.pipeline_key(1), keys.box_key(1), [keys.child_key("Task", "x", 1)])
+
+    assert delivered.size() < 350
+
+
+def test_equal_rows_of_many_parents_are_held_once() -> None:
+    delivered = Delivered()
+    for box in range(100):
+        delivered.remember("sales", str(box), ["1001", "1002"])
+    again = later(delivered)
+
+    for held in (delivered, again):
+        assert held.parents("sales")
+        assert len({id(line) for line in held._scopes["sales"].values()}) == 1

@@ -1,0 +1,182 @@
+"""What may be printed of an answer, and how answers become types and counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from probing.names import Known, known_names, name
+from probing.shapes import against_schema, lines, shape_of, type_of, types
+
+SCHEMA = {
+    "properties": {
+        "key": {"type": "string"},
+        "size": {"type": ["integer", "null"]},
+        "at": {"type": ["string", "null"], "format": "date-time"},
+        "share": {"type": ["number", "null"]},
+        "readAt": {"$ref": "read_at.json"},
+    }
+}
+
+
+def known(*said: Any) -> Known:
+    found = Known()
+    for value in said:
+        found.note(value)
+    return found
+
+
+def printed(values: list[Any], *said: Any) -> list[str]:
+    seen = known(*values, *said)
+    return [seen.resolve(line) for line in lines(shape_of(values))]
+
+
+# --- Names ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["betaScore", "mascot", "createdByUserID", "lastCommentTimestamp", "SOME_NEW_KIND"],
+)
+def test_a_name_that_looks_like_an_identifier_is_printed(title: str) -> None:
+    assert known().may_print(title)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "ada@example.com",
+        "Deal size",
+        "x_",
+        "Acme",
+        "1001",
+        "agxzfm1haWxmb29nYWVyEQsSBFRlYW0Y74Dh2eqDkAoM",
+        "VGVhbUNvbnRhY3Qsfn5zdHJlYWtsb25naWR",
+        "strk_abc123",
+        "größe",
+        "a" * 41,
+        "",
+        "+41440000000",
+        "15d52837dc00ff8e",
+        "https://example.com",
+    ],
+)
+def test_a_key_an_address_or_a_persons_words_are_not(title: str) -> None:
+    assert not known().may_print(title)
+
+
+def test_a_name_that_the_account_says_too_is_withheld() -> None:
+    seen = known({"name": "Acme Corp", "notes": ["about the otter"]})
+
+    assert not seen.may_print("otter")
+    assert not seen.may_print("acmeCorp")
+    assert seen.may_print("otters")
+
+
+def test_the_names_of_a_map_are_the_accounts_words_too() -> None:
+    assert not known({"customPermissionSets": {"reviewer": {}}}).may_print("reviewer")
+
+
+def test_declared_names_and_an_apis_own_words_are_printed_whatever_the_account_says() -> None:
+    seen = known("the date of the field", "commentCount")
+
+    assert seen.may_print("commentCount")
+    assert seen.may_print("fieldDate")
+
+
+def test_marked_names_are_resolved_and_everything_else_stays() -> None:
+    seen = known("secretive")
+    told = seen.resolve(f"a {name('commentCount')}, b {name('secretive')}.")
+
+    assert told == "a commentCount, b …."
+    assert seen.resolve(name("secre\0tive")) == "…"
+
+
+# --- Shapes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        *((None, "null"), (True, "boolean"), (1, "integer"), (1.5, "number"), ("", "string")),
+        *(([], "array"), ({}, "object")),
+    ],
+)
+def test_types_are_those_of_json(value: Any, kind: str) -> None:
+    assert type_of(value) == kind
+
+
+def test_a_shape_counts_types_and_says_nothing_else() -> None:
+    rows = [{"key": "k1", "size": 1}, {"key": None, "tags": ["x", 2]}]
+
+    assert printed(rows) == [
+        "key: string 1/2, null 1/2",
+        "size: integer 1/2",
+        "tags: array 1/2",
+        "  []: string 1/2, integer 1/2",
+    ]
+
+
+def test_objects_in_objects_are_shown_to_a_depth() -> None:
+    value: Any = "end"
+    for _ in range(12):
+        value = {"value": value}
+
+    assert len(printed([value])) == 6
+
+
+def test_the_names_of_a_known_map_are_counted_and_not_shown() -> None:
+    rows = [{"fields": {"1001": "a", "size": 2}}]
+
+    assert printed(rows) == ["fields: object 1/1", "  (2 names that are data: string 1, integer 1)"]
+
+
+def test_objects_that_share_no_name_are_a_map() -> None:
+    rows = [{"unheardOf": {f"name{letter * 3}": 1}} for letter in "abcdef"]
+
+    assert printed(rows)[1:] == ["  (6 names that are data: integer 6)"]
+
+
+def test_constants_in_a_map_are_streaks_own() -> None:
+    rows = [{"params": {"BOX_NAME": "x", "whatever": 1}}]
+
+    assert printed(rows) == [
+        "params: object 1/1",
+        "  BOX_NAME: string 1/1",
+        "  (1 names that are data: integer 1)",
+    ]
+
+
+def test_an_object_of_many_properties_that_schemas_know_is_no_map() -> None:
+    row = dict.fromkeys(sorted(known_names())[:90], 1)
+
+    assert len(printed([row])) == 90
+
+
+def test_types_tell_of_how_many() -> None:
+    assert types(shape_of([1, 2, "x"]), 4) == "integer 2/4, string 1/4"
+
+
+def test_rows_are_held_against_a_schema() -> None:
+    rows = [
+        {"key": "a", "size": 3, "at": 1_700_000_000_000, "share": 1, "mascot": "x"},
+        {"key": 7, "size": "3", "at": None, "intercomHmac": "dropped"},
+    ]
+    found = against_schema(shape_of(rows), SCHEMA)
+
+    assert set(found.unknown) == {"mascot"}
+    assert found.missing == ()
+    assert found.other_type == {
+        "key": ("string 1/2, integer 1/2", "string"),
+        "size": ("integer 1/2, string 1/2", "integer"),
+    }
+
+
+def test_what_was_never_seen_is_missing_but_for_what_the_connector_adds() -> None:
+    assert against_schema(shape_of([{"key": "a"}]), SCHEMA).missing == ("size", "at", "share")
+
+
+def test_a_type_that_is_known_to_be_converted_differs_from_nothing() -> None:
+    found = against_schema(shape_of([{"key": "a", "size": "3"}]), SCHEMA, {"size": "string"})
+
+    assert found.other_type == {}
