@@ -1,10 +1,10 @@
 """What the tests of exactness share: small accounts, and who is where in them.
 
-    def test_…(streak):
-        connection = synced(streak, "boxes")
-        streak.account.delete_box(key)
-        assert told(connection.sync(), "boxes") == [(key,)]
-        assert exact(connection)
+def test_…(streak):
+    connection = synced(streak, "boxes")
+    streak.account.delete_box(key)
+    assert told(connection.sync(), "boxes") == [(key,)]
+    assert exact(connection)
 """
 
 from __future__ import annotations

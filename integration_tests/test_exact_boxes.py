@@ -34,6 +34,7 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     with Sandbox(**getattr(request, "param", SMALL)) as sandbox:
         yield sandbox
 
+
 KEY_ISSUE = {"error": "Illegal Argument Exception in GetEntities, usually a key issue"}
 
 
@@ -86,7 +87,9 @@ def test_a_box_that_is_deleted_merged_or_moved_out_of_sight_leaves_every_stream(
     if go is move_out_of_sight:  # whose own boxes are gone an hour later
         connection.sync(HOUR)
 
-    told_of_it = {name: len([key for key in told(second, name) if key[0] == box]) for name in EVERYTHING}
+    told_of_it = {
+        name: len([key for key in told(second, name) if key[0] == box]) for name in EVERYTHING
+    }
     assert told_of_it == EVERYTHING
     assert exact(connection)
     assert nothing_told(connection.sync())
@@ -146,9 +149,9 @@ def test_nothing_is_asked_by_key_when_nothing_is_missing(streak: Sandbox) -> Non
 
     connection.sync()
 
-    assert streak.requests(ONE_BOX) == streak.requests("v1/pipelines/?????????????????????*") or not [
-        entry for entry in streak.requests(ONE_BOX) if entry.path.count("/") == 2
-    ]
+    assert streak.requests(ONE_BOX) == streak.requests(
+        "v1/pipelines/?????????????????????*"
+    ) or not [entry for entry in streak.requests(ONE_BOX) if entry.path.count("/") == 2]
 
 
 # --- A box moved to another pipeline --------------------------------------------------------------
@@ -224,7 +227,9 @@ def test_a_box_that_moved_and_was_deleted_before_the_next_sync_leaves_nothing(
 
 def test_a_box_that_moved_into_a_pipeline_that_the_settings_leave_out(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
-    streams = [name for name in OF_BOXES if name not in ("boxes_support", "boxes_hiring_bewerbungen")]
+    streams = [
+        name for name in OF_BOXES if name not in ("boxes_support", "boxes_hiring_bewerbungen")
+    ]
     connection = synced(streak, *streams, pipelines=[SALES])
     streak.account.move_box(box, pipeline(streak, SUPPORT))
 
@@ -386,7 +391,9 @@ def test_full_refresh_tells_of_no_deletions_and_says_nothing_of_them(streak: San
     whole = connection.whole()
 
     assert len(whole.rows("boxes")) == len(streak.account.boxes)
-    assert not [entry for entry in streak.log if entry.path.count("/") == 2 and "boxes/" in entry.path]
+    assert not [
+        entry for entry in streak.log if entry.path.count("/") == 2 and "boxes/" in entry.path
+    ]
 
 
 def test_a_moved_box_that_the_start_date_leaves_out_is_read_on(streak: Sandbox) -> None:
@@ -399,7 +406,9 @@ def test_a_moved_box_that_the_start_date_leaves_out_is_read_on(streak: Sandbox) 
         for name in list(row)
         if name.endswith(("Timestamp", "DueDate")) and name != "creationTimestamp"
     }
-    streak.account.move_box(box, pipeline(streak, HIRING), **old, creationTimestamp=1_400_000_000_000)
+    streak.account.move_box(
+        box, pipeline(streak, HIRING), **old, creationTimestamp=1_400_000_000_000
+    )
 
     second = connection.sync()
 

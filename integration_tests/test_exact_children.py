@@ -31,7 +31,6 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield sandbox
 
 
-
 # --- A comment, meeting, task, file deleted; a thread taken out ----------------------------------
 
 
@@ -144,7 +143,9 @@ def test_a_cleared_value(streak: Sandbox, value: object) -> None:
 
 def test_a_custom_field_that_is_deleted_with_its_values(streak: Sandbox) -> None:
     connection = synced(streak, "box_field_values")
-    held = sorted(key for key in boxes_of(streak) if streak.account.boxes[key]["fields"].get("1001"))
+    held = sorted(
+        key for key in boxes_of(streak) if streak.account.boxes[key]["fields"].get("1001")
+    )
     streak.account.delete_field(pipeline(streak), "1001", with_values=True)
 
     second = connection.sync()
@@ -160,7 +161,9 @@ def test_a_custom_field_whose_values_stay_keeps_its_rows_under_its_key(streak: S
     second = connection.sync()
 
     assert nothing_told(second)
-    names = {row["fieldName"] for row in second.records["box_field_values"] if row["fieldKey"] == "1001"}
+    names = {
+        row["fieldName"] for row in second.records["box_field_values"] if row["fieldKey"] == "1001"
+    }
     assert names == {"1001"}
     assert exact(connection)
 
@@ -307,7 +310,9 @@ def test_a_list_that_is_empty_against_its_counter_is_read_again_in_the_next_sync
     box = a_box_with_everything(streak)
     streak.fault(f"v2/boxes/{box}/comments", "empty", times=2)
     connection = synced(streak, "box_comments")
-    assert box not in {row["boxKey"] for row in connection.destination.rows("box_comments").values()}
+    assert box not in {
+        row["boxKey"] for row in connection.destination.rows("box_comments").values()
+    }
 
     connection.sync()
 

@@ -259,8 +259,13 @@ def test_a_pipeline_that_is_gone_leaves_no_box_behind(
 
     assert nothing_told(second)
     assert told(third, "boxes") == told(third, TABLE) == sorted((key,) for key in held)
-    assert all((box, 2) == (box, len([key for key in told(third, name) if key[0] == box])) for name in CHILDREN)
-    assert not [path for path in third.requests if path.startswith("v1/boxes/")], "no box was asked for"
+    assert all(
+        (box, 2) == (box, len([key for key in told(third, name) if key[0] == box]))
+        for name in CHILDREN
+    )
+    assert not [path for path in third.requests if path.startswith("v1/boxes/")], (
+        "no box was asked for"
+    )
     assert exact(connection)
 
 
@@ -289,7 +294,9 @@ def test_a_pipeline_that_comes_back_is_delivered_again_children_included(streak:
     connection.sync()
 
     assert exact(connection)
-    assert any(key[0] in boxes_of(streak, SUPPORT) for key in connection.destination.rows("box_files"))
+    assert any(
+        key[0] in boxes_of(streak, SUPPORT) for key in connection.destination.rows("box_files")
+    )
 
 
 def test_a_pipeline_that_was_gone_for_less_than_an_hour_lost_nothing(streak: Sandbox) -> None:

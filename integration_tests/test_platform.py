@@ -9,12 +9,13 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import replay
 from replay import Message, Rows, Run
-from replay.command import CONSOLE, Command, configured
+from replay.command import CONSOLE, Command, Copies, configured
 from streak_sandbox import Sandbox
 
 CHILDREN = ("box_comments", "box_meetings", "box_tasks", "box_threads", "box_files")
@@ -40,14 +41,15 @@ def broken_by(found: list[replay.Broken]) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The command against a sandbox; each in a folder of its own."""
+    with Copies() as copies:
 
-    def command(streak: Sandbox, **settings: Any) -> Command:
-        config = {"api_key": streak.key, "requests_per_second": 20, **settings}
-        return Command(tmp_path_factory.mktemp("run"), streak.url, config)
+        def command(streak: Sandbox, **settings: Any) -> Command:
+            config = {"api_key": streak.key, "requests_per_second": 20, **settings}
+            return Command(tmp_path_factory.mktemp("run"), streak.url, config, copies=copies)
 
-    return command
+        yield command
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def everything(found: Run) -> Message:
 @pytest.fixture(scope="module")
 def whole(quiet: Command, everything: Message) -> Run:
     """A first incremental sync, with many states: its clock says minutes lie between them."""
-    slow = Command(quiet.folder / "slow", quiet.url, {**quiet.config, "requests_per_second": 1})
+    slow = replace(quiet, config={**quiet.config, "requests_per_second": 1})
     return slow.read(everything)
 
 
@@ -152,7 +154,7 @@ def test_discover_finds_the_same_twice(quiet: Command, found: Run) -> None:
 
 def test_discover_with_a_wrong_key(quiet: Command) -> None:
     config = {**quiet.config, "api_key": "strk_wrong"}
-    run = Command(quiet.folder / "wrong", quiet.url, config).discover()
+    run = replace(quiet, config=config).discover()
 
     hold(run)
     assert run.errors[0].kind == "config_error"
@@ -189,7 +191,8 @@ def test_three_syncs_in_a_row(streak: Sandbox, command: Command, everything: Mes
     hold(*runs)
     assert not [record for record in second.records if record.stream in CHANGED]
     assert {record.stream for record in third.records} >= set(CHANGED)
-    assert not broken_by(replay.k1_nothing_is_lost_by_a_kill(runs, afterwards, READ_AT))
+    ignored = (*READ_AT, "document")  # in which linked boxes are named: until it is read again
+    assert not broken_by(replay.k1_nothing_is_lost_by_a_kill(runs, afterwards, ignored))
     assert not broken_by(replay.i3_a_deletion_wins_over_what_it_deletes(runs))
 
 

@@ -92,9 +92,9 @@ class Blocked:
 
 @pytest.fixture
 def streak() -> Iterator[Sandbox]:
-    with Sandbox(boxes=1_500) as sandbox:
+    with Sandbox(boxes=500) as sandbox:
         team = next(iter(sandbox.account.teams))
-        for number in range(600):
+        for number in range(500):
             sandbox.account.add_contact(team, givenName=f"Contact {number}", title="x" * 300)
         yield sandbox
 

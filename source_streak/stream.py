@@ -91,15 +91,10 @@ class StreakStream(HttpStream):
     """
 
     parent: Level = Level.ACCOUNT  # what its rows hang on
-    endpoint: str = (
-        ""  # with the parent's key columns in braces; empty: the rows are in the parent itself
-    )
+    endpoint: str = ""  # with the parent's key columns in braces; empty: rows are in the parent
     pager: Pager = Whole()
-    # of the parent: all 0, nothing to ask for; absent is not 0
-    counters: tuple[str, ...] = ()
-    key_names: tuple[str, ...] = (
-        "key",
-    )  # where a row has its key; v1 repeats it under a second name
+    counters: tuple[str, ...] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
+    key_names: tuple[str, ...] = ("key",)  # where a row has its key: v1 has a second name for it
     incremental: bool = False  # what was delivered and is unchanged is left out
     tells_deletions: bool = False  # what is gone is told, by records with `_ab_cdc_deleted_at`
     of_one_pipeline: bool = False  # a box that moves to another pipeline leaves the stream
@@ -187,10 +182,7 @@ class StreakStream(HttpStream):
         return parse_page(json_of(response)).rows
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
-        """What an answer says of further pages.
-
-        Paging.read_list, which has seen the list so far, decides.
-        """
+        """What an answer says of further pages; paging.read_list decides."""
         page = parse_page(json_of(response))
         return {"more": page.more, "cursor": page.cursor}
 
@@ -325,7 +317,7 @@ class StreakStream(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """One parent's records, by the same hooks and the same road as `read`."""
+        """One parent's records, by the hooks and the road of `read`."""
         parent: Parent = stream_slice.extra_fields["parent"]  # type: ignore[union-attr] # a slice of stream_slices
         rows = self.rows(parent)
         try:

@@ -14,21 +14,28 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 from unittest import mock
 
+import orjson
+from airbyte_cdk.models import AirbyteMessageSerializer, AirbyteStreamSerializer
 from connection import TABLE_IS_GONE, Connection, Sync, discover
 from destination import Difference, differences
 from happenings import DIRECTORY, KINDS, Happenings
+from kill_points import kill_points
 from progress import Progress
 from quick import QuickClock
+from replay import Run, report
+from replay.command import as_preselected, forms_of
 from streak_sandbox import Sandbox
 
 from source_streak.api import client, listings, transport
@@ -53,7 +60,7 @@ LASTING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("status", {"status": 401}),
 )
 Row = tuple[str, tuple[str, ...]]  # a stream, and a primary key
-Replay = Callable[[Sync], Iterable[str]]
+Replay = Callable[[Connection, Sync], Iterable[str]]
 
 
 @dataclass
@@ -199,7 +206,7 @@ class Series:
         before = set(rows_of(self.streak))
         sync = connection.read(hours)
         if self.replay and not kill:
-            for broken in self.replay(sync):
+            for broken in self.replay(connection, sync):
                 self._problem(Difference("not ended well", "", (broken,)))
         if kill:
             sync = sync.until(random.randrange(len(sync.messages)))
@@ -295,6 +302,20 @@ class OneThread(ThreadPoolExecutor):
         super().__init__(1, name)
 
 
+def replayed(connection: Connection, sync: Sync) -> Iterator[str]:
+    """What a sync broke of the platform's rules (tools/replay)."""
+    lines = [orjson.dumps(AirbyteMessageSerializer.dump(message)) for message in sync.messages]
+    found = [AirbyteStreamSerializer.dump(stream) for stream in connection.streams]
+    run = Run(
+        "read",
+        b"".join(line + b"\n" for line in lines),
+        code=0 if sync.ok else 1,
+        catalog={"streams": [as_preselected(stream) for stream in found]},
+        secrets=forms_of(connection.streak.key),
+    )
+    return map(str, report(run))
+
+
 def series(
     seed: int,
     rounds: int,
@@ -322,6 +343,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1, help="of the first series; each further one has one more")
     parser.add_argument("--threads", action="store_true", help="as many requests at a time as in earnest")
+    parser.add_argument("--kill-points", type=int, default=20, help="of a first sync of the command")
     options = parser.parse_args()
     tally, began, seed = Tally(), time.monotonic(), options.seed
     try:
@@ -333,9 +355,12 @@ def main() -> None:
 
             while tally.rounds < options.rounds:
                 rounds = min(ROUNDS_A_SERIES, options.rounds - tally.rounds)
-                series(seed, rounds, tally, show, threads=options.threads)
+                series(seed, rounds, tally, show, replayed, options.threads)
                 live.say(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far")
                 seed += 1
+            live.say(f"killed at {options.kill_points} points")
+            with tempfile.TemporaryDirectory(prefix="streak-kills-") as folder:
+                tally.problems += kill_points(Path(folder), options.kill_points)
     except KeyboardInterrupt:
         print("Stopped: this is what was done until then.", file=sys.stderr)
     print("\n".join(tally.table()))

@@ -66,7 +66,9 @@ class Sync:
     def failed(self) -> dict[str, str]:
         """The sentence of each stream that did not end well; under "" that of the whole sync."""
         errors = [
-            message.trace.error for message in self.messages if message.trace and message.trace.error
+            message.trace.error
+            for message in self.messages
+            if message.trace and message.trace.error
         ]
         return {
             error.stream_descriptor.name if error.stream_descriptor else "": error.message
@@ -100,7 +102,9 @@ class Sync:
 
     def covered(self) -> Sync:
         """What a destination keeps that commits with a state alone: nothing after the last one."""
-        last = {name_of(message): place for place, message in enumerate(self.messages) if message.state}
+        last = {
+            name_of(message): place for place, message in enumerate(self.messages) if message.state
+        }
         return Sync([
             message
             for place, message in enumerate(self.messages)
@@ -131,7 +135,9 @@ class Connection:
     @property
     def names(self) -> list[str]:
         """Of its streams, without the logs."""
-        return [stream.name for stream in self.streams if stream.name not in ("newsfeed", "box_changes")]
+        return [
+            stream.name for stream in self.streams if stream.name not in ("newsfeed", "box_changes")
+        ]
 
     def sync(self, hours: float = 0.0, **settings: Any) -> Sync:
         """One more, `hours` after the last one; the destination takes all of it."""
@@ -166,7 +172,9 @@ class Connection:
 
     def state(self, stream: str) -> dict[str, Any]:
         """What a stream remembers."""
-        found: dict[str, Any] = orjson.loads(orjson.dumps(vars(self.states[stream].stream.stream_state)))
+        found: dict[str, Any] = orjson.loads(
+            orjson.dumps(vars(self.states[stream].stream.stream_state))
+        )
         return found
 
     def _read(
@@ -183,7 +191,9 @@ class Connection:
         config = {"api_key": self.streak.key, **self.settings, **settings}
         asked = len(self.streak.log)
         with asking(self.streak), _logs() as logs:
-            messages = list(_messages(SourceStreak(self._clock(self.hours)), config, catalog, states))
+            messages = list(
+                _messages(SourceStreak(self._clock(self.hours)), config, catalog, states)
+            )
         return Sync(messages, logs, [entry.path for entry in self.streak.log[asked:]])
 
 
@@ -204,7 +214,11 @@ def name_of(message: AirbyteMessage) -> str | None:
     """The stream that a RECORD or STATE is of."""
     if message.record:
         return message.record.stream
-    return message.state.stream.stream_descriptor.name if message.state and message.state.stream else None
+    return (
+        message.state.stream.stream_descriptor.name
+        if message.state and message.state.stream
+        else None
+    )
 
 
 def _messages(

@@ -61,7 +61,9 @@ class Difference(NamedTuple):
 
 def differences(kept: Destination, right: Destination, streams: Iterable[str]) -> list[Difference]:
     """Row by row and column by column; `right` is what a full refresh made now would hold."""
-    return [one for name in streams for one in _differences(kept.rows(name), right.rows(name), name)]
+    return [
+        one for name in streams for one in _differences(kept.rows(name), right.rows(name), name)
+    ]
 
 
 def _differences(

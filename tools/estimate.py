@@ -47,6 +47,11 @@ class Account:
         """Requests for what is asked box by box: comments, meetings, tasks, threads, files."""
         return round(sum(share for _, share in self.shares) * self.boxes)
 
+    @property
+    def texts(self) -> int:
+        """Requests for box_changes and box_documents, which have no counter: two a box."""
+        return 2 * self.boxes
+
 
 def pages(rows: int, size: int) -> int:
     """A list costs one request even if it is empty."""
@@ -70,6 +75,7 @@ def table(accounts: list[Account], rates: list[float]) -> str:
         for what, requests in (
             ("lists only: boxes, tables, fields, history, people", account.lists),
             ("and comments, meetings, tasks, threads, files", account.lists + account.children),
+            ("and box_changes and box_documents", account.lists + account.children + account.texts),
         ):
             times = " | ".join(duration(seconds(requests, rate)) for rate in rates)
             lines.append(f"| {account.boxes:,} | {what} | {requests:,} | {times} |")

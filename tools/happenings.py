@@ -156,7 +156,9 @@ class Happenings:
         self._note_children(box, self.account.edit_child, "tasks", box, row["key"], status="DONE")
         return None
 
-    def _note_children(self, box: str, act: Callable[..., Any], *args: Any, **properties: Any) -> None:
+    def _note_children(
+        self, box: str, act: Callable[..., Any], *args: Any, **properties: Any
+    ) -> None:
         """What hangs on a box may be another now without the box being one."""
         act(*args, **properties)
         for kind in KINDS:

@@ -1,4 +1,4 @@
-"""A first sync, killed after so many lines of its output and then resumed, at points all over it."""
+"""A first sync, killed after so many lines of its output and resumed, at points all over it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READ_AT = ("readAt", "read_at")  # another time in each read
 def kill_points(folder: Path, points: int, boxes: int = 40) -> Iterator[str]:
     """What was lost or against a rule of the platform, in words; the first point is line 1."""
     with Sandbox(boxes=boxes) as streak:
-        # At this rate the connector's clock goes by minutes, so that states come all over the output.
+        # At this rate the connector's clock goes by minutes: states come all over the output.
         command = Command(folder, streak.url, {"api_key": streak.key, "requests_per_second": 1})
         whole = command.read(configured(command.discover()))
         rows = replay.rows_of([whole])
@@ -25,4 +25,4 @@ def kill_points(folder: Path, points: int, boxes: int = 40) -> Iterator[str]:
             resumed = command.read(whole.catalog, killed.last_states())
             found = replay.k1_nothing_is_lost_by_a_kill([killed, resumed], rows, READ_AT)
             found += [*replay.report(killed), *replay.report(resumed)]
-            yield from (f"killed after line {line}: {broken}" for broken in found)
+            yield from (f"lost: killed after line {line}: {broken}" for broken in found)

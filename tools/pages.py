@@ -161,19 +161,8 @@ def stream_page(
     )
     return (
         f"# {shown(stream['name'])}\n\n{facts['what']}\n\n"
-        f"| | |\n|---|---|\n{table}\n{own_note(stream['name'])}\n"
+        f"| | |\n|---|---|\n{table}\n\n{facts.get('note', '')}\n"
         f"## Columns\n\n| Column | Type | What |\n|---|---|---|\n{columns}\n"
-    )
-
-
-def own_note(name: str) -> str:
-    """What is not in a stream's own facts."""
-    if name != "boxes_<pipeline>":
-        return ""
-    return (
-        "\nThere is one such stream for each pipeline: `boxes_sales` for the pipeline Sales. "
-        "Below are the columns that all of them have. One for each custom field follows: see "
-        "[Custom fields and tables](../tables.md).\n"
     )
 
 

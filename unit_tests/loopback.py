@@ -83,3 +83,22 @@ def http(body: Any = None, status: str = "200 OK", *headers: str) -> bytes:
 
 
 JSON = "Content-Type: application/json"
+
+
+def deadline(work: Callable[[], Any]) -> Any:
+    """What it returns or raises, in a thread of its own: what waits for ever fails the test."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except Exception as problem:
+            outcome.append(problem)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert outcome, "it waits for ever"
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]

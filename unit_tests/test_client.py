@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 from clocks import NOON, FakeClock
-from loopback import Answer, Loopback, http, serving
+from loopback import Answer, Loopback, deadline, http, serving
 from requests import Response
 
 from source_streak.api.client import Client, json_of, path_of, text_of
@@ -154,6 +154,13 @@ def test_where_something_else_fails_it_is_not(answer: Answer | None) -> None:
         one.ask(patience=0)
 
     assert "status.streak.com" not in given_up.value.sentence
+
+
+def test_without_patience_there_is_one_try() -> None:
+    with line(None) as one, pytest.raises(Unanswered, match="Tried 1 time in"):
+        one.ask(patience=0)
+
+    assert one.asked == 1
 
 
 def test_a_web_page_is_called_one() -> None:
@@ -467,6 +474,7 @@ def test_an_answer_that_is_too_large_is_not_used_and_not_asked_for_again(
     assert f"more than {limit} of memory when it is unpacked" in refused.value.sentence
     assert isinstance(refused.value, Unanswered), "one box with such an answer is set aside"
     assert refused.value.failure == "system_error"
+    assert not held_by(refused.value), "kept as long as the refusal is"
 
 
 def test_a_large_answer_is_read_all_the_same() -> None:
@@ -475,18 +483,18 @@ def test_a_large_answer_is_read_all_the_same() -> None:
         assert len(one.ask(rows_of)) > 6000
 
 
-def test_a_kept_refusal_of_a_large_answer_keeps_nothing_of_it() -> None:
-    with line(bomb(300)) as one, pytest.raises(TooLarge) as refused:
-        one.ask()
-
-    assert not held_by(refused.value)
+def test_an_answer_that_was_used_makes_room_for_others() -> None:
+    """Three hundred megabytes, one after the other."""
+    with line(bomb(100)) as one:
+        for _ in range(3):
+            assert deadline(one.ask) == []
 
 
 def held_by(problem: BaseException) -> list[Any]:
     """Answers in the frames of an exception, which stay as long as it does."""
     assert problem.__context__ is None
     values: list[Any] = []
-    traceback = problem.__traceback__
+    traceback = problem.__traceback__.tb_next if problem.__traceback__ else None  # without the test
     while traceback:
         values += traceback.tb_frame.f_locals.values()
         traceback = traceback.tb_next

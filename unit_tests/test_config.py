@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from source_streak.config import DEFAULT_RATE, STREAK, Config
 from source_streak.api.errors import StreakError
+from source_streak.config import DEFAULT_RATE, STREAK, Config
 
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 
@@ -18,13 +18,13 @@ def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
 def refused(**settings: object) -> str:
     """The sentence with which these settings are refused; it is always the user's to mend."""
     with pytest.raises(StreakError) as refusal:
-        Config.of(settings)
+        Config.from_settings(settings)
     assert refusal.value.failure == "config_error"
     return refusal.value.sentence
 
 
 def test_a_key_alone_is_enough() -> None:
-    config = Config.of({"api_key": "abc"})
+    config = Config.from_settings({"api_key": "abc"})
 
     assert (config.api_key, config.pipelines, config.requests_per_second, config.api_url) == (
         "abc",
@@ -39,7 +39,7 @@ def test_the_default_rate_leaves_others_of_the_account_room() -> None:
 
 
 def test_spaces_and_line_ends_around_a_pasted_key_are_taken_off() -> None:
-    assert Config.of({"api_key": " \tabc123\r\n"}).api_key == "abc123"
+    assert Config.from_settings({"api_key": " \tabc123\r\n"}).api_key == "abc123"
 
 
 @pytest.mark.parametrize("key", ["", "   ", "\n", None, 7])
@@ -58,13 +58,16 @@ def test_a_key_with_characters_that_no_key_has_is_refused_without_being_quoted(k
 
 
 def test_pipelines_are_taken_without_the_spaces_around_them_and_empty_ones_not_at_all() -> None:
-    assert Config.of(
+    assert Config.from_settings(
         {"api_key": "abc", "pipelines": ["  Sales ", "", "  ", "Hiring"]}
     ).pipelines == ("Sales", "Hiring")
 
 
 def test_the_address_is_streaks_own_whatever_the_settings_say() -> None:
-    assert Config.of({"api_key": "abc", "api_url": "https://evil.example.com/"}).api_url == STREAK
+    assert (
+        Config.from_settings({"api_key": "abc", "api_url": "https://evil.example.com/"}).api_url
+        == STREAK
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_another_address_is_taken_from_the_environment(
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
 
-    assert Config.of({"api_key": "abc"}).api_url == address.rstrip("/") + "/"
+    assert Config.from_settings({"api_key": "abc"}).api_url == address.rstrip("/") + "/"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +115,94 @@ def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(
 def test_an_empty_environment_variable_is_none() -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("STREAK_API_URL", "")
-        assert Config.of({"api_key": "abc"}).api_url == STREAK
+        assert Config.from_settings({"api_key": "abc"}).api_url == STREAK
+
+
+DATES = {
+    "2024-01-31": 1_706_659_200_000,
+    " 2024-01-31\n": 1_706_659_200_000,
+    "2024-01-31T09:00:00Z": 1_706_691_600_000,
+    "2024-01-31 09:00": 1_706_691_600_000,
+    "2024-01-31T10:00:00+01:00": 1_706_691_600_000,
+    "2024-01-31T09:00:00.500Z": 1_706_691_600_500,
+    "1969-12-31": -86_400_000,
+    "": None,
+    "  ": None,
+}
+
+
+@pytest.mark.parametrize("text", DATES)
+def test_a_start_date_is_a_day_or_a_moment_and_in_utc_unless_it_says_otherwise(text: str) -> None:
+    assert Config.from_settings({"api_key": "abc", "start_date": text}).start == DATES[text]
+
+
+NO_DATES = [
+    *("2024-01-01/P1D", "2024-01-01/2024-02-01", "4:", "12:30", "P1D", "now", "yesterday"),
+    *("2024-13-01", "2024-02-30", "2024-01-01T25:00", "2024-01-01T09:00+99:99", "1706659200000"),
+    *(
+        "31.01.2024",
+        "01/31/2024",
+        "/",
+        "T",
+        "-",
+        "\u0662\u0660\u0662\u0664-01-01",
+        "\0",
+        "²024-01-01",
+        "9" * 5000,
+    ),
+]
+
+
+@pytest.mark.parametrize("text", NO_DATES, ids=lambda text: text[:24])
+def test_a_start_date_that_is_none_is_quoted_with_how_to_write_one(text: str) -> None:
+    sentence = refused(api_key="abc", start_date=text)
+
+    assert text.strip()[:50] in sentence
+    assert "Write it like 2024-01-31 or 2024-01-31T09:00:00Z." in sentence
+    assert len(sentence) < 200
+
+
+def test_whole_numbers_may_be_written_with_a_point() -> None:
+    config = Config.from_settings(
+        {"api_key": "abc", "requests_per_second": 4.0, "recheck_days": 7.0}
+    )
+
+    assert [type(number) for number in (config.requests_per_second, config.recheck_days)] == [
+        int,
+        int,
+    ]
+
+
+NOW = 1_790_000_000_000
+EFFECTS = {
+    "a start date in the future": ({"start_date": "2999-01-01"}, ["lies in the future"]),
+    "a start date in the past": ({"start_date": "2020-01-01"}, []),
+    "a pipeline named twice": (
+        {"pipelines": ["Sales", " Sales"]},
+        ['names "Sales" more than once'],
+    ),
+    "two of three": (
+        {"pipelines": ["Sales", "Hiring", "Sales", "Hiring", "Support"]},
+        ['names "Hiring", "Sales" more than once'],
+    ),
+    "both": (
+        {"start_date": "2999-01-01", "pipelines": ["Sales", "Sales"]},
+        ["lies in the future", 'names "Sales" more than once'],
+    ),
+    "nothing": ({"pipelines": ["Sales", "sales"]}, []),
+}
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_settings_without_effect_are_said(name: str) -> None:
+    settings, words = EFFECTS[name]
+    sentences = Config.from_settings({"api_key": "abc", **settings}).without_effect(NOW)
+
+    assert len(sentences) == len(words)
+    for sentence, part in zip(sentences, words, strict=True):
+        assert part in sentence
+        assert sentence.endswith(".")
 
 
 def test_the_settings_never_print_their_key() -> None:
-    assert "abc123" not in repr(Config.of({"api_key": "abc123"}))
+    assert "abc123" not in repr(Config.from_settings({"api_key": "abc123"}))

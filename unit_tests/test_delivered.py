@@ -145,6 +145,19 @@ def test_what_is_asked_about_or_told_again_changes_no_text() -> None:
     assert again.texts()["sales"] is packed
 
 
+def test_a_scope_in_which_nothing_is_left_goes_from_the_texts() -> None:
+    delivered = Delivered()
+    delivered.remember("sales", "box", ["a"])
+    delivered.remember("hiring", "box", ["a"])
+    again = later(delivered)
+    again.forget("sales", ["box"])
+    again.replace("hiring", "box")
+
+    assert again.texts() == {}
+    assert again.size() == 0
+    assert again.scopes() == set()
+
+
 def test_a_move_takes_the_rows_with_it_and_adds_them_to_those_that_are_there() -> None:
     delivered = Delivered()
     delivered.remember("sales", "box", ["a"])

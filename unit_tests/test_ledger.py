@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zstandard import ZstdCompressionParameters, ZstdCompressor
 
 from source_streak.incremental.fingerprint import fingerprint, names_in, visible_record
 from source_streak.incremental.ledger import HASH_BITS, MOST_ENTRIES, Entries, Ledger, bits_for
@@ -366,6 +367,14 @@ def test_where_boxes_share_an_entry_nothing_is_kept_of_one_that_is_not_listed() 
     assert compared(book, looks, most=1).differs(KEYS[0])
 
 
+def test_what_shared_its_entry_with_a_listed_box_is_not_kept_when_there_are_more_entries() -> None:
+    looks = [(key, "as it is") for key in KEYS]
+    book = loaded(delivered(looks, most=1).text())
+    book.compare(prints(looks[1:]), len(looks), keep=KEYS[:1])
+
+    assert book.delivered_count == 0
+
+
 # Boxes that are read elsewhere
 
 
@@ -569,6 +578,15 @@ def test_what_is_no_text_is_unreadable(text: Any) -> None:
         Ledger.from_text(text)
     with pytest.raises(Unreadable):
         Ledger.count_in(text)
+
+
+def test_a_text_that_wants_much_memory_is_unreadable() -> None:
+    """A frame of Zstandard says before its content how much of it must be held at a time."""
+    settings = ZstdCompressionParameters(window_log=26)
+    packer = ZstdCompressor(compression_params=settings).compressobj()
+    frame = packer.compress(bytes(8)) + packer.flush()
+    with pytest.raises(Unreadable):
+        Ledger.from_text(f"1.17.{base64.b64encode(frame[4:]).decode()}")
 
 
 def test_a_text_that_says_it_is_huge_takes_no_memory() -> None:

@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_streak.incremental.room import EVERYTHING, Share
-from source_streak.incremental.state import DAMAGED, HOUR_MS, KEYS_DAMAGED, VERSION, StreamState
+from source_streak.incremental.sights import HOUR_MS
+from source_streak.incremental.state import DAMAGED, KEYS_DAMAGED, VERSION, StreamState
 from source_streak.records.shape import DAY_MS, iso_time, milliseconds_of
 
 EXAMPLES = settings(derandomize=True, deadline=None, max_examples=200)
@@ -91,13 +92,13 @@ def test_a_state_handed_out_is_not_changed_by_what_comes_later() -> None:
     state.compare("sales", BOXES, 3)
     state.mark_delivered("sales", "one")
     state.delivered.remember("sales", "one", ["a"])
-    state.seen_before("missing:sales", 3)
+    state.sights.seen_before("missing:sales", 3)
     state.events.see("sales", ["e"], NOW)
     before = state.as_dict()
     as_it_was = copy.deepcopy(before)
     state.mark_delivered("sales", "two")
     state.delivered.remember("sales", "two", ["b"])
-    state.seen_before("missing:hiring", 3)
+    state.sights.seen_before("missing:hiring", 3)
     state.unlisted.remember("sales", "one", ["1"])
     state.events.see("hiring", ["e"], NOW)
     after = state.as_dict()
@@ -186,8 +187,8 @@ def test_a_forgotten_pipeline_goes_from_the_state_and_is_read_whole_when_it_come
     assert state.scopes() == {"sales", "hiring"}
     state.unlisted.remember("sales", "four", ["7"])
     state.events.see("sales", ["e"], NOW)
-    state.seen_before("missing:sales", 3)
-    state.seen_before("missing:hiring", 3)
+    state.sights.seen_before("missing:sales", 3)
+    state.sights.seen_before("missing:hiring", 3)
     for scope in ("sales", "hiring", "never heard of"):
         state.forget_scope(scope)
 
@@ -209,6 +210,18 @@ def test_a_large_pipeline_that_is_not_listed_has_its_part_of_the_entries() -> No
     assert len(saved["ledgers"]["hiring"]) < 0.6 * len(saved["ledgers"]["sales"])
 
 
+@pytest.mark.parametrize("others", [{}, {"gone": f"{10**30}.15."}, {"gone": f"{2**39}.15."}])
+def test_how_many_entries_there_may_be_is_said_by_what_is_listed(others: State) -> None:
+    """And by what was delivered elsewhere, as far as that can be true."""
+    saved = first_sync().as_dict()
+    state = later({**saved, "ledgers": {"sales": saved["ledgers"]["sales"], **others}})
+    state.share = Share(entries=3, key_bytes=0)
+
+    assert sync(state, "sales") == []
+    bits = state.as_dict()["ledgers"]["sales"].split(".")[1]
+    assert bits == ("0" if f"{2**39}.15." in others.values() else "15")
+
+
 MOVES = st.lists(st.tuples(st.sampled_from(KEYS), st.none() | st.sampled_from(SCOPES)), max_size=3)
 ROUNDS = st.lists(
     st.tuples(MOVES, st.sets(st.sampled_from(SCOPES)), st.sets(st.sampled_from(KEYS))), max_size=6
@@ -216,10 +229,15 @@ ROUNDS = st.lists(
 
 
 @EXAMPLES
-@example(
+@example(  # left out by the settings meanwhile
     [([("one", "sales")], {*SCOPES}, set()), ([("one", "hiring")], {"hiring"}, set())],
     [("one", "sales")],
-    9,
+    80_000,
+)
+@example(  # suspected at first, for the other list came late
+    [([("one", "hiring")], {*SCOPES}, set()), ([("one", "sales")], {*SCOPES}, {"one"})],
+    [("one", "hiring")],
+    80_000,
 )
 @given(ROUNDS, MOVES, st.sampled_from([1, 2, 80_000]))
 def test_a_box_that_moves_is_delivered_though_not_all_pipelines_are_listed_each_time(
@@ -240,7 +258,9 @@ def test_a_box_that_moves_is_delivered_though_not_all_pipelines_are_listed_each_
         seen = {key for key, scope in account.items() if scope in listed}
         for scope in sorted(listed):
             boxes = [(key, "looks") for key, where in account.items() if where == scope]
-            state.compare(scope, boxes, len(account), suspected - seen)
+            # Lists that were refused at first come late: a box may turn up in one of them.
+            late = {key for key in suspected if account.get(key, "") > scope}
+            state.compare(scope, boxes, len(account), suspected - seen | late)
         for key in seen:
             if state.differs(account[key], key):
                 delivered[key] = account[key]
@@ -313,54 +333,46 @@ def test_a_box_is_known_once_it_was_delivered() -> None:
 
 def test_first_sight_counts_only_after_an_hour() -> None:
     state = StreamState({}, NOW, 0)
-    assert not state.seen_before("missing:sales", 12)
-    assert not state.seen_before("missing:sales", 12), "nor in the same sync"
+    assert not state.sights.seen_before("missing:sales", 12)
+    assert not state.sights.seen_before("missing:sales", 12), "nor in the same sync"
     again = later(state, NOW + HOUR_MS - 1)
-    assert not again.seen_before("missing:sales", 12)
+    assert not again.sights.seen_before("missing:sales", 12)
     last = later(again, NOW + HOUR_MS)
 
-    assert last.seen_before("missing:sales", 12)
-    assert last.seen_before("missing:sales", 12)
+    assert last.sights.seen_before("missing:sales", 12)
+    assert last.sights.seen_before("missing:sales", 12)
 
 
 def test_first_sight_starts_anew_with_another_value() -> None:
     state = StreamState({}, NOW, 0)
-    state.seen_before("count:sales", 1)
+    state.sights.seen_before("count:sales", 1)
     other = later(state, NOW + HOUR_MS)
-    assert not other.seen_before("count:sales", 2)
-    assert not later(other, NOW + 2 * HOUR_MS - 1).seen_before("count:sales", 2)
+    assert not other.sights.seen_before("count:sales", 2)
+    assert not later(other, NOW + 2 * HOUR_MS - 1).sights.seen_before("count:sales", 2)
 
-    assert later(other, NOW + 2 * HOUR_MS).seen_before("count:sales", 2)
-    assert not later(other, NOW + 2 * HOUR_MS).seen_before("count:sales")
+    assert later(other, NOW + 2 * HOUR_MS).sights.seen_before("count:sales", 2)
+    assert not later(other, NOW + 2 * HOUR_MS).sights.seen_before("count:sales")
 
 
 def test_what_is_seen_no_longer_has_no_first_sight() -> None:
     state = StreamState({}, NOW, 0)
-    state.seen_before("missing:sales")
-    state.unsee("missing:sales")
-    state.unsee("missing:hiring")
+    state.sights.seen_before("missing:sales")
+    state.sights.unsee("missing:sales")
+    state.sights.unsee("missing:hiring")
 
     assert "suspected" not in state.as_dict()
-    assert not later(state, NOW + HOUR_MS).seen_before("missing:sales")
+    assert not later(state, NOW + HOUR_MS).sights.seen_before("missing:sales")
 
 
 def test_a_first_sight_in_the_future_counts_as_now() -> None:
     """It was a clock that was ahead: an hour from now it counts, and not years from now."""
     ahead = StreamState({}, NOW + 1_000 * DAY_MS, 0)
-    ahead.seen_before("missing:sales")
+    ahead.sights.seen_before("missing:sales")
     now = later(ahead, NOW)
-    assert not now.seen_before("missing:sales")
+    assert not now.sights.seen_before("missing:sales")
 
-    assert not later(now, NOW + HOUR_MS - 1).seen_before("missing:sales")
-    assert later(now, NOW + HOUR_MS).seen_before("missing:sales")
-
-
-@pytest.mark.parametrize("passed", [0, 1, 59_999, 60_000, HOUR_MS])
-def test_how_long_ago_it_must_be_can_be_said(passed: int) -> None:
-    state = StreamState({}, NOW, 0)
-    state.seen_before("a", at_least_ms=60_000)
-
-    assert later(state, NOW + passed).seen_before("a", at_least_ms=60_000) == (passed >= 60_000)
+    assert not later(now, NOW + HOUR_MS - 1).sights.seen_before("missing:sales")
+    assert later(now, NOW + HOUR_MS).sights.seen_before("missing:sales")
 
 
 # Keys and their room
@@ -514,7 +526,7 @@ SCOPED = st.sampled_from(["sales", "hiring", "gone", "", "\0", "\ud800", "missin
 WHOLE = first_sync(start=START)
 WHOLE.unlisted.remember("sales", "four", ["7"])
 WHOLE.events.see("sales", ["e"], NOW)
-WHOLE.seen_before("missing:sales", 3)
+WHOLE.sights.seen_before("missing:sales", 3)
 WHOLE.user = "agxUser"
 SAVED = WHOLE.as_dict()
 TEXTS = st.sampled_from(
@@ -550,7 +562,7 @@ def use(state: StreamState, scope: str) -> list[str]:
     state.delivered.remember(scope, "one", ["a"])
     state.events.see(scope, ["e"], NOW)
     assert not state.events.is_new(scope, "e")
-    state.seen_before(f"missing:{scope}", 3)
+    state.sights.seen_before(f"missing:{scope}", 3)
     return sync(state, scope)
 
 
@@ -610,7 +622,6 @@ def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
     [
         pytest.param({"version": 3}, id="a later version"),
         pytest.param({"version": None}, id="a foreign state"),
-        pytest.param({"version": True}, id="a truth for a version"),
         pytest.param({"version": 1}, id="the state of 0.1.0"),
         pytest.param({"readAt": None}, id="no time"),
         pytest.param({"readAt": "soon"}, id="a time that is none"),

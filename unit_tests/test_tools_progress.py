@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import select
 
 import progress as module
 import pytest
@@ -82,14 +83,23 @@ def test_what_is_said_stays(out: io.StringIO) -> None:
     assert out.getvalue() == "[bold] is no markup\n"
 
 
+def everything(terminal: int) -> str:
+    """What was written to it so far."""
+    read = b""
+    while select.select([terminal], [], [], 0.2)[0]:
+        read += os.read(terminal, 65536)
+    return read.decode()
+
+
 def test_a_terminal_gets_one_live_line_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     master, slave = pty.openpty()
-    with os.fdopen(slave, "w") as terminal, Progress("Reading", out=terminal) as progress:
-        progress.update(stream="boxes", rows=1234)
-        progress.say("This stays.")
-        progress._live.refresh()
-    shown = os.read(master, 100_000).decode()
+    with os.fdopen(slave, "w") as terminal:
+        with Progress("Reading", out=terminal) as progress:
+            progress.update(stream="boxes", rows=1234)
+            progress.say("This stays.")
+            progress._live.refresh()
+        shown = everything(master)
     os.close(master)
 
     assert "boxes · 1,234 rows" in shown

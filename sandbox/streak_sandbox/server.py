@@ -187,12 +187,15 @@ class Sandbox:
         after: int = 0,
         before_answer: bool = True,
         where: dict[str, str] | None = None,
+        times: int | None = 1,
     ) -> None:
-        """Runs action(streak) once, when the (after + 1)th matching request is there: before it is answered, or after.
+        """Runs action(streak) when the (after + 1)th matching request is there: before it is answered, or after.
+
+        Once, or at so many requests from there on (None: at all).
 
         In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
         """
-        self._triggers.append(Trigger(Match(pattern, after, 1, where or {}), action, before_answer))
+        self._triggers.append(Trigger(Match(pattern, after, times, where or {}), action, before_answer))
 
     # --- the way of a request ---------------------------------------------------------------------------------------
 

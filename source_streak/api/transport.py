@@ -135,7 +135,7 @@ class Room:
         self._size = size
         self._changed = threading.Condition()
         self._held: dict[object, int] = {}  # by answer; the oldest first
-        self._waiting: set[object] = set()
+        self._waiting: dict[object, int] = {}  # for so many bytes more
 
     def take(self, holder: object, size: int) -> None:
         """So many bytes more, once there is room that no older answer waits for.
@@ -147,7 +147,7 @@ class Room:
             held = self._held.setdefault(holder, 0) + size
             if held > self._size:
                 raise TooLarge(self._size)
-            if self._blocked(holder, size):
+            if self._is_full(size) or self._older_waits(holder):
                 self._wait_for(holder, size)
             self._held[holder] = held
 
@@ -158,21 +158,28 @@ class Room:
             self._changed.notify_all()
 
     def _wait_for(self, holder: object, size: int) -> None:
-        self._waiting.add(holder)
+        self._waiting[holder] = size
         self._changed.notify_all()  # the others see whether all wait now
         try:
-            while self._blocked(holder, size):
-                if len(self._waiting) == len(self._held) and holder != next(iter(self._held)):
+            while self._is_full(size) or self._older_waits(holder):
+                if self._stuck() and holder != next(iter(self._held)):
                     raise Crowded
                 self._changed.wait()
         finally:
-            self._waiting.remove(holder)
+            del self._waiting[holder]
             self._changed.notify_all()
 
-    def _blocked(self, holder: object, size: int) -> bool:
+    def _is_full(self, size: int) -> bool:
+        return sum(self._held.values()) + size > self._size
+
+    def _older_waits(self, holder: object) -> bool:
         older = takewhile(lambda other: other != holder, self._held)
-        full = sum(self._held.values()) + size > self._size
-        return full or not self._waiting.isdisjoint(older)
+        return any(other in self._waiting for other in older)
+
+    def _stuck(self) -> bool:
+        """Whether all wait for each other, the oldest included."""
+        all_wait = len(self._waiting) == len(self._held)
+        return all_wait and self._is_full(self._waiting[next(iter(self._held))])
 
 
 class Body:

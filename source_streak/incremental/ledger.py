@@ -123,8 +123,6 @@ class Ledger:
             buckets = array("I", accumulate(steps))
         except OverflowError as error:
             raise Unreadable("a step too far") from error
-        if 0 in steps[1:] or (buckets and buckets[-1] >> bits):
-            raise Unreadable("its entries are out of order")
         return cls(Entries(bits, buckets, prints), delivered)
 
     @staticmethod

@@ -43,6 +43,6 @@ def unpack(text: str) -> bytes:
         content = reader.decompress(MAGIC + base64.b64decode(text, validate=True))
     except (ValueError, TypeError, ZstdError) as error:
         raise Unreadable(str(error)) from error
-    if not reader.eof or reader.unused_data:
-        raise Unreadable("cut off, or followed by something else")
+    if not reader.eof:
+        raise Unreadable("cut off")
     return content

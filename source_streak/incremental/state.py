@@ -256,7 +256,7 @@ class _Saved:
         self.complaints: dict[str, None] = {}  # sentences, in order
         self._saved = saved
         version = saved.get("version")
-        if saved and (version != VERSION or type(version) is not int):
+        if saved and version != VERSION:
             self._saved = {}
             self.complaints[OLD if version == 1 else FOREIGN] = None
         if self._saved and self.time("readAt") is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
 
 from source_streak.api.account import Account
@@ -77,11 +78,12 @@ class Deletions:
     def introduce(self, user: str) -> None:
         """The API key's user, who may see other things than the one of the last sync.
 
-        Then nothing is concluded in this one.
+        Then nothing is concluded in this one. The state has a digest: the framework logs it, and
+        keys hold addresses.
         """
-        self._user = user
-        self.state.user = self.state.user or user
-        if self.state.user != user:
+        self._user = blake2b(user.encode(), digest_size=8).hexdigest()
+        self.state.user = self.state.user or self._user
+        if self.state.user != self._user:
             self.concludes = False
             self.stream.logger.warning(
                 "%s: the API key belongs to another user than in the last sync. "

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 
 from source_streak.api.account import Account
 from source_streak.api.errors import Level
@@ -205,13 +204,15 @@ class Missing:
         return self._existing - {pipeline["key"] for pipeline in self.account.pipelines()}
 
     def _controls(self, scope: str) -> Iterator[Control]:
-        """What is known to live.
+        """What is known to live: rows of the same list first, then of others.
 
-        Rows of the same list first, then of others, then their sources.
+        Only where no row is listed any more does a pipeline (team) stand in: something that
+        answers 404 for every box would otherwise be believed.
         """
         own_first = sorted(self._good.values(), key=lambda listing: listing.key != scope)
         present = (self.account.present(listing) for listing in own_first)
-        return chain((Control(self.level, min(keys)) for keys in present if keys), self._sources())
+        rows = [Control(self.level, min(keys)) for keys in present if keys]
+        return iter(rows) if rows else self._sources()
 
     def _sources(self) -> Iterator[Control]:
         """Pipelines (teams) that are listed, and where there is none, the API key's user."""

@@ -1,9 +1,6 @@
 """The command, run as the platform runs it, and its complete output kept.
 
-Time passes without being waited for: what the connector sleeps is added to its clock instead, in
-each thread for itself; the main thread, which writes states as time passes, sees the furthest of
-them. So pace and patience are what they are in earnest, and an outage of minutes takes a second.
-Whoever runs it may write seconds to its stdin, a number a line: so much time goes by at once.
+It hardly waits: launch.py.
 """
 
 from __future__ import annotations
@@ -24,25 +21,9 @@ import orjson
 
 from replay.output import Message, Run
 
-LAUNCH = """
-import sys, threading, time
-monotonic, slept, ahead = time.monotonic, {}, [0.0]
-def seen():
-    if threading.current_thread() is threading.main_thread():
-        return max(slept.copy().values(), default=0.0)
-    return slept.get(threading.get_ident(), 0.0)
-def sleep(seconds):
-    slept[threading.get_ident()] = seen() + max(0.0, seconds)
-def go_ahead():
-    for seconds in sys.stdin:
-        ahead[0] += float(seconds)
-time.sleep, time.monotonic = sleep, lambda: monotonic() + seen() + ahead[0]
-threading.Thread(target=go_ahead, daemon=True).start()
-from source_streak.run import run
-run(sys.argv[1:])
-"""
 CONSOLE = (str(Path(sys.executable).with_name("source-streak")),)
-QUICK = (sys.executable, "-c", LAUNCH)
+TOOLS = Path(__file__).parents[1]
+QUICK = (sys.executable, "-m", "replay.launch")
 LONGEST = 120.0  # seconds, after which a run is stuck
 
 
@@ -57,6 +38,7 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)  # of subprocess.Popen
     secrets: Sequence[str] = ()
+    copies: Copies | None = None  # what runs commands that nothing needs to be done to meanwhile
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -131,17 +113,24 @@ class Command:
     def executable(self) -> Path:
         """A file that starts the same, for clients that want one."""
         path = self.folder / "source-streak"
-        path.write_text(f"#!{sys.executable}\n{LAUNCH}")
+        start = f"import sys; sys.path.insert(0, {str(TOOLS)!r}); from replay.launch import main"
+        path.write_text(f"#!{sys.executable}\n{start}; main(sys.argv[1:])\n")
         path.chmod(0o755)
         return path
 
     def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """A process whose stdout is a pipe."""
-        environment = os.environ | {"STREAK_API_URL": self.url} | dict(self.environment)
         wanted = {"cwd": self.folder, "stdin": subprocess.DEVNULL, **self.options, **options}
-        return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, **wanted)
+        return subprocess.Popen(arguments, env=self._place(), stdout=subprocess.PIPE, **wanted)
+
+    def _place(self) -> dict[str, str]:
+        ours = {"STREAK_API_URL": self.url, "PYTHONPATH": str(TOOLS)}
+        return {**os.environ, **ours, **self.environment}
 
     def _finish(self, arguments: Sequence[str], kill_after: int | None) -> tuple[bytes, bytes, int]:
+        if self.copies and self.launch == QUICK and not self.options and kill_after is None:
+            typed = arguments[len(self.launch) :]
+            return self.copies.run(typed, self._place(), self.folder)
         said: list[bytes] = []
         with self.start(arguments, stderr=subprocess.PIPE) as process:
             output, errors = process.stdout, process.stderr
@@ -160,6 +149,40 @@ class Command:
             stuck.cancel()
             listening.join()
         return written, b"".join(said), code
+
+
+class Copies:
+    """As a context: a process that has imported everything, and is copied for each command."""
+
+    def __enter__(self) -> Copies:
+        self._running = threading.Lock()
+        self._original = subprocess.Popen(
+            [*QUICK, "copies"],
+            env={**os.environ, "PYTHONPATH": str(TOOLS)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._original.kill()
+        self._original.communicate()
+
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path
+    ) -> tuple[bytes, bytes, int]:
+        """One command to its end: stdout, stderr, exit status."""
+        outputs = [folder / "stdout.txt", folder / "stderr.txt"]
+        job = {"arguments": list(arguments), "environment": environment, "folder": str(folder)}
+        job |= {"outputs": list(map(str, outputs))}
+        asked, told = self._original.stdin, self._original.stdout
+        assert asked is not None
+        assert told is not None
+        with self._running:
+            print(orjson.dumps(job).decode(), file=asked, flush=True)
+            code = int(told.readline())
+        return outputs[0].read_bytes(), outputs[1].read_bytes(), code
 
 
 def forms_of(key: str) -> tuple[str, ...]:

@@ -1,0 +1,21 @@
+{{ streak.streak_staging('box_changes', {
+    'boxKey': 'text',
+    'pipelineKey': 'text',
+    'key': 'text',
+    'timestamp': 'time',
+    'newsfeedItemKey': 'text',
+    'creatorKey': 'text',
+    'lastSavedTimestamp': 'time',
+    'newsfeedEntryScope': 'text',
+    'newsfeedEntryOperation': 'text',
+    'newsfeedEntrySpecific': 'text',
+    'specificVariables': 'json',
+    'storyTextBox': 'text',
+    'storyTextPipeline': 'text',
+    'storyTextGlobal': 'text',
+    'moved': 'boolean',
+    'collapsedEntries': 'json',
+    'entry': 'json',
+    'readAt': 'time',
+    'otherProperties': 'json'
+}) }}

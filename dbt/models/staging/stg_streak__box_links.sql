@@ -1,0 +1,6 @@
+{{ streak.streak_staging('box_links', {
+    'boxKey': 'text',
+    'linkedBoxKey': 'text',
+    'pipelineKey': 'text',
+    'otherProperties': 'json'
+}) }}

@@ -1,0 +1,10 @@
+{{ streak.streak_staging('box_stage_history', {
+    'boxKey': 'text',
+    'pipelineKey': 'text',
+    'stageKey': 'text',
+    'stageName': 'text',
+    'lastEntryToStageTs': 'time',
+    'timeInStageMs': 'integer',
+    'readAt': 'time',
+    'otherProperties': 'json'
+}, newest_per='boxKey') }}

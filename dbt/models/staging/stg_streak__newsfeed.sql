@@ -1,0 +1,20 @@
+{{ streak.streak_staging('newsfeed', {
+    'key': 'text',
+    'pipelineKey': 'text',
+    'newsfeedItemKey': 'text',
+    'boxKey': 'text',
+    'creatorKey': 'text',
+    'timestamp': 'time',
+    'lastSavedTimestamp': 'time',
+    'newsfeedEntryScope': 'text',
+    'newsfeedEntryOperation': 'text',
+    'newsfeedEntrySpecific': 'text',
+    'specificVariables': 'json',
+    'storyTextBox': 'text',
+    'storyTextPipeline': 'text',
+    'storyTextGlobal': 'text',
+    'moved': 'boolean',
+    'collapsedEntries': 'json',
+    'readAt': 'time',
+    'otherProperties': 'json'
+}) }}

@@ -1,0 +1,16 @@
+{{ streak.streak_staging('pipeline_fields', {
+    'pipelineKey': 'text',
+    'key': 'text',
+    'pipelineName': 'text',
+    'position': 'integer',
+    'name': 'text',
+    'type': 'text',
+    'options': 'json',
+    'defaultValue': 'text',
+    'lastUpdatedTimestamp': 'time',
+    'lastDefaultValueUpdatedTimestamp': 'time',
+    'dropdownSettings': 'json',
+    'tagSettings': 'json',
+    'aiSettings': 'json',
+    'otherProperties': 'json'
+}) }}

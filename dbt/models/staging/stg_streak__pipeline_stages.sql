@@ -1,0 +1,11 @@
+{{ streak.streak_staging('pipeline_stages', {
+    'pipelineKey': 'text',
+    'key': 'text',
+    'pipelineName': 'text',
+    'position': 'integer',
+    'name': 'text',
+    'color': 'json',
+    'isColorFromTheme': 'boolean',
+    'boxCount': 'integer',
+    'otherProperties': 'json'
+}) }}

@@ -1,0 +1,16 @@
+{{ streak.streak_staging('team_fields', {
+    'teamKey': 'text',
+    'appliesTo': 'text',
+    'key': 'text',
+    'teamName': 'text',
+    'position': 'integer',
+    'name': 'text',
+    'type': 'text',
+    'options': 'json',
+    'defaultValue': 'text',
+    'lastUpdatedTimestamp': 'time',
+    'lastDefaultValueUpdatedTimestamp': 'time',
+    'dropdownSettings': 'json',
+    'tagSettings': 'json',
+    'otherProperties': 'json'
+}) }}

@@ -1,0 +1,19 @@
+{{ streak.streak_staging('teams', {
+    'key': 'text',
+    'name': 'text',
+    'creator': 'text',
+    'creationDate': 'time',
+    'lastSavedTimestamp': 'time',
+    'members': 'json',
+    'sharingRestrictedToTeam': 'boolean',
+    'automaticallyApproveJoinRequests': 'boolean',
+    'automaticallySendInvoiceEmails': 'boolean',
+    'emailsToSendInvoiceTo': 'json',
+    'billingAdmin': 'text',
+    'contactOrgListPermissions': 'json',
+    'contactSettings': 'json',
+    'organizationSettings': 'json',
+    'billingInfo': 'json',
+    'hasStripeCustomer': 'boolean',
+    'otherProperties': 'json'
+}) }}
