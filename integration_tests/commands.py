@@ -35,7 +35,7 @@ class Outcome:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """Every line of stdout: each has to be a message of the protocol."""
-        messages = [json.loads(line) for line in self.out.splitlines()]
+        messages = [json.loads(line) for line in self.out.split("\n") if line]
         assert all("type" in message for message in messages)
         return messages
 
@@ -121,7 +121,7 @@ def here(*arguments: str, clock: Clock | None = None) -> Outcome:
             closing = StringIO()
             with redirect_stdout(closing):
                 sys.excepthook(type(failure), failure, failure.__traceback__)
-            lines.extend(closing.getvalue().splitlines())
+            lines.extend(filter(None, closing.getvalue().split("\n")))
             code = 1
     return Outcome(code, "\n".join(lines))
 
@@ -155,5 +155,5 @@ class _Lines(StringIO):
         self._lines = lines
 
     def write(self, text: str) -> int:
-        self._lines.extend(text.splitlines())
+        self._lines.extend(filter(None, text.split("\n")))
         return len(text)

@@ -14,7 +14,7 @@ from zlib import crc32
 from aiohttp import web
 from streak_sandbox import Sandbox
 from streak_sandbox.account import Account
-from streak_sandbox.api import Refusal
+from streak_sandbox.api import Refusal, Text
 
 NUL, HALF = "before\0after", "half \ud83d an emoji"
 LONG = "long " * 14_000  # 70,000 characters; a VARCHAR of Redshift has 65,535 bytes
@@ -119,11 +119,14 @@ class OddSandbox(Sandbox):
 
     largest = 10**30
 
-    def _right_answer(self, request: web.Request, entry: Any) -> web.Response:
+    def _right_answer(self, request: web.Request, entry: Any, sent: Any = None) -> web.Response:
         try:
-            content = self._content(request, entry)
-        except Refusal as refusal:
-            return web.json_response(refusal.body, status=refusal.status)
+            content = self._content(request, entry, sent)
+        except Refusal:
+            return super()._right_answer(request, entry, sent)
+        if isinstance(content, Text):
+            text = f"{content.content}\n{NUL}".encode(errors="replace")
+            return web.Response(body=text, content_type=content.kind)
         content = json.loads(json.dumps(content))  # the account itself stays as it is
         if not DEFINITIONS.match(entry.path):
             spoil_all(content, self.largest)

@@ -1,112 +1,71 @@
-"""RECORD or STATE at least every five minutes while work goes on: the platform takes a source that is silent for longer for a dead one.
+"""RECORD or STATE at least every five minutes while work goes on; and that Streak asked to wait.
 
-The clock here goes on only while something takes time: a request, a pause that Streak asked for, a box that is looked at.  It moves in
-steps, after each of which the connector's main thread has to have looked at it twice, so that the moment of each message is known.
+The platform takes a source that is silent for longer for a dead one. The clocks here go on only
+while something takes time: a request, a pause that Streak asked for, a box that is looked at.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
-import threading
 from collections.abc import Callable
-from datetime import datetime, timezone
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 from conftest import Read, catalog_of
+from quick import HurryingClock
 from streak_sandbox import Account, Sandbox
+from watches import SteppingClock
 
-from source_streak import SourceStreak, base, budget, client
-from source_streak.reading.parents import Parent
-from source_streak.stream import StreakStream
+from source_streak import SourceStreak
 
 MOST = 300.0  # seconds
-STEP = 10.0
+COMMENTS = "v2/boxes/*/comments"
 modes = pytest.mark.parametrize("incremental", [True, False], ids=["incremental", "full refresh"])
 
+Ticking = SteppingClock | HurryingClock
 
-class Clock:
-    """In the place of base.monotonic, and of the budget's clock."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._moving = threading.Lock()
-        self._looks = threading.Semaphore(0)
-        self._owed = 0.0
-        self._main = threading.get_ident()
+class Heard(NamedTuple):
+    """A message, and when it came: seconds since the read began."""
 
-    def __call__(self) -> float:
-        if threading.get_ident() == self._main:
-            self._looks.release()
-        return self.now
+    at: float
+    message: AirbyteMessage
 
-    def passes(self, seconds: float) -> None:
-        """In a thread of the connector's: so much time goes by. Gives up waiting where the main thread looks at no clock."""
-        with self._moving:
-            until = self.now + seconds
-            while self.now < until:
-                self.now = min(self.now + STEP, until)
-                while self._looks.acquire(blocking=False):
-                    pass
-                for _ in range(2):
-                    self._looks.acquire(timeout=1.0)
 
-    def passes_anywhere(self, seconds: float) -> None:
-        """In any thread, and in small pieces."""
-        if threading.get_ident() == self._main:
-            self.now += seconds
-            return
-        self._owed += seconds
-        if self._owed >= STEP:
-            self.passes(self._owed)
-            self._owed = 0.0
-
-    def wall(self) -> datetime:
-        return datetime.fromtimestamp(1_795_284_000 + self.now, timezone.utc)
+Listen = Callable[..., list[Heard]]
 
 
 @pytest.fixture
-def clock(read: Read, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(base, "monotonic", clock)
-    monkeypatch.setattr(base, "LOOK_UP", 0.001)
-    made = functools.partial(
-        budget.Budget, clock=lambda: clock.now, sleep=clock.passes, wall_clock=clock.wall
-    )
-    monkeypatch.setattr(client, "Budget", made)
-    return clock
+def listen(streak: Sandbox, read: Read) -> Listen:
+    """Reads the streams, which has to succeed, and hears every message."""
 
-
-Beats = Callable[..., list[float]]
-
-
-@pytest.fixture
-def beats(streak: Sandbox, clock: Clock) -> Beats:
-    """The moments of RECORD and STATE in a read of these streams, from its begin to its end; the read has to be whole."""
-
-    def read_and_listen(
-        *streams: str, incremental: bool, records: int | None = None, **settings: Any
-    ) -> list[float]:
-        moments, kinds, ended = [clock.now], [], []
+    def listen_to(
+        clock: Ticking, *streams: str, incremental: bool, state: Any = None, **settings: Any
+    ) -> list[Heard]:
         catalog = catalog_of(*streams, incremental=incremental)
         config = {"api_key": streak.key, "recheck_days": 0, **settings}
-        for message in SourceStreak().read(logging.getLogger("airbyte"), config, catalog, []):
-            if message.record or message.state:
-                moments.append(clock.now)
-                kinds.append("RECORD" if message.record else "STATE")
-            if message.trace and message.trace.stream_status:
-                ended.append(message.trace.stream_status.status.value)
-        assert ended.count("COMPLETE") == len(streams)
-        assert records is None or kinds.count("RECORD") == records
-        return [*moments, clock.now]
+        messages = SourceStreak(clock).read(
+            logging.getLogger("airbyte"), config, catalog, state or []
+        )
+        began = clock.seconds
+        heard = [Heard(clock.seconds - began, message) for message in messages]
+        ended = [one.message.trace for one in heard if one.message.trace]
+        statuses = [trace.stream_status.status.value for trace in ended if trace.stream_status]
+        assert statuses.count("COMPLETE") == len(streams)
+        return heard
 
-    return read_and_listen
+    return listen_to
 
 
-def longest_silence(moments: list[float]) -> float:
-    return max(later - before for before, later in pairwise(moments))
+def longest_silence(heard: list[Heard], clock: Ticking) -> float:
+    moments = [one.at for one in heard if one.message.record or one.message.state]
+    return max(later - before for before, later in pairwise([0.0, *moments, clock.seconds]))
+
+
+def records_in(heard: list[Heard]) -> list[dict[str, Any]]:
+    return [dict(one.message.record.data) for one in heard if one.message.record]
 
 
 def boxes_without_anything(number: int) -> Account:
@@ -118,146 +77,217 @@ def boxes_without_anything(number: int) -> Account:
 
 
 CHILDREN = ("box_comments", "box_meetings", "box_tasks", "box_threads", "box_files")
-FEW = pytest.mark.parametrize("streak", [{"account": boxes_without_anything(30)}], indirect=True)
-
-
-@pytest.fixture
-def slow_boxes(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> float:
-    """Seconds that it takes to look whether there is anything to ask for of one box."""
-    seconds = 0.1
-    known = StreakStream.to_ask
-
-    def to_ask(stream: StreakStream, parent: Parent) -> bool:
-        clock.passes_anywhere(seconds)
-        return known(stream, parent)
-
-    monkeypatch.setattr(StreakStream, "to_ask", to_ask)
-    return seconds
-
-
-@pytest.mark.parametrize("streak", [{"account": boxes_without_anything(20_000)}], indirect=True)
-@modes
-def test_twenty_thousand_boxes_without_any_comment_are_no_long_silence(
-    streak: Sandbox, beats: Beats, clock: Clock, slow_boxes: float, incremental: bool
-) -> None:
-    """On a machine so slow that only to look at them takes more than half an hour."""
-    moments = beats("box_comments", incremental=incremental, records=0)
-
-    assert not streak.requests("v2/boxes/*")
-    assert clock.now >= 20_000 * slow_boxes
-    assert longest_silence(moments) <= MOST
-
-
-@FEW
-@modes
-def test_streams_without_a_row_are_no_long_silence_together(
-    streak: Sandbox, beats: Beats, clock: Clock, monkeypatch: pytest.MonkeyPatch, incremental: bool
-) -> None:
-    """Each of them takes less than five minutes, all of them more."""
-    known = StreakStream.begin
-    monkeypatch.setattr(
-        StreakStream, "begin", lambda stream: (clock.passes(200.0), known(stream))[1]
-    )
-
-    moments = beats(*CHILDREN, incremental=incremental, records=0)
-
-    assert clock.now >= 200 * len(CHILDREN)
-    assert longest_silence(moments) <= MOST
-
-
-@pytest.fixture
-def slow_streak(
-    streak: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[float], None]:
-    """To be called with the seconds that each request takes from now on."""
-    taken = [0.0]
-    known = client.HttpClient.send_request
-
-    def send_request(*args: Any, **kwargs: Any) -> Any:
-        clock.passes(taken[0])
-        return known(*args, **kwargs)
-
-    monkeypatch.setattr(client.HttpClient, "send_request", send_request)
-    return lambda seconds: taken.__setitem__(0, seconds)
 
 
 @pytest.mark.parametrize(
-    "streak", [{"account": boxes_without_anything(100), "limit_cap": 2}], indirect=True
+    "streak", [{"account": boxes_without_anything(2_000)}], indirect=True, ids=["2000 boxes"]
+)
+@modes
+def test_thousands_of_boxes_without_any_comment_are_no_long_silence(
+    streak: Sandbox, listen: Listen, incremental: bool
+) -> None:
+    """On a machine so slow that only to look at them takes more than half an hour."""
+    clock = HurryingClock(step=1.0)
+
+    heard = listen(clock, "box_comments", incremental=incremental)
+
+    assert not records_in(heard)
+    assert not streak.requests("v2/boxes/*")
+    assert clock.seconds >= 2_000
+    assert longest_silence(heard, clock) <= MOST
+
+
+@pytest.mark.parametrize(
+    "streak", [{"account": boxes_without_anything(30)}], indirect=True, ids=["30 boxes"]
+)
+@modes
+def test_streams_without_a_row_are_no_long_silence_together(
+    listen: Listen, incremental: bool
+) -> None:
+    """Each of them takes less than five minutes, all of them more."""
+    clock = HurryingClock(step=5.0)
+
+    heard = listen(clock, *CHILDREN, incremental=incremental)
+
+    assert not records_in(heard)
+    assert clock.seconds >= 150 * len(CHILDREN)
+    assert longest_silence(heard, clock) <= MOST
+
+
+def every_request_takes(streak: Sandbox, clock: SteppingClock, seconds: float) -> None:
+    streak.on("*", lambda _: clock.passes(seconds), times=None)
+
+
+@pytest.mark.parametrize(
+    "streak",
+    [{"account": boxes_without_anything(100), "limit_cap": 2}],
+    indirect=True,
+    ids=["50 pages"],
 )
 @pytest.mark.parametrize("stream", ["boxes", "box_comments", "box_links"])
 @modes
 def test_a_listing_that_takes_more_than_an_hour_is_no_long_silence(
-    beats: Beats, clock: Clock, slow_streak: Callable[[float], None], stream: str, incremental: bool
+    streak: Sandbox, listen: Listen, stream: str, incremental: bool
 ) -> None:
-    """Fifty pages, as 25,000 boxes have, at 80 seconds each: longer than 250,000 take at the slowest pace of eight a second."""
-    slow_streak(80.0)
+    """Fifty pages, as 25,000 boxes have, at 80 seconds each.
 
-    moments = beats(stream, incremental=incremental)
+    Longer than 250,000 take at the slowest pace of eight a second.
+    """
+    clock = SteppingClock()
+    every_request_takes(streak, clock, 80.0)
 
-    assert clock.now >= 50 * 80
-    assert longest_silence(moments) <= MOST
+    heard = listen(clock, stream, incremental=incremental)
+
+    assert clock.seconds >= 50 * 80
+    assert longest_silence(heard, clock) <= MOST
 
 
-@pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True)
-@pytest.mark.parametrize(
-    "place",
-    [
-        ("teams", "v2/users/me/teams"),
-        ("boxes", "v1/pipelines/*/boxes"),
-        ("box_comments", "v2/boxes/*/comments"),
-        ("contacts", "v2/teams/*/contacts"),
-        ("newsfeed", "v1/pipelines/*/newsfeed"),
-        ("snippets", "v1/snippets"),
-    ],
-)
+PLACES = {
+    "teams": "v2/users/me/teams",
+    "boxes": "v1/pipelines/*/boxes",
+    "box_comments": COMMENTS,
+    "contacts": "v2/teams/*/contacts",
+    "newsfeed": "v1/pipelines/*/newsfeed",
+    "snippets": "v1/snippets",
+}
+small = pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True, ids=["60 boxes"])
+
+
+@small
+@pytest.mark.parametrize("stream", PLACES)
 @modes
-def test_a_pause_of_half_an_hour_that_streak_asks_for_is_no_long_silence(
-    streak: Sandbox, beats: Beats, clock: Clock, place: tuple[str, str], incremental: bool
+def test_a_pause_of_half_an_hour_that_streak_asks_for_is_no_long_silence_and_is_said(
+    streak: Sandbox, listen: Listen, stream: str, incremental: bool
 ) -> None:
-    stream, pattern = place
-    streak.fault(pattern, "status", times=1, status=429, retry_after=1800)
+    clock = SteppingClock()
+    streak.fault(PLACES[stream], "status", times=1, status=429, retry_after=1800)
+    began = clock.now()
 
-    moments = beats(stream, incremental=incremental)
+    heard = listen(clock, stream, incremental=incremental)
 
-    assert clock.now >= 1800
-    assert longest_silence(moments) <= MOST
+    assert clock.seconds >= 1799
+    assert longest_silence(heard, clock) <= MOST
+    (wait,) = waits_in(heard)
+    assert wait.stream == stream
+    assert 0 <= wait.until - began - 1_800_000 < 60_000
+    assert wait.at < 60
+    assert 1_790 <= wait.resumed_at < 2_000
 
 
-@pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True)
+@small
 @modes
 def test_boxes_that_are_asked_again_at_the_end_are_no_long_silence(
-    streak: Sandbox, beats: Beats, clock: Clock, incremental: bool
+    streak: Sandbox, listen: Listen, incremental: bool
 ) -> None:
     """The second time, each waits for a pause of twenty minutes."""
+    clock = SteppingClock()
     box = next(box["key"] for box in streak.account.boxes.values() if box.get("commentCount"))
-    streak.fault(f"v2/boxes/{box}/comments", "status", times=1, status=403)
-    streak.fault("v1/users/me", "status", times=1, status=429, retry_after=1200)
-    streak.fault(f"v2/boxes/{box}/comments", "status", times=1, status=429, retry_after=1200)
+    path = f"v2/boxes/{box}/comments"
+    streak.fault(path, "status", times=2, status=403)
+    streak.fault("v1/users/me", "status", after=incremental, status=429, retry_after=1200)
+    streak.fault(path, "status", times=1, status=429, retry_after=1200)
 
-    moments = beats("box_comments", incremental=incremental)
+    heard = listen(clock, "box_comments", incremental=incremental)
 
-    assert clock.now >= 2400
-    assert longest_silence(moments) <= MOST
+    assert len(streak.requests(path)) == 4
+    assert clock.seconds >= 2400
+    assert longest_silence(heard, clock) <= MOST
+    assert len(waits_in(heard)) == 2, "each wait is said once"
 
 
-@pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True)
+@small
 def test_boxes_that_may_have_been_deleted_are_asked_for_without_a_long_silence(
-    streak: Sandbox, read: Read, clock: Clock, slow_streak: Callable[[float], None]
+    streak: Sandbox, read: Read, listen: Listen
 ) -> None:
     first = read("boxes", incremental=True)
     for key in list(streak.account.boxes)[:6]:
         streak.account.delete_box(key)
-    slow_streak(100.0)
-    moments, deleted = [clock.now], 0
+    clock = SteppingClock()
+    every_request_takes(streak, clock, 100.0)
 
-    catalog = catalog_of("boxes", incremental=True)
-    for message in SourceStreak().read(
-        logging.getLogger("airbyte"), {"api_key": streak.key}, catalog, first.last_states
-    ):
-        if message.record or message.state:
-            moments.append(clock.now)
-            deleted += bool(message.record and message.record.data.get("_ab_cdc_deleted_at"))
+    heard = listen(clock, "boxes", incremental=True, state=first.last_states)
 
-    assert deleted == 6
-    assert clock.now >= moments[0] + 1000
-    assert longest_silence([*moments, clock.now]) <= MOST
+    gone = [record for record in records_in(heard) if record.get("_ab_cdc_deleted_at")]
+    assert len(gone) == 6
+    assert clock.seconds >= 1000
+    assert longest_silence(heard, clock) <= MOST
+
+
+# --- Streak's limit makes everybody wait ----------------------------------------------------------
+
+
+class Wait(NamedTuple):
+    """One wait, as the platform is told of it."""
+
+    stream: str
+    at: float  # seconds since the read began
+    until: int  # epoch milliseconds
+    resumed_at: float
+
+
+def waits_in(heard: list[Heard]) -> list[Wait]:
+    """Each RUNNING with the reason RATE_LIMITED, and the last RECORD or plain RUNNING after it."""
+    found: list[Wait] = []
+    for one in heard:
+        if reason := limit_in(one.message):
+            stream = one.message.trace.stream_status.stream_descriptor.name
+            found.append(Wait(stream, one.at, reason["quota_reset"], resumed_at=-1))
+        elif found and says_running(one.message):
+            found[-1] = found[-1]._replace(resumed_at=one.at)
+    return found
+
+
+def status_in(message: AirbyteMessage) -> dict[str, Any]:
+    """As it is written."""
+    trace = AirbyteMessageSerializer.dump(message).get("trace") or {}
+    return dict(trace.get("stream_status") or {})
+
+
+def limit_in(message: AirbyteMessage) -> dict[str, Any]:
+    status = status_in(message)
+    reasons = status.get("reasons") or []
+    if not reasons:
+        return {}
+    assert status["status"] == "RUNNING"
+    (reason,) = reasons
+    assert reason["type"] == "RATE_LIMITED"
+    return dict(reason["rate_limited"])
+
+
+def says_running(message: AirbyteMessage) -> bool:
+    status = status_in(message)
+    return bool(message.record) or (status.get("status") == "RUNNING" and not status.get("reasons"))
+
+
+def test_without_a_limit_no_wait_is_said(streak: Sandbox, listen: Listen) -> None:
+    streak.fault(COMMENTS, "status", times=3, status=503)
+
+    heard = listen(SteppingClock(), "box_comments", incremental=False)
+
+    assert not waits_in(heard)
+    assert sum(status_in(one.message).get("status") == "RUNNING" for one in heard) == 1
+
+
+@small
+def test_a_wait_is_said_by_the_stream_that_is_read_and_by_no_later_one(
+    streak: Sandbox, listen: Listen
+) -> None:
+    streak.fault("v1/snippets", "status", times=1, status=429, retry_after=600)
+
+    heard = listen(SteppingClock(), "teams", "snippets", "newsfeed", incremental=False)
+
+    assert [wait.stream for wait in waits_in(heard)] == ["snippets"]
+
+
+@small
+def test_two_waits_are_said_one_by_one(streak: Sandbox, listen: Listen) -> None:
+    """The second is asked for when the first is over: the same request meets it."""
+    streak.fault("v1/snippets", "status", times=2, status=429, retry_after=600)
+
+    heard = listen(SteppingClock(), "snippets", incremental=False)
+
+    first, second = waits_in(heard)
+    assert first.at < 60
+    assert second.resumed_at >= 1_190
+    assert second.at >= 600
+    assert second.until >= first.until + 599_000

@@ -22,6 +22,7 @@ from source_streak.source import SourceStreak
 from source_streak.stream import Failure
 
 T = TypeVar("T")
+LONGEST_QUOTED = 300  # letters of what is wrong with a setting
 LOGGER = logging.getLogger("airbyte.source-streak")
 
 
@@ -31,8 +32,7 @@ class Entrypoint(AirbyteEntrypoint):
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
         schema = source_spec.connectionSpecification
-        settings = split_config(config)[0]
-        known = schema["properties"]
+        settings, known = _without_internal(config), schema["properties"]
         if unknown := sorted(
             name for name in settings if name not in known and not name.startswith("_")
         ):
@@ -67,6 +67,17 @@ def launch(arguments: list[str]) -> None:
             print(f"{message}\n", end="")  # noqa: T201 # the protocol's channel
 
 
+def _without_internal(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without the framework's own."""
+    try:
+        return split_config(config)[0]
+    except ValueError as error:
+        sentence = (
+            "The settings _limit and _page_size are for tests: each has to be a whole number."
+        )
+        raise Failure(StreakError(sentence, "config_error")) from error
+
+
 def _wrong_setting(error: ValidationError, properties: Mapping[str, Any]) -> str:
     if error.validator == "required":
         missing = next(name for name in properties if error.message.startswith(f"'{name}'"))
@@ -74,5 +85,6 @@ def _wrong_setting(error: ValidationError, properties: Mapping[str, Any]) -> str
     name = str(error.path[0]) if error.path else ""
     setting = properties.get(name, {})
     is_secret = setting.get("airbyte_secret")
-    wrong = f"it has to be of the type {error.validator_value}" if is_secret else error.message
+    message = error.message[:LONGEST_QUOTED]
+    wrong = f"it has to be of the type {error.validator_value}" if is_secret else message
     return f'The setting "{setting.get("title", name)}" ({name}) cannot be used: {wrong}.'

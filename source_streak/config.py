@@ -16,6 +16,7 @@ from source_streak.api.errors import NEW_KEY, StreakError
 STREAK = "https://api.streak.com/api/"
 CREDENTIALS = re.compile(r"//[^/]*@")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LONGEST_QUOTED = 50  # letters of a wrong value
 DEFAULT_RATE = 8
 DEFAULT_RECHECK_DAYS = 30
 
@@ -41,11 +42,11 @@ class Config:
             pipelines=tuple(
                 name.strip() for name in settings.get("pipelines") or () if name.strip()
             ),
-            requests_per_second=settings.get("requests_per_second") or DEFAULT_RATE,
+            requests_per_second=int(settings.get("requests_per_second") or DEFAULT_RATE),
             start=_start(settings.get("start_date")),
             recheck_days=DEFAULT_RECHECK_DAYS
             if settings.get("recheck_days") is None
-            else settings["recheck_days"],
+            else int(settings["recheck_days"]),
             pipeline_tables=settings.get("pipeline_tables") is not False,
             track_deletions=settings.get("track_deletions") is not False,
             api_url=_api_url(os.environ.get("STREAK_API_URL")),
@@ -86,18 +87,19 @@ def _api_key(value: Any) -> str:
 
 def _start(value: Any) -> int | None:
     """Epoch milliseconds of an ISO date or date-time; one without time zone is UTC."""
-    if value is None or not str(value).strip():
+    text = "" if value is None else str(value).strip()
+    if not text:
         return None
     try:
-        moment = pendulum.parse(str(value).strip(), exact=True)
-    except ValueError:
+        moment = pendulum.parse(text, exact=True) if text[0].isdigit() else None
+    except Exception:  # odd texts make the parser stumble in ways of its own, such as "4:"
         moment = None
     if isinstance(moment, pendulum.Date) and not isinstance(moment, pendulum.DateTime):
         moment = pendulum.datetime(moment.year, moment.month, moment.day)
     if not isinstance(moment, pendulum.DateTime):
         raise StreakError(
-            f'The setting "Start Date" is "{value}", which is no date. Write it like '
-            "2024-01-31 or 2024-01-31T09:00:00Z.",
+            f'The setting "Start Date" is "{text[:LONGEST_QUOTED]}", which is no date. '
+            "Write it like 2024-01-31 or 2024-01-31T09:00:00Z.",
             "config_error",
         )
     return int(moment.timestamp() * 1000)

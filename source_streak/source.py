@@ -194,7 +194,9 @@ class SourceStreak(AbstractSource):
             )
         finally:
             while self._accounts:
-                self._accounts.pop().close()
+                account = self._accounts.pop()
+                _say_what_was_taken_out(account.client.nul_characters)
+                account.close()
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """All that there are without asking, and the configured tables, over one account.
@@ -309,10 +311,9 @@ def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
         return read(path)
     except OSError as error:
         sentence = f"The file {path} ({option}) cannot be read: {error.strerror}."
-    except (
-        Exception
-    ) as error:  # whatever the framework's parsers raise: the file is not what it should be
-        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {str(error)[:300]}"
+    except Exception as error:  # whatever the framework's parsers raise
+        why = str(error)[:300].rstrip(".")
+        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {why}."
     raise Failure(StreakError(sentence, "config_error"))
 
 
@@ -326,6 +327,14 @@ def _config(settings: Mapping[str, Any]) -> Config:
 def _hide_key(account: Account) -> None:
     for form in account.client.secrets:
         add_to_secrets(form)
+
+
+def _say_what_was_taken_out(nul_characters: int) -> None:
+    if nul_characters:
+        LOGGER.warning(
+            "%s NUL characters (U+0000) taken out of texts: databases do not take them.",
+            f"{nul_characters:,}",
+        )
 
 
 def _wants_boxes(stream: StreakStream) -> bool:

@@ -494,7 +494,7 @@ def held_by(problem: BaseException) -> list[Any]:
     """Answers in the frames of an exception, which stay as long as it does."""
     assert problem.__context__ is None
     values: list[Any] = []
-    traceback = problem.__traceback__
+    traceback = problem.__traceback__.tb_next if problem.__traceback__ else None  # without the test
     while traceback:
         values += traceback.tb_frame.f_locals.values()
         traceback = traceback.tb_next

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from source_streak.config import DEFAULT_RATE, STREAK, Config
 from source_streak.api.errors import StreakError
+from source_streak.config import DEFAULT_RATE, STREAK, Config
 
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 
@@ -116,6 +116,92 @@ def test_an_empty_environment_variable_is_none() -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("STREAK_API_URL", "")
         assert Config.from_settings({"api_key": "abc"}).api_url == STREAK
+
+
+DATES = {
+    "2024-01-31": 1_706_659_200_000,
+    " 2024-01-31\n": 1_706_659_200_000,
+    "2024-01-31T09:00:00Z": 1_706_691_600_000,
+    "2024-01-31 09:00": 1_706_691_600_000,
+    "2024-01-31T10:00:00+01:00": 1_706_691_600_000,
+    "2024-01-31T09:00:00.500Z": 1_706_691_600_500,
+    "1969-12-31": -86_400_000,
+    "": None,
+    "  ": None,
+}
+
+
+@pytest.mark.parametrize("text", DATES)
+def test_a_start_date_is_a_day_or_a_moment_and_in_utc_unless_it_says_otherwise(text: str) -> None:
+    assert Config.from_settings({"api_key": "abc", "start_date": text}).start == DATES[text]
+
+
+NO_DATES = [
+    *("2024-01-01/P1D", "2024-01-01/2024-02-01", "4:", "12:30", "P1D", "now", "yesterday"),
+    *("2024-13-01", "2024-02-30", "2024-01-01T25:00", "2024-01-01T09:00+99:99", "1706659200000"),
+    *(
+        "31.01.2024",
+        "01/31/2024",
+        "/",
+        "T",
+        "-",
+        "\u0662\u0660\u0662\u0664-01-01",
+        "\0",
+        "²024-01-01",
+        "9" * 5000,
+    ),
+]
+
+
+@pytest.mark.parametrize("text", NO_DATES, ids=lambda text: text[:24])
+def test_a_start_date_that_is_none_is_quoted_with_how_to_write_one(text: str) -> None:
+    sentence = refused(api_key="abc", start_date=text)
+
+    assert text.strip()[:50] in sentence
+    assert "Write it like 2024-01-31 or 2024-01-31T09:00:00Z." in sentence
+    assert len(sentence) < 200
+
+
+def test_whole_numbers_may_be_written_with_a_point() -> None:
+    config = Config.from_settings(
+        {"api_key": "abc", "requests_per_second": 4.0, "recheck_days": 7.0}
+    )
+
+    assert [type(number) for number in (config.requests_per_second, config.recheck_days)] == [
+        int,
+        int,
+    ]
+
+
+NOW = 1_790_000_000_000
+EFFECTS = {
+    "a start date in the future": ({"start_date": "2999-01-01"}, ["lies in the future"]),
+    "a start date in the past": ({"start_date": "2020-01-01"}, []),
+    "a pipeline named twice": (
+        {"pipelines": ["Sales", " Sales"]},
+        ['names "Sales" more than once'],
+    ),
+    "two of three": (
+        {"pipelines": ["Sales", "Hiring", "Sales", "Hiring", "Support"]},
+        ['names "Hiring", "Sales" more than once'],
+    ),
+    "both": (
+        {"start_date": "2999-01-01", "pipelines": ["Sales", "Sales"]},
+        ["lies in the future", 'names "Sales" more than once'],
+    ),
+    "nothing": ({"pipelines": ["Sales", "sales"]}, []),
+}
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_settings_without_effect_are_said(name: str) -> None:
+    settings, words = EFFECTS[name]
+    sentences = Config.from_settings({"api_key": "abc", **settings}).without_effect(NOW)
+
+    assert len(sentences) == len(words)
+    for sentence, part in zip(sentences, words, strict=True):
+        assert part in sentence
+        assert sentence.endswith(".")
 
 
 def test_the_settings_never_print_their_key() -> None:

@@ -37,12 +37,8 @@
 {% endmacro %}
 
 
-{# Whether a stream or a mart is switched on: the variable streak_use_<name>, by default true.
-   A stream that not every version of the connector has is not expected where nobody may look whether it is there. #}
+{# Whether a stream or a mart is switched on: the variable streak_use_<name>, by default true. #}
 {% macro streak_use(name, default=true) %}
-    {%- if name in ['box_changes'] and not streak.streak_setting('streak_introspect') -%}
-        {%- set default = false -%}
-    {%- endif -%}
     {{ return(var('streak_use_' ~ name, default) | string | lower in ('true', '1', 'yes')) }}
 {% endmacro %}
 

@@ -51,7 +51,7 @@ class Heartbeat:
         self._started = self._said = self._stated = self._clock.monotonic()
         self._interval = FIRST_STATE
         self._next_look = float("-inf")
-        self._limited = False
+        self._limited_until: int | None = None  # as it was told
 
     def begin(self, things: str, total: int) -> None:
         """What is read one by one from now on, and how many there are."""
@@ -70,15 +70,20 @@ class Heartbeat:
         if now - self._said >= SAY_EVERY:
             self._said = now
             self._log.info(self.sentence(now, waiting_for))
-        until = self._account.client.rate_limited_until
-        if until is not None and not self._limited:
-            yield Limited(until)
-        elif until is None and self._limited:
-            yield Signal.RESUMED
-        self._limited = until is not None
+        yield from self._waits()
         if now - self._stated >= self._interval:
             self._interval = min(2 * self._interval, LONGEST_WITHOUT_STATE)
             yield self.checkpoint()
+
+    def _waits(self) -> Iterator[Item]:
+        """What Streak's limit does. A wait that follows another at once is a wait of its own."""
+        until, told = self._account.client.rate_limited_until, self._limited_until
+        if until is None and told is not None:
+            self._limited_until = None
+            yield Signal.RESUMED
+        elif until is not None and (told is None or self._clock.now() >= told):
+            self._limited_until = until
+            yield Limited(until)
 
     def checkpoint(self) -> Signal:
         """State is written now."""

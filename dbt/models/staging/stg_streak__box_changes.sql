@@ -1,9 +1,11 @@
 {{ streak.streak_staging('box_changes', {
     'boxKey': 'text',
-    'key': 'text',
     'pipelineKey': 'text',
-    'creatorKey': 'text',
+    'key': 'text',
     'timestamp': 'time',
+    'newsfeedItemKey': 'text',
+    'creatorKey': 'text',
+    'lastSavedTimestamp': 'time',
     'newsfeedEntryScope': 'text',
     'newsfeedEntryOperation': 'text',
     'newsfeedEntrySpecific': 'text',
@@ -11,6 +13,8 @@
     'storyTextBox': 'text',
     'storyTextPipeline': 'text',
     'storyTextGlobal': 'text',
+    'moved': 'boolean',
+    'collapsedEntries': 'json',
     'entry': 'json',
     'readAt': 'time',
     'otherProperties': 'json'

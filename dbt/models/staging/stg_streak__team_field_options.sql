@@ -1,0 +1,11 @@
+{{ streak.streak_staging('team_field_options', {
+    'teamKey': 'text',
+    'appliesTo': 'text',
+    'fieldKey': 'text',
+    'key': 'text',
+    'teamName': 'text',
+    'fieldName': 'text',
+    'label': 'text',
+    'position': 'integer',
+    'otherProperties': 'json'
+}) }}

@@ -1,0 +1,215 @@
+"""Whatever the settings and the configured catalog hold: a sentence, and the protocol's answer."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
+from anything import ANY, TEXTS
+from commands import Outcome, here
+from conftest import catalog_of
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from quick import QuickClock
+from streak_sandbox import Sandbox
+
+from source_streak import SourceStreak
+
+SPEC = json.loads((files("source_streak") / "spec.json").read_text())
+PROPERTIES = SPEC["connectionSpecification"]["properties"]
+EXAMPLES = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+FEW = settings(EXAMPLES, max_examples=6)
+
+
+@pytest.fixture(scope="module")
+def streak() -> Iterator[Sandbox]:
+    with Sandbox(account="empty") as sandbox, pytest.MonkeyPatch.context() as environment:
+        sandbox.account.add_team("Team")
+        pipeline = sandbox.account.add_pipeline("Sales", boxes=2)["key"]
+        for kind in ("TEXT_INPUT", "DATE", "CHECKBOX", "TAG"):
+            sandbox.account.add_field(pipeline, kind.title(), kind, ("a",) * (kind == "TAG"))
+        environment.setenv("STREAK_API_URL", sandbox.url)
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+class Desk:
+    """Types commands with these settings, and this catalog."""
+
+    def __init__(self, folder: Path, streak: Sandbox) -> None:
+        self.folder, self.streak = folder, streak
+
+    def check(self, config: object) -> Outcome:
+        return here("check", "--config", self._file("config", config))
+
+    def read(self, config: object, catalog: object) -> Outcome:
+        files = ("--config", self._file("config", config))
+        return here("read", *files, "--catalog", self._file("catalog", catalog))
+
+    def settings(self, **settings: Any) -> dict[str, Any]:
+        return {"api_key": self.streak.key, "requests_per_second": 20, **settings}
+
+    def _file(self, name: str, content: object) -> str:
+        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (self.folder / name).write_bytes(raw)
+        return str(self.folder / name)
+
+
+@pytest.fixture(scope="module")
+def desk(folder: Path, streak: Sandbox) -> Desk:
+    return Desk(folder, streak)
+
+
+def assert_is_a_sentence(text: str) -> None:
+    assert text[0].isupper(), text
+    assert text.rstrip().endswith((".", ")", '"')), text
+    assert "Something went wrong" not in text, "the framework's words for what nobody foresaw"
+    assert len(text) < 3_000
+
+
+def assert_is_an_answer(ran: Outcome, command: str) -> None:
+    """Of a command with wrong or right settings: what the protocol wants, and sentences alone."""
+    ran.assert_no_traceback()
+    for error in ran.errors:
+        assert_is_a_sentence(error["message"])
+        assert not error.get("stack_trace")
+        assert error["failure_type"] == "config_error", error
+    if command == "check":
+        status, sentence = ran.verdict()
+        assert status in ("SUCCEEDED", "FAILED")
+        if status == "FAILED":
+            assert_is_a_sentence(sentence)
+        return
+    assert ran.code == bool(ran.errors)
+    assert set(ran.statuses.values()) <= {"COMPLETE", "INCOMPLETE"}
+
+
+START_DATES = (
+    TEXTS
+    | st.from_regex(r"[0-9]{1,4}[-:/TPWZ+. ][0-9TZPDW:./+-]{0,12}", fullmatch=True)
+    | st.datetimes().map(str)
+    | st.dates().map(str)
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "api_key": TEXTS | ANY,
+    "pipelines": st.lists(TEXTS | st.just("Sales") | ANY, max_size=3) | ANY,
+    "start_date": START_DATES | ANY,
+    "requests_per_second": st.integers() | st.floats() | ANY,
+    "recheck_days": st.integers() | st.floats() | ANY,
+    "pipeline_tables": ANY,
+    "track_deletions": ANY,
+    "_limit": ANY,
+    "somethingNew": ANY,
+}
+
+
+def test_every_setting_is_tried() -> None:
+    assert set(PROPERTIES) <= set(VALUES)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_any_value_of_a_setting_is_taken_or_refused_in_a_sentence(desk: Desk, name: str) -> None:
+    @EXAMPLES
+    @given(VALUES[name])
+    def check_it(value: Any) -> None:
+        assert_is_an_answer(desk.check(desk.settings(**{name: value})), "check")
+
+    check_it()
+
+
+@settings(EXAMPLES, max_examples=30)
+@given(st.dictionaries(st.sampled_from(sorted(PROPERTIES)) | TEXTS, ANY, max_size=4))
+def test_any_settings_end_a_read_in_records_or_a_sentence(
+    desk: Desk, catalog: dict[str, Any], config: dict[str, Any]
+) -> None:
+    assert_is_an_answer(desk.read({**desk.settings(), **config}, catalog), "read")
+
+
+@EXAMPLES
+@example(b"\xff\xfe{\x00")
+@example(b"")
+@example(b"[" * 100_000)
+@example(b'{"api_key": NaN}')
+@given(st.binary(max_size=20) | ANY.map(lambda value: json.dumps(value).encode()))
+def test_any_file_of_settings_is_taken_or_refused_in_a_sentence(desk: Desk, config: bytes) -> None:
+    """One that holds no object is an error of the command, not a verdict."""
+    ran = desk.check(config)
+
+    assert_is_an_answer(ran, "check" if ran.of_type("CONNECTION_STATUS") else "read")
+
+
+# --- The configured catalog -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def catalog(desk: Desk) -> dict[str, Any]:
+    """Streams of each kind, and a table, as discover found them."""
+    found = SourceStreak(QuickClock()).discover(None, desk.settings())  # type: ignore[arg-type]
+    names = ("boxes_sales", "boxes", "box_comments", "teams", "newsfeed")
+    configured = catalog_of(*names, found=found, incremental=True)
+    dumped: dict[str, Any] = ConfiguredAirbyteCatalogSerializer.dump(configured)
+    return dumped
+
+
+STREAM = ("streams", 0)  # the table
+SCHEMA = (*STREAM, "stream", "json_schema")
+PROPERTY = (*SCHEMA, "properties")
+PLACES: list[tuple[str | int, ...]] = [
+    *(("streams",), STREAM),
+    *((*STREAM, name) for name in ("stream", "sync_mode", "destination_sync_mode")),
+    *((*STREAM, name) for name in ("cursor_field", "primary_key", "generation_id", "sync_id")),
+    *((*STREAM, "stream", name) for name in ("name", "json_schema", "supported_sync_modes")),
+    *((*STREAM, "stream", name) for name in ("source_defined_primary_key", "namespace")),
+    *((*STREAM, "stream", name) for name in ("default_cursor_field", "is_resumable")),
+    *((*SCHEMA, name) for name in ("properties", "type", "streakPipelineKey", "$schema")),
+    *((*PROPERTY, name) for name in ("box_key", "name", "date", "read_at", "other_properties")),
+    *((*PROPERTY, "date", name) for name in ("type", "format", "streakFieldKey", "airbyte_type")),
+    *((*PROPERTY, "tag", name) for name in ("type", "items")),
+    (*PROPERTY, "_ab_cdc_deleted_at"),
+    ("streams", 1, "stream", "json_schema"),
+    ("streams", 1, "stream", "json_schema", "properties"),
+    ("streams", 1, "stream", "json_schema", "properties", "key"),
+    ("streams", 3, "stream", "name"),
+]
+IDS = [".".join(map(str, place)) for place in PLACES]
+
+
+def put(catalog: dict[str, Any], place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    """A copy of the catalog with another value there."""
+    changed = copy.deepcopy(catalog)
+    inner: Any = changed
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("place", PLACES, ids=IDS)
+def test_anything_at_each_place_of_a_configured_catalog_is_read_or_refused_in_a_sentence(
+    desk: Desk, catalog: dict[str, Any], place: tuple[str | int, ...]
+) -> None:
+    @FEW
+    @example([])
+    @example(["null"])
+    @example(None)
+    @given(ANY)
+    def read_it(value: Any) -> None:
+        ran = desk.read(desk.settings(), put(catalog, place, value))
+        assert_is_an_answer(ran, "read")
+
+    read_it()
