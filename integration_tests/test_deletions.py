@@ -410,7 +410,7 @@ def test_a_404_for_every_box_deletes_nothing(streak: Sandbox, sync: Sync):
     assert none_deleted(second)
     assert second.ok
     assert any(
-        "1 box is in no list any more, but Streak does not answer in a way to be believed" in line
+        "1 in no list any more, but Streak gave no answer" in line
         for line in second.logs
     )
 

@@ -230,10 +230,20 @@ def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(
         for _, counters in CHILDREN.values()
         for box in boxes
     )
+    changes_and_documents = sum(
+        len(streak.requests(f"v*/boxes/*/{what}")) for what in ("timeline", "md")
+    )
+    assert changes_and_documents >= 2 * len(boxes)
     users_contacts_organizations, lists_and_newsfeeds = 3 * teams, 2 * pipelines
     assert (
         len(streak.log)
-        == 1 + users_contacts_organizations + LISTED + lists_and_newsfeeds + children + 1
+        == 1
+        + users_contacts_organizations
+        + LISTED
+        + lists_and_newsfeeds
+        + children
+        + changes_and_documents
+        + 1
     )
 
 
