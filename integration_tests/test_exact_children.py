@@ -1,4 +1,7 @@
-"""Exact in what hangs on boxes: comments, meetings, tasks, threads and files, values and history."""
+"""Exact in what hangs on boxes.
+
+Comments, meetings, tasks, threads and files, values and history.
+"""
 
 from __future__ import annotations
 

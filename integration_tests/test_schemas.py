@@ -1,4 +1,7 @@
-"""Schemas and records, held together from both sides: only records can show that a schema is right."""
+"""Schemas and records, held together from both sides.
+
+Only records can show that a schema is right.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,10 @@ def account() -> Iterator[Account]:
 
 
 def declared(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
-    """Every property at any depth, with its path; what a free object holds is nobody's to declare."""
+    """Every property at any depth, with its path.
+
+    What a free object holds is nobody's to declare.
+    """
     for name, inner in schema.get("properties", {}).items():
         yield f"{path}{name}", inner
         yield from declared(inner, f"{path}{name}.")
@@ -104,7 +110,8 @@ def undeclared(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
             yield from undeclared(inner, schema["properties"].get(name, {}), f"{path}{name}.")
 
 
-# --- Schemas alone ------------------------------------------------------------------------------------------------
+# --- Schemas alone
+# ------------------------------------------------------------------------------------------------
 
 
 def test_there_is_a_schema_for_each_stream_and_a_stream_for_each_schema() -> None:
@@ -182,7 +189,8 @@ def test_a_stream_below_a_box_carries_the_keys_of_its_box_and_pipeline(stream: s
         assert {"boxKey", "pipelineKey"} <= set(SCHEMAS[stream]["properties"])
 
 
-# --- Schemas and records ------------------------------------------------------------------------------------------
+# --- Schemas and records
+# ------------------------------------------------------------------------------------------
 
 
 @every_stream
@@ -311,7 +319,8 @@ def test_nothing_in_the_default_account_is_a_misfit(account: Account) -> None:
     assert not [line for line in account.readings[0].logs if "did not fit" in line]
 
 
-# --- Values that nobody expects -----------------------------------------------------------------------------------
+# --- Values that nobody expects
+# -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
