@@ -204,7 +204,7 @@ def _difference(kept: Record, right: Record) -> dict[str, tuple[Any, Any]]:
 def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
     streak: Sandbox, rounds: Rounds
 ) -> None:
-    random = Random(1)  # noqa: S311
+    random = Random(1)
     for number in range(3):
         if number == 1:
             rounds.run(kill_at_record=random.randrange(20, 150))
@@ -370,7 +370,7 @@ CHANGES: tuple[Callable[[Sandbox, Random], None], ...] = (
 def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(
     streak: Sandbox, rounds: Rounds, seed: int
 ) -> None:
-    random = Random(seed)  # noqa: S311
+    random = Random(seed)
 
     def happen(most: int) -> Callable[[Sandbox], None]:
         chosen = [random.choice(CHANGES) for _ in range(random.randrange(1, most))]
@@ -408,7 +408,7 @@ def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_
     streak.moods.latency_ms = 0
     (output,) = rounds.outputs
     places = [place for place, message in enumerate(output) if message["type"] == "STATE"]
-    sample = Random(5).sample(places, 6)  # noqa: S311
+    sample = Random(5).sample(places, 6)
     everything = rounds.destination()
 
     assert len(places) > 100

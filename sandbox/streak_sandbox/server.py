@@ -195,7 +195,9 @@ class Sandbox:
 
         In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
         """
-        self._triggers.append(Trigger(Match(pattern, after, times, where or {}), action, before_answer))
+        self._triggers.append(
+            Trigger(Match(pattern, after, times, where or {}), action, before_answer)
+        )
 
     # --- the way of a request ---------------------------------------------------------------------------------------
 
