@@ -33,7 +33,7 @@ class RestlessClock(QuickClock):
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(boxes=24) as sandbox:
+    with Sandbox(boxes=16) as sandbox:
         yield sandbox
 
 
