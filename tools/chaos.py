@@ -27,7 +27,13 @@ from typing import Any
 from unittest import mock
 
 import orjson
-from airbyte_cdk.models import AirbyteMessageSerializer, AirbyteStreamSerializer
+from airbyte_cdk.models import (
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteStream,
+    ConfiguredAirbyteStreamSerializer,
+    DestinationSyncMode,
+    SyncMode,
+)
 from connection import TABLE_IS_GONE, Connection, Sync, discover
 from destination import Difference, differences
 from happenings import DIRECTORY, KINDS, Happenings
@@ -35,7 +41,7 @@ from kill_points import kill_points
 from progress import Progress
 from quick import QuickClock
 from replay import Run, report
-from replay.command import as_preselected, forms_of
+from replay.command import forms_of
 from streak_sandbox import Sandbox
 
 from source_streak.api import client, listings, transport
@@ -305,12 +311,13 @@ class OneThread(ThreadPoolExecutor):
 def replayed(connection: Connection, sync: Sync) -> Iterator[str]:
     """What a sync broke of the platform's rules (tools/replay)."""
     lines = [orjson.dumps(AirbyteMessageSerializer.dump(message)) for message in sync.messages]
-    found = [AirbyteStreamSerializer.dump(stream) for stream in connection.streams]
+    modes = (SyncMode.incremental, DestinationSyncMode.append_dedup)
+    found = [ConfiguredAirbyteStream(stream, *modes) for stream in connection.streams]
     run = Run(
         "read",
         b"".join(line + b"\n" for line in lines),
         code=0 if sync.ok else 1,
-        catalog={"streams": [as_preselected(stream) for stream in found]},
+        catalog={"streams": list(map(ConfiguredAirbyteStreamSerializer.dump, found))},
         secrets=forms_of(connection.streak.key),
     )
     return map(str, report(run))
