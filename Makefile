@@ -20,7 +20,7 @@ demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_A
 	@$(BIN)/python tools/demo.py
 
 test: .venv/ready ## all tests but those that want more than Python: the targets test-… and acceptance
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-wheel: .venv/ready ## the wheel, installed on each Python that this machine has
 	$(BIN)/python -m pytest -m wheel integration_tests/test_wheel.py

@@ -1,14 +1,16 @@
 """Streak in a DuckDB file, with PyAirbyte: everything at first, then what has changed.
 
-PyAirbyte needs an environment of its own: Python 3.10 to 3.12, about 800 MB. From the top of this project:
+PyAirbyte needs an environment of its own: Python 3.10 to 3.12, about 800 MB. From the top of this
+project:
 
     make .venv/ready                                    # the connector: .venv/bin/source-streak
     python3 -m venv .venv-clients
     .venv-clients/bin/pip install airbyte               # tested: the versions in examples/requirements.txt
     STREAK_API_KEY=… .venv-clients/bin/python examples/pyairbyte_duckdb.py
 
-`make .venv-clients/ready` does the same but for the last line. An argument names another connector command than the one of this
-project. Rows and state stay in streak_cache.duckdb: run it again, and it goes on from there. Column names come in lower case.
+`make .venv-clients/ready` does the same but for the last line. An argument names another connector
+command than the one of this project. Rows and state stay in streak_cache.duckdb: run it again, and
+it goes on from there. Column names come in lower case.
 
 Two things that PyAirbyte does not do by itself:
 
@@ -39,7 +41,8 @@ def main() -> None:
     """Reads twice; the second time there is little to bring."""
     if "STREAK_API_KEY" not in os.environ or not COMMAND:
         sys.exit(
-            "It needs a key in STREAK_API_KEY, and source-streak: `make .venv/ready`, or the path of the command as an argument."
+            "It needs a key in STREAK_API_KEY, and source-streak: `make .venv/ready`, or the "
+            "path of the command as an argument."
         )
     streak = ab.get_source(
         "source-streak", local_executable=COMMAND, config={"api_key": os.environ["STREAK_API_KEY"]}

@@ -1,6 +1,9 @@
-"""Whatever JSON Streak sends, and whatever state comes back: records that fit their schemas or a sentence; no traceback, and an end.
+"""Whatever JSON Streak sends, and whatever state comes back.
 
-The account is read as it is, from real sockets' answers; only what the sandbox would have answered is replaced.
+Records that fit their schemas or a sentence; no traceback, and an end.
+
+The account is read as it is, from real sockets' answers; only what the sandbox would have answered
+is replaced.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ EXAMPLES = settings(
 MOST_REQUESTS = 600  # of one read of this account; a few dozen are usual
 MESSAGES = 20_000
 
-# --- An account that answers without sockets --------------------------------------------------------------------------
+# --- An account that answers without sockets
+# --------------------------------------------------------------------------
 
 
 def small() -> Account:
@@ -79,7 +83,10 @@ def small() -> Account:
 
 
 class Stub:
-    """In the place of the HTTP client: answers for an account; `change` may replace the JSON of an endpoint, or its very bytes."""
+    """In the place of the HTTP client.
+
+    Answers for an account; `change` may replace the JSON of an endpoint, or its very bytes.
+    """
 
     def __init__(self) -> None:
         self.account = small()
@@ -213,7 +220,8 @@ class Whole:
 
 PRIMARY_KEYS = {stream.name: stream.source_defined_primary_key for stream in discovered().streams}
 
-# --- JSON that anything may be ----------------------------------------------------------------------------------------
+# --- JSON that anything may be
+# ----------------------------------------------------------------------------------------
 
 NUMBERS = st.sampled_from(
     [
@@ -485,7 +493,8 @@ def test_an_answer_that_is_anything_at_all(stub: Stub, part: str, body: Any) -> 
     Whole(stub).assert_fits()
 
 
-# --- Texts that are cut, and what is nested without end ---------------------------------------------------------------
+# --- Texts that are cut, and what is nested without end
+# ---------------------------------------------------------------
 
 HALF_AN_EMOJI = rb'"Acme \ud83d"', '"Acme �"'
 
@@ -558,7 +567,8 @@ def test_what_is_nested_without_end_is_a_record_or_a_sentence(
     assert whole.errors or depth < 300
 
 
-# --- States -----------------------------------------------------------------------------------------------------------
+# --- States ---------------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.fixture(scope="module")

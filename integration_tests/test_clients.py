@@ -1,7 +1,10 @@
-"""`make test-clients`: other people's clients of Airbyte connectors read the sandbox, each as its users run it.
+"""`make test-clients`.
 
-The connector's own command reads at the same moments, by hand, and each client has to end up with what that wrote. Streams, keys and
-columns are taken from what discover says. Not part of `make test`: the clients need an environment of their own, .venv-clients.
+Other people's clients of Airbyte connectors read the sandbox, each as its users run it.
+
+The connector's own command reads at the same moments, by hand, and each client has to end up with
+what that wrote. Streams, keys and columns are taken from what discover says. Not part of `make
+test`: the clients need an environment of their own, .venv-clients.
 """
 
 from __future__ import annotations
@@ -74,7 +77,8 @@ class Place:
         )
         words = " ".join(map(str, command))[:200]
         assert done.returncode == 0, (
-            f"{words}\nended with status {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            f"{words}\nended with status "
+            f"{done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )
         return done
 
@@ -86,7 +90,10 @@ class Place:
 
 @dataclass
 class ByHand:
-    """The connector's command, its state kept from read to read: what the others are held against."""
+    """The connector's command, its state kept from read to read.
+
+    What the others are held against.
+    """
 
     place: Place
     states: dict[str, Message] = field(default_factory=dict)
@@ -150,7 +157,9 @@ class PyAirbyte:
 
 @dataclass
 class Serverless:
-    """airbyte-serverless, its destination that prints, and its state kept from read to read as that prints it."""
+    """airbyte-serverless, its destination that prints, and its state kept from read to read as that
+    prints it.
+    """
 
     place: Place
     states: dict[str, Message] = field(default_factory=dict)
@@ -241,7 +250,10 @@ def place(streak: Sandbox, folder: Path) -> Place:
 
 
 def change(account: Account) -> None:
-    """Rows that are new, rows that are others now, rows that are gone; in streams of either kind."""
+    """Rows that are new, rows that are others now, rows that are gone.
+
+    In streams of either kind.
+    """
     renamed, commented, deleted, moved, *_ = account.boxes
     commented_box, comment = next(
         (box, row) for box, row in account.all("comments") if box["key"] != deleted
@@ -263,7 +275,8 @@ def change(account: Account) -> None:
     account.snippets.pop()
 
 
-# --- what discover says -------------------------------------------------------------------------------------------------
+# --- what discover says
+# -------------------------------------------------------------------------------------------------
 
 
 def incremental(stream: Message) -> bool:
@@ -280,7 +293,8 @@ def in_sql(name: str) -> str:
     return f"_{plain}" if plain[0].isdigit() else plain
 
 
-# --- rows, to be compared ---------------------------------------------------------------------------------------------
+# --- rows, to be compared
+# ---------------------------------------------------------------------------------------------
 
 
 def rows_of(database: duckdb.DuckDBPyConnection, stream: Message) -> Iterator[Record]:
@@ -306,7 +320,10 @@ def as_written(cell: Any, kind: str) -> Any:
 
 
 def assert_same(stream: Message, found: list[Record], expected: list[Record]) -> None:
-    """The same rows, whatever their order. Null is as good as absent; of a clock only counts that it is there."""
+    """The same rows, whatever their order.
+
+    Null is as good as absent; of a clock only counts that it is there.
+    """
     name = stream["name"]
     assert len(found) == len(expected), f"{name}: {len(found)} rows instead of {len(expected)}"
     clocks = {DELETED_AT, *stream.get("default_cursor_field", ())}  # another time in each read
@@ -321,7 +338,8 @@ def assert_same(stream: Message, found: list[Record], expected: list[Record]) ->
             if not same(other.get(column), row.get(column), clock=column in clocks)
         ]
         assert not wrong, (
-            f"{name}.{wrong[0]}: {other.get(wrong[0])!r} where the connector wrote {row.get(wrong[0])!r}"
+            f"{name}.{wrong[0]}: {other.get(wrong[0])!r} where the connector wrote "
+            f"{row.get(wrong[0])!r}"
         )
 
 
@@ -343,7 +361,8 @@ def titled(printed: str) -> Iterator[tuple[str, Message]]:
             yield title, orjson.loads(line)
 
 
-# --- what has to be true ----------------------------------------------------------------------------------------------
+# --- what has to be true
+# ----------------------------------------------------------------------------------------------
 
 
 def test_there_is_something_to_compare(story: Story) -> None:

@@ -1,4 +1,7 @@
-"""The command as it is typed: what it prints, how it ends, and that it ends within seconds whoever asks for it."""
+"""The command as it is typed.
+
+What it prints, how it ends, and that it ends within seconds whoever asks for it.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +24,17 @@ from conftest import catalog_of
 from streak_sandbox import Sandbox
 
 from source_streak import SourceStreak
-from source_streak.stream import Failure
 from source_streak.command import Entrypoint
+from source_streak.stream import Failure
 from source_streak.streams import STREAMS
 
 MODULE = (sys.executable, "-m", "source_streak")
 CONSOLE = (str(Path(sys.executable).with_name("source-streak")),)
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
 SOON = 5.0  # seconds in which a process that is asked to end has to be gone
-BEFORE_IT_WRITES = 3.0  # the same where it must not take a failing write to notice: the framework's buffer is written every 5
+# the same where it must not take a failing write to notice: the framework's buffer is written every
+# 5
+BEFORE_IT_WRITES = 3.0
 FAR = 30.0  # seconds after which a test that waits for something has failed
 
 
@@ -195,7 +200,9 @@ def quiet_desk(tmp_path: Path, quiet_streak: Sandbox) -> Desk:
 
 @pytest.fixture(autouse=True)
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """In a shell's background job Ctrl-C is ignored, and whatever is started from there inherits that."""
+    """In a shell's background job Ctrl-C is ignored, and whatever is started from there inherits
+    that.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -213,7 +220,8 @@ def met(streak: Sandbox, pattern: str, after: int = 0) -> threading.Event:
     return event
 
 
-# --- The four commands ------------------------------------------------------------------------------------------------
+# --- The four commands
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -284,7 +292,8 @@ def test_no_command_prints_how_it_is_used(quiet_desk: Desk) -> None:
     assert "Traceback" not in ran.out + ran.err
 
 
-# --- What a user can get wrong ----------------------------------------------------------------------------------------
+# --- What a user can get wrong
+# ----------------------------------------------------------------------------------------
 
 # name: (config or how to call it, words that its user reads)
 WRONG_SETTINGS: dict[str, tuple[object, list[str]]] = {
@@ -451,7 +460,8 @@ def test_a_stream_that_fails_leaves_the_others_whole_and_the_exit_status_says_so
     assert not list(desk.temporary.iterdir())
 
 
-# --- Ending -----------------------------------------------------------------------------------------------------------
+# --- Ending ---------------------------------------------------------------------------------------
+# --------------------
 
 
 def caught(process: subprocess.Popen[bytes], number: int) -> bool:

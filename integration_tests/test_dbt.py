@@ -1,4 +1,8 @@
-"""examples/dbt: what is committed is what its generator makes of the demo's account. `make test-dbt` builds it, in check_dbt.py."""
+"""examples/dbt.
+
+What is committed is what its generator makes of the demo's account. `make test-dbt` builds it, in
+check_dbt.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""dbt builds examples/dbt on the demo's DuckDB file: every view, every test. Run by `make test-dbt`, for it needs .venv-dbt."""
+"""dbt builds examples/dbt on the demo's DuckDB file.
+
+Every view, every test. Run by `make test-dbt`, for it needs .venv-dbt.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,10 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sync(streak: Sandbox, read: Read) -> Sync:
-    """An incremental read of boxes and of the tables, or of those named; what it asked for is all that the sandbox's log holds then."""
+    """An incremental read of boxes and of the tables, or of those named.
+
+    What it asked for is all that the sandbox's log holds then.
+    """
     catalog = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": streak.key})
     streams = {stream.name: stream for stream in catalog.streams}
 
@@ -104,7 +107,10 @@ def none_deleted(reading: Reading) -> bool:
 
 
 def kept(*readings: Reading) -> dict[str, set[str]]:
-    """The keys that each table of the destination holds after these outputs; no live row may come with its tombstone."""
+    """The keys that each table of the destination holds after these outputs.
+
+    No live row may come with its tombstone.
+    """
     destination = Destination()
     for reading in readings:
         for stream in ("boxes", *TABLES):
@@ -128,7 +134,8 @@ def asked_by_key(streak: Sandbox) -> list[str]:
     return [entry.path.rpartition("/")[2] for entry in streak.requests(ONE_BOX)]
 
 
-# --- What is deleted --------------------------------------------------------------------------------------------------
+# --- What is deleted
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_deleted_box_leaves_boxes_and_its_table(streak: Sandbox, sync: Sync):
@@ -251,7 +258,8 @@ def test_full_refresh_holds_no_tombstones_and_asks_for_none(
     assert asked_by_key(streak) == []
 
 
-# --- What has moved ---------------------------------------------------------------------------------------------------
+# --- What has moved -------------------------------------------------------------------------------
+# --------------------
 
 
 def test_a_moved_box_leaves_its_old_table_and_never_boxes(streak: Sandbox, sync: Sync):
@@ -310,7 +318,8 @@ def test_a_box_that_moved_into_a_pipeline_that_is_refused_is_told_deleted(
     assert kept(*readings)["boxes"] == set(streak.account.boxes)
 
 
-# --- What is only hidden ----------------------------------------------------------------------------------------------
+# --- What is only hidden
+# ----------------------------------------------------------------------------------------------
 
 
 def hide_by_refusal(streak: Sandbox) -> None:
@@ -369,7 +378,10 @@ def test_what_is_hidden_is_not_deleted_and_what_was_deleted_meanwhile_is_told_on
 def test_a_box_that_moved_into_a_pipeline_that_streak_hides_by_404_is_not_taken_for_deleted(
     streak: Sandbox, sync: Sync
 ):
-    """As chaos found it: its old list is complete, its own address is a 404, and every other box is found."""
+    """As chaos found it.
+
+    Its old list is complete, its own address is a 404, and every other box is found.
+    """
     first = sync("boxes")
     key = boxes_of(streak, "Sales")[3]
     streak.account.move_box(key, pipeline(streak, SUPPORT))
@@ -409,10 +421,7 @@ def test_a_404_for_every_box_deletes_nothing(streak: Sandbox, sync: Sync):
 
     assert none_deleted(second)
     assert second.ok
-    assert any(
-        "1 box is in no list any more, but Streak does not answer in a way to be believed" in line
-        for line in second.logs
-    )
+    assert any("1 in no list any more, but Streak gave no answer" in line for line in second.logs)
 
 
 @pytest.mark.parametrize("kind", ["html", "reset", "half_body", "wrong_shape", "empty"])
@@ -465,7 +474,8 @@ def test_a_pipeline_that_is_not_listed_any_more_deletes_nothing(streak: Sandbox,
     assert second.ok
 
 
-# --- Many at once -----------------------------------------------------------------------------------------------------
+# --- Many at once ---------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
@@ -523,7 +533,8 @@ def test_a_control_is_asked_between_the_two_questions_for_each_hundred(streak: S
     assert Counter(asked).most_common(120)[-1][1] == 2
 
 
-# --- State ------------------------------------------------------------------------------------------------------------
+# --- State ----------------------------------------------------------------------------------------
+# --------------------
 
 
 def blob(reading: Reading, stream: str = "boxes") -> dict[str, Any]:
@@ -630,7 +641,8 @@ def test_an_outage_while_missing_boxes_are_asked_for_ends_the_stream_and_the_nex
     assert tombstones(third) == gone
 
 
-# --- What is nobody's business in a log -------------------------------------------------------------------------------
+# --- What is nobody's business in a log
+# -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -361,17 +361,20 @@ def test_a_child_list_that_is_empty_without_a_counter_concludes_nothing_for_an_h
 
 def test_a_child_list_that_ended_early_concludes_nothing(streak: Sandbox) -> None:
     """Streak says that there is more, and sends nothing new."""
-    streak.moods.counters_absent = True
     box = a_box_with_everything(streak)
     connection = synced(streak, "box_tasks")
-    streak.account.edit_box(box, name="Moved its stamp")
-    streak.moods.v2_limit_cap, streak.moods.v2_page_ignored = 1, "first"
+    streak.account.edit_box(box, name="Moved its stamp", taskTotal=None)
+    endless = {"results": streak.account.tasks[box][:1], "hasNextPage": True}
+    streak.fault(f"v2/boxes/{box}/tasks", "wrong_shape", times=None, body=endless)
 
-    syncs = [connection.sync(hours) for hours in (0.0, 0.003)]
-
-    for sync in syncs:
+    for hours in (0.0, 0.003, HOUR):
+        sync = connection.sync(hours)
+        assert sync.ok
         assert nothing_told(sync)
-    streak.moods.v2_limit_cap, streak.moods.v2_page_ignored = None, None
+        assert said(sync, "box_tasks: 1 delivered, 0 deleted, 1 suspected")
+    assert not connection.sync().records["box_tasks"], "it is not read for ever"
+    streak.clear_faults()
+    streak.account.delete_task(box, streak.account.tasks[box][0]["key"])
     connection.sync()
     assert exact(connection)
 
@@ -467,10 +470,9 @@ def of_another_user(streak: Sandbox) -> None:
 
 
 def test_another_users_key_concludes_nothing_in_its_first_sync(streak: Sandbox) -> None:
-    box = a_box_with_everything(streak)
+    box, other = a_box_with_everything(streak), a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(box)
-    other = a_box_with_everything(streak)
     of_another_user(streak)
     streak.account.delete_comment(other, streak.account.comments[other][0]["key"])
 
@@ -634,7 +636,7 @@ MOODS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("moods", MOODS, ids=lambda moods: "+".join(moods))
+@pytest.mark.parametrize("moods", MOODS, ids="+".join)
 def test_whatever_shape_the_lists_have(streak: Sandbox, moods: dict[str, Any]) -> None:
     for name, value in moods.items():
         setattr(streak.moods, name, value)

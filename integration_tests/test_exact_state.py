@@ -175,7 +175,10 @@ class Command:
 
 
 def test_clocks_through_the_command(streak: Sandbox, tmp_path: Path) -> None:
-    """Two sights of a pipeline that is gone, an hour apart; between them a clock that is set back."""
+    """Two sights of a pipeline that is gone, an hour apart.
+
+    Between them a clock that is set back.
+    """
     box = a_box_with_everything(streak)
     command = Command(streak, tmp_path, "boxes", "box_comments", "box_field_values")
     command.sync(0.0)

@@ -1,6 +1,9 @@
-"""The image, built and run as Airbyte runs it: as nobody in particular, in a file system that cannot be written, with little memory.
+"""The image, built and run as Airbyte runs it.
 
-`make test-image` runs these; they need a container engine, and fail where none answers. `make test` leaves them out.
+As nobody in particular, in a file system that cannot be written, with little memory.
+
+`make test-image` runs these; they need a container engine, and fail where none answers. `make test`
+leaves them out.
 """
 
 from __future__ import annotations
@@ -107,7 +110,8 @@ class Desk:
         return f"/secrets/{name}"
 
     def command(self, *arguments: str, name: str | None = None) -> list[str]:
-        # podman mounts a tmpfs on /tmp of a container that is read-only, unless it is told not to; Docker does not
+        # podman mounts a tmpfs on /tmp of a container that is read-only, unless it is told not to;
+        # Docker does not
         without_tmpfs = ["--read-only-tmpfs=false"] if self.engine.podman else []
         limits = [
             "--read-only",
@@ -178,12 +182,14 @@ def engine() -> Engine:
     """A container engine, and the image just built by it as README.md says."""
     if shutil.which("docker") is None:
         pytest.fail(
-            "No container engine: there is no command `docker` on the PATH. The image cannot be tested without one."
+            "No container engine: there is no command `docker` on the PATH. The image cannot "
+            "be tested without one."
         )
     info = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)
     if info.returncode:
         pytest.fail(
-            f"No container engine answers `docker info`; the image cannot be tested without one. It said: {info.stderr.strip()}"
+            "No container engine answers `docker info`; the image cannot be tested without "
+            f"one. It said: {info.stderr.strip()}"
         )
     built = subprocess.run(["make", "image"], cwd=TOP, capture_output=True, text=True, check=False)
     assert built.returncode == 0, f"make image:\n{built.stdout}\n{built.stderr}"
@@ -220,7 +226,8 @@ def container(desk: Desk, *arguments: str) -> Iterator[tuple[str, subprocess.Pop
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
 
 
-# --- What is in it ----------------------------------------------------------------------------------------------------
+# --- What is in it --------------------------------------------------------------------------------
+# --------------------
 
 
 def test_the_labels_say_what_it_is_in_the_version_of_pyproject_toml(engine: Engine) -> None:
@@ -290,7 +297,8 @@ def test_all_that_it_imports_is_compiled_for_it_cannot_keep_what_it_compiles(
 ) -> None:
     ask = (
         "import os, sys, source_streak.source; from importlib.util import cache_from_source as c;"
-        "print([m.__file__ for m in sys.modules.values() if (getattr(m, '__file__', None) or '').endswith('.py')"
+        "print([m.__file__ for m in sys.modules.values() if (getattr(m, '__file__', None) or "
+        "'').endswith('.py')"
         " and '/site-packages/' in m.__file__ and not os.path.exists(c(m.__file__))])"
     )
 
@@ -302,7 +310,8 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# --- The four commands: read-only, no capabilities, 512 MB, nothing on stdin -------------------------------------------
+# --- The four commands: read-only, no capabilities, 512 MB, nothing on stdin
+# -------------------------------------------
 
 
 def test_spec(desk: Desk) -> None:
@@ -427,7 +436,8 @@ def test_the_image_has_what_the_platform_wraps_around_it(engine: Engine) -> None
     assert '"SPEC"' in said
 
 
-# --- Limits -----------------------------------------------------------------------------------------------------------
+# --- Limits ---------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_the_engine_does_enforce_a_limit_of_memory(engine: Engine, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
-"""Killed at any moment, and started again with the last state that was printed: nothing is lost, and little is asked twice.
+"""Killed at any moment, and started again with the last state that was printed.
 
-The connector runs as a process of its own and is ended by SIGKILL, at a request that the sandbox gets or at a line that it prints.
-Only its pace is another: no pause between requests, and a state after each record, so that there are states to be killed between.
+Nothing is lost, and little is asked twice.
+
+The connector runs as a process of its own and is ended by SIGKILL, at a request that the sandbox
+gets or at a line that it prints. Only its pace is another: no pause between requests, and a state
+after each record, so that there are states to be killed between.
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ LATENCY_MS = 40
 UNDER_WAY = (
     24  # requests ahead of the one whose rows are written, at 1 request a second: base.py, rolling
 )
-UNPRINTED = 26  # what a tenth of a second holds, for which the framework keeps back what it prints; and some to spare
+# what a tenth of a second holds, for which the framework keeps back what it prints; and some to
+# spare
+UNPRINTED = 26
 LISTS = 1 + 5 + 5 + 1 + 2 + 2  # of pipelines, boxes, newsfeeds, teams, contacts, organizations
 
 State = dict[str, Any]
@@ -52,7 +57,10 @@ State = dict[str, Any]
 
 @dataclass
 class Rounds:
-    """One connection over all its attempts: the outputs of the connector, and what is to be handed to the next one."""
+    """One connection over all its attempts.
+
+    The outputs of the connector, and what is to be handed to the next one.
+    """
 
     streak: Sandbox
     folder: Path
@@ -150,7 +158,10 @@ def needed(streak: Sandbox) -> int:
 def assert_is_the_account(
     destination: Destination, streak: Sandbox, streams: tuple[str, ...] = INCREMENTAL
 ) -> None:
-    """Every record of a whole read made now is there as it is now; and fields that are not set are not set there either."""
+    """Every record of a whole read made now is there as it is now.
+
+    And fields that are not set are not set there either.
+    """
     streak.moods.latency_ms = 0
     with reading(streak) as read:
         fresh = read(*streams)
@@ -165,7 +176,8 @@ def assert_is_the_account(
         stale = [key for key in rows if key in kept and kept[key] != rows[key]]
         assert not missing, f"{stream}: {len(missing)} of {len(rows)} rows are missing"
         assert not stale, (
-            f"{stream}: {len(stale)} of {len(rows)} rows are stale: {_difference(kept[stale[0]], rows[stale[0]])}"
+            f"{stream}: {len(stale)} of {len(rows)} rows are stale: "
+            f"{_difference(kept[stale[0]], rows[stale[0]])}"
         )
         if stream == "box_field_values":
             here = {(box["key"], box["pipelineKey"]) for box in streak.account.boxes.values()}
@@ -185,7 +197,8 @@ def _difference(kept: Record, right: Record) -> dict[str, tuple[Any, Any]]:
     }
 
 
-# --- The account stands still ----------------------------------------------------------------------------------------
+# --- The account stands still
+# ----------------------------------------------------------------------------------------
 
 
 def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
@@ -234,7 +247,8 @@ def test_the_same_with_the_command_just_as_it_is(streak: Sandbox, rounds: Rounds
     assert_is_the_account(rounds.destination(), streak, rounds.streams)
 
 
-# --- The account is changed meanwhile --------------------------------------------------------------------------------
+# --- The account is changed meanwhile
+# --------------------------------------------------------------------------------
 
 
 def some_box(streak: Sandbox, random: Random) -> str:
@@ -382,7 +396,8 @@ def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(
     assert_is_the_account(rounds.destination(), streak)
 
 
-# --- State is never ahead --------------------------------------------------------------------------------------------
+# --- State is never ahead
+# --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 60, "latency_ms": 10}], indirect=True)
@@ -413,5 +428,6 @@ def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_
             for stream in INCREMENTAL:
                 missing = everything.rows(stream).keys() - kept.rows(stream).keys()
                 assert not missing, (
-                    f"{stream}: {len(missing)} rows are behind a state that says they were delivered"
+                    f"{stream}: {len(missing)} rows are behind a state that says they were "
+                    "delivered"
                 )

@@ -1,4 +1,7 @@
-"""Every list, however Streak cuts it and whatever happens to it meanwhile: nothing lost, nothing twice, and an end."""
+"""Every list, however Streak cuts it and whatever happens to it meanwhile.
+
+Nothing lost, nothing twice, and an end.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +172,8 @@ def primary_keys() -> dict[str, list[str]]:
     }
 
 
-# --- Under every variant ------------------------------------------------------------------------------------------
+# --- Under every variant
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", LISTS)
@@ -214,7 +218,8 @@ def test_nothing_is_refused_and_nothing_asked_again(sync: Sync) -> None:
     assert refused == (["v2/pipelines"] * LISTED if sync.streak.moods.v2_pipelines_missing else [])
 
 
-# --- The exact number of requests ---------------------------------------------------------------------------------
+# --- The exact number of requests
+# ---------------------------------------------------------------------------------
 
 
 def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(
@@ -230,10 +235,20 @@ def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(
         for _, counters in CHILDREN.values()
         for box in boxes
     )
+    changes_and_documents = sum(
+        len(streak.requests(f"v*/boxes/*/{what}")) for what in ("timeline", "md")
+    )
+    assert changes_and_documents >= 2 * len(boxes)
     users_contacts_organizations, lists_and_newsfeeds = 3 * teams, 2 * pipelines
     assert (
         len(streak.log)
-        == 1 + users_contacts_organizations + LISTED + lists_and_newsfeeds + children + 1
+        == 1
+        + users_contacts_organizations
+        + LISTED
+        + lists_and_newsfeeds
+        + children
+        + changes_and_documents
+        + 1
     )
 
 
@@ -317,7 +332,8 @@ def test_every_box_list_is_asked_for_in_an_order_that_an_edit_does_not_change(
     assert {entry.query["sortBy"] for entry in streak.requests(BOX_LISTS)} == {"creationTimestamp"}
 
 
-# --- Lists that are not what they should be -----------------------------------------------------------------------
+# --- Lists that are not what they should be
+# -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", ["boxes", "box_field_values", "box_comments"])
@@ -420,12 +436,16 @@ def test_an_answer_that_is_no_list_is_asked_for_again_and_never_an_empty_list(
     assert len(read_.records["snippets"]) == 2
 
 
-# --- While a list is read -----------------------------------------------------------------------------------------
+# --- While a list is read
+# -----------------------------------------------------------------------------------------
 
 
 @dataclass
 class Lists:
-    """Two pipelines, one read after the other, a page of two boxes at a time: so a change comes exactly where a test wants it."""
+    """Two pipelines, one read after the other, a page of two boxes at a time.
+
+    So a change comes exactly where a test wants it.
+    """
 
     streak: Sandbox
     read: Read
@@ -442,7 +462,9 @@ class Lists:
         return [box["key"] for box in reversed(self.streak.account.boxes_of(pipeline))]
 
     def before_page(self, page: int, change: Change) -> None:
-        """Change the account when that page of the first list has been asked for, and all earlier ones have been read."""
+        """Change the account when that page of the first list has been asked for, and all earlier
+        ones have been read.
+        """
         self.streak.on(
             f"v1/pipelines/{self.first}/boxes",
             lambda streak: change(streak.account),

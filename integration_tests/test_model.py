@@ -1,4 +1,7 @@
-"""docs/model.md: its diagrams have the streams and keys of the code, its queries give the answers that it prints."""
+"""docs/model.md.
+
+Its diagrams have the streams and keys of the code, its queries give the answers that it prints.
+"""
 
 from __future__ import annotations
 
@@ -82,10 +85,12 @@ def test_no_query_tells_of_a_deleted_box(question: Question, tmp_path: Path):
     shutil.copy(demo()[0], tmp_path / "deleted.duckdb")
     with duckdb.connect(str(tmp_path / "deleted.duckdb")) as database:
         database.execute(
-            "INSERT INTO boxes SELECT * REPLACE ('Gone' AS name, readAt AS _ab_cdc_deleted_at) FROM boxes"
+            "INSERT INTO boxes SELECT * REPLACE ('Gone' AS name, readAt AS _ab_cdc_deleted_at) "
+            "FROM boxes"
         )
         database.execute(
-            "INSERT INTO boxes_sales SELECT * REPLACE ('Gone' AS name, read_at AS _ab_cdc_deleted_at) FROM boxes_sales"
+            "INSERT INTO boxes_sales SELECT * REPLACE ('Gone' AS name, read_at AS "
+            "_ab_cdc_deleted_at) FROM boxes_sales"
         )
 
         assert answer(database, question.sql) == question.answer

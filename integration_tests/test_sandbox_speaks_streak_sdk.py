@@ -1,7 +1,10 @@
-"""The sandbox, asked through Streak's own Python SDK (`streak-crm`): every answer must be what the SDK's types say.
+"""The sandbox, asked through Streak's own Python SDK (`streak-crm`).
 
-The SDK itself is lenient: enums are `Literal[…] | Any`, and numbers may come as text. So its models are read here, and
-each object is held against them again, strictly: required properties present, types exact, enums known, all the way down.
+Every answer must be what the SDK's types say.
+
+The SDK itself is lenient: enums are `Literal[…] | Any`, and numbers may come as text. So its models
+are read here, and each object is held against them again, strictly: required properties present,
+types exact, enums known, all the way down.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ httpx = pytest.importorskip("httpx")  # the SDK's own dependencies
 pydantic = pytest.importorskip("pydantic")
 
 
-# --- Strictness ------------------------------------------------------------------------------------------------
+# --- Strictness
+# ------------------------------------------------------------------------------------------------
 
 
 def faults_of(value: Any, expected: Any, place: str = "") -> Iterator[str]:
@@ -47,7 +51,10 @@ def faults_of(value: Any, expected: Any, place: str = "") -> Iterator[str]:
 
 
 def _faults_of_union(value: Any, arguments: tuple[Any, ...], place: str) -> Iterator[str]:
-    """Optional[X] is X or null; an enum is written Literal[…] | Any, and the Any is for values to come."""
+    """Optional[X] is X or null.
+
+    An enum is written Literal[…] | Any, and the Any is for values to come.
+    """
     if value is None and type(None) in arguments:
         return
     choices = [choice for choice in arguments if choice is not type(None)]
@@ -115,7 +122,8 @@ def assert_is(expected: Any, value: Any) -> None:
     assert not faults, "\n".join(faults[:20])
 
 
-# --- Asking through the SDK ------------------------------------------------------------------------------------
+# --- Asking through the SDK
+# ------------------------------------------------------------------------------------
 
 
 class Asked:
@@ -132,7 +140,10 @@ class Asked:
         )
 
     def __call__(self, expected: Any, method: Callable[..., Any], *keys: str, **query: Any) -> Any:
-        """Calls a method of the SDK and returns its answer; what the sandbox sent must be `expected`, strictly."""
+        """Calls a method of the SDK and returns its answer.
+
+        What the sandbox sent must be `expected`, strictly.
+        """
         self.streak.clear_log()
         answer = method(*keys, **query)
         (entry,) = self.streak.log
@@ -145,7 +156,9 @@ class Asked:
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Asked]:
-    """Without the one task in the older shape, which the SDK's types no longer know (there is a test of it below)."""
+    """Without the one task in the older shape, which the SDK's types no longer know (there is a
+    test of it below).
+    """
     with Sandbox(boxes=150) as streak, httpx.Client() as connection:
         for box, task in list(streak.account.all("tasks")):
             if "creator" not in task:
@@ -297,7 +310,9 @@ def test_what_is_added_while_it_runs_is_of_the_same_kind(ask: Asked) -> None:
 
 
 def test_the_older_shape_of_a_task_is_one_the_sdk_does_not_know() -> None:
-    """It is in the default account because readers of older payloads show it (API notes, section 9)."""
+    """It is in the default account because readers of older payloads show it (API notes, section
+    9).
+    """
     with Sandbox(boxes=30) as streak:
         older = [task for _, task in streak.account.all("tasks") if "creator" not in task]
 

@@ -24,7 +24,10 @@ BOX_LISTS = "v1/pipelines/*/boxes"
 
 @pytest.fixture
 def streak() -> Iterator[Sandbox]:
-    """The default account; for tests that change nothing they do not put back, and for those that do."""
+    """The default account.
+
+    For tests that change nothing they do not put back, and for those that do.
+    """
     with Sandbox(boxes=150) as sandbox:
         yield sandbox
 
@@ -62,7 +65,8 @@ def first_box(streak: Sandbox) -> str:
     return next(iter(streak.account.boxes))
 
 
-# --- Who may ask, and what -------------------------------------------------------------------------------------
+# --- Who may ask, and what
+# -------------------------------------------------------------------------------------
 
 
 def test_without_a_key_streak_asks_for_one_in_its_own_words(small: Sandbox) -> None:
@@ -151,7 +155,8 @@ def test_nothing_but_get_is_served(small: Sandbox, method: str) -> None:
     assert response.status_code == 405
 
 
-# --- Lists -----------------------------------------------------------------------------------------------------
+# --- Lists ----------------------------------------------------------------------------------------
+# -------------
 
 
 def test_a_box_list_without_parameters_is_everything_in_a_bare_array(small: Sandbox) -> None:
@@ -317,7 +322,8 @@ def test_a_cursor_can_be_forgotten_once(small: Sandbox) -> None:
     assert ask(small, f"v2/teams/{team}/contacts", cursor="nonsense").status_code == 400
 
 
-# --- Moods -----------------------------------------------------------------------------------------------------
+# --- Moods ----------------------------------------------------------------------------------------
+# -------------
 
 
 def test_a_refused_pipeline_is_listed_but_closed(small: Sandbox) -> None:
@@ -404,7 +410,8 @@ def test_the_account_can_be_changed_from_another_process(small: Sandbox) -> None
     )
 
 
-# --- The log ---------------------------------------------------------------------------------------------------
+# --- The log --------------------------------------------------------------------------------------
+# -------------
 
 
 def test_the_log_holds_what_was_asked_and_how_it_ended(small: Sandbox) -> None:
@@ -446,7 +453,8 @@ def test_the_busiest_second_slides(small: Sandbox) -> None:
     assert small.busiest_second() == 3
 
 
-# --- Faults ----------------------------------------------------------------------------------------------------
+# --- Faults ---------------------------------------------------------------------------------------
+# -------------
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 429, 503])
@@ -585,7 +593,8 @@ def test_a_fault_of_no_known_kind_is_an_error(small: Sandbox) -> None:
         small.fault("*", "explode")
 
 
-# --- Changes while a list is read ------------------------------------------------------------------------------
+# --- Changes while a list is read
+# ------------------------------------------------------------------------------
 
 
 def test_an_action_runs_once_before_the_answer(small: Sandbox) -> None:
@@ -619,7 +628,8 @@ def test_an_action_that_fails_is_heard_of(capsys: pytest.CaptureFixture[str]) ->
         answer(streak, "v1/users/me")
 
 
-# --- The account moves as Streak does --------------------------------------------------------------------------
+# --- The account moves as Streak does
+# --------------------------------------------------------------------------
 
 
 def test_a_comment_moves_its_counter_and_the_saved_stamp_only(small: Sandbox) -> None:
@@ -780,7 +790,8 @@ def test_an_empty_account_has_its_user_and_nothing_else() -> None:
         assert answer(streak, "v2/users/me/teams") == {"results": [], "hasNextPage": False}
 
 
-# --- The default account ---------------------------------------------------------------------------------------
+# --- The default account
+# ---------------------------------------------------------------------------------------
 
 
 def every_object(streak: Sandbox) -> dict[str, list[dict[str, Any]]]:
@@ -823,68 +834,104 @@ def every_object(streak: Sandbox) -> dict[str, list[dict[str, Any]]]:
 
 
 BOTH_PIPELINES = (
-    "key name description icon creatorKey teamKey fields stages stageOrder stageColorTheme aclEntries "
-    "sharingRestrictedToTeam customPermissionSets defaultPermissionSetName boxCount creationSourceType "
+    "key name description icon creatorKey teamKey fields stages stageOrder stageColorTheme "
+    "aclEntries "
+    "sharingRestrictedToTeam customPermissionSets defaultPermissionSetName boxCount "
+    "creationSourceType "
     "creationTimestamp lastUpdatedTimestamp lastSavedTimestamp formulasLastUpdatedTimestamp"
 )
 DIRECTORY = (
-    "key teamKey other phoneNumbers addresses domains normalizedDomains twitterHandle facebookHandle linkedinHandle "
+    "key teamKey other phoneNumbers addresses domains normalizedDomains twitterHandle "
+    "facebookHandle linkedinHandle "
     "instagramHandle creatorKey lastSavedUserKey creationDate versionTimestamp lastSavedTimestamp "
     "lastEnrichmentTimestamp contactLinks orgLinks fields"
 )
 
 # What the API notes document, object by object (sections 2 to 15).
 DOCUMENTED = {
-    "user": "key userKey email lowercaseEmail displayName creationTimestamp lastUpdatedTimestamp lastSavedTimestamp "
-    "lastSeenTimestamp isOauthComplete firstOauthTimestamp orgKey googleProfileId googleProfilePhotoUrl "
-    "googleProfileLink googleProfileFullName googleProfileFirstName googleProfileLastName googleProfileGender "
-    "googleProfileLocale timezoneId timezoneOffset userType wantsTaskDigestEmail securityReportOnTeamsPipelines "
-    "externalSharingRestrictionOnTeamsPipelines automaticallySendInvoiceEmails emailsToSendInvoiceTo "
-    "customerSpecifiedInvoiceData tourId userSettingsKey userSource usedPlatforms lastTrialStart lastProPlusTrialStart "
+    "user": "key userKey email lowercaseEmail displayName creationTimestamp "
+    "lastUpdatedTimestamp lastSavedTimestamp "
+    "lastSeenTimestamp isOauthComplete firstOauthTimestamp orgKey googleProfileId "
+    "googleProfilePhotoUrl "
+    "googleProfileLink googleProfileFullName googleProfileFirstName googleProfileLastName "
+    "googleProfileGender "
+    "googleProfileLocale timezoneId timezoneOffset userType wantsTaskDigestEmail "
+    "securityReportOnTeamsPipelines "
+    "externalSharingRestrictionOnTeamsPipelines automaticallySendInvoiceEmails "
+    "emailsToSendInvoiceTo "
+    "customerSpecifiedInvoiceData tourId userSettingsKey userSource usedPlatforms "
+    "lastTrialStart lastProPlusTrialStart "
     "lastTrialLength canceledTrial onTrialWithoutCreditCard hasCancellationDiscount intercomHmac "
     "googleAnalyticsClientId firstExtension installAppId contextIOStatus experiments",
     "team": "key name creator creationDate lastSavedTimestamp members sharingRestrictedToTeam "
-    "automaticallyApproveJoinRequests automaticallySendInvoiceEmails emailsToSendInvoiceTo billingAdmin "
+    "automaticallyApproveJoinRequests automaticallySendInvoiceEmails emailsToSendInvoiceTo "
+    "billingAdmin "
     "contactOrgListPermissions contactSettings organizationSettings billingInfo hasStripeCustomer",
-    "member": "userKey role inviteDate inviteStatus emailSharing displayName email fullName givenName image userType orgKey",
-    "team_field": "name key type defaultValue lastDefaultValueUpdatedTimestamp lastUpdatedTimestamp dropdownSettings tagSettings",
+    "member": "userKey role inviteDate inviteStatus emailSharing displayName email fullName "
+    "givenName image userType orgKey",
+    "team_field": "name key type defaultValue lastDefaultValueUpdatedTimestamp "
+    "lastUpdatedTimestamp dropdownSettings tagSettings",
     "pipeline_v1": BOTH_PIPELINES
     + " pipelineKey owner orgWide teamWide sharingRestrictedToOrg boxCountHint",
     "pipeline_v2": BOTH_PIPELINES,
     "acl_v1": "email fullName displayName isOwner image permissionSetName userKey",
-    "acl_v2": "userKey permissionSetName email displayName fullName givenName image userType isReadOnly",
+    "acl_v2": "userKey permissionSetName email displayName fullName givenName image userType "
+    "isReadOnly",
     "stage": "key name color isColorFromTheme boxCount",
-    "field": "key name type lastUpdatedTimestamp defaultValue lastDefaultValueUpdatedTimestamp dropdownSettings tagSettings aiSettings",
-    "box": "key boxKey pipelineKey creatorKey name notes stageKey fields creationSourceType fieldsAutofillStatus "
-    "violations freshness linkedBoxKeys followerKeys contacts organizations emailAddresses emailAddressesAutoExtracted "
-    "emailAddressesBlacklist emailAddressesWhitelist stageHistoryEntries assignedToSharingEntries creatorSharingEntry "
+    "field": "key name type lastUpdatedTimestamp defaultValue lastDefaultValueUpdatedTimestamp "
+    "dropdownSettings tagSettings aiSettings",
+    "box": "key boxKey pipelineKey creatorKey name notes stageKey fields creationSourceType "
+    "fieldsAutofillStatus "
+    "violations freshness linkedBoxKeys followerKeys contacts organizations emailAddresses "
+    "emailAddressesAutoExtracted "
+    "emailAddressesBlacklist emailAddressesWhitelist stageHistoryEntries "
+    "assignedToSharingEntries creatorSharingEntry "
     "followerSharingEntries taskAssigneeSharingEntrySet incompleteTaskAssigneeSharingEntrySet "
-    "overdueTaskAssigneeSharingEntrySet taskAssigneeKeySet incompleteTaskAssigneeKeySet overdueTaskAssigneeKeySet "
-    "creationTimestamp lastUpdatedTimestamp lastSavedTimestamp lastStageChangeTimestamp lastEmailUpdatedTimestamp "
-    "firstEmailTimestamp firstEmailReceivedTimestamp lastEmailReceivedTimestamp firstEmailSentTimestamp "
-    "lastEmailSentTimestamp mostRecentLastSentEmailViewsTimestamp mostRecentSentEmailsViewsTimestamp "
-    "lastCommentTimestamp firstCallLogTimestamp mostRecentCallLogTimestamp firstMeetingNotesTimestamp "
+    "overdueTaskAssigneeSharingEntrySet taskAssigneeKeySet incompleteTaskAssigneeKeySet "
+    "overdueTaskAssigneeKeySet "
+    "creationTimestamp lastUpdatedTimestamp lastSavedTimestamp lastStageChangeTimestamp "
+    "lastEmailUpdatedTimestamp "
+    "firstEmailTimestamp firstEmailReceivedTimestamp lastEmailReceivedTimestamp "
+    "firstEmailSentTimestamp "
+    "lastEmailSentTimestamp mostRecentLastSentEmailViewsTimestamp "
+    "mostRecentSentEmailsViewsTimestamp "
+    "lastCommentTimestamp firstCallLogTimestamp mostRecentCallLogTimestamp "
+    "firstMeetingNotesTimestamp "
     "mostRecentMeetingNotesTimestamp lastTouchpointTimestamp lastTouchpointType soonestTaskDueDate "
-    "earliestOverdueTaskDueDate firstEmailFrom lastEmailFrom commentCount taskTotal taskCompleteCount "
-    "taskIncompleteCount taskOverdueCount taskPercentageComplete callLogCount meetingNotesCount totalCallLogDuration "
-    "totalMeetingNotesDuration gmailThreadCount fileCount followerCount totalNumberOfEmails totalNumberOfSentEmails "
+    "earliestOverdueTaskDueDate firstEmailFrom lastEmailFrom commentCount taskTotal "
+    "taskCompleteCount "
+    "taskIncompleteCount taskOverdueCount taskPercentageComplete callLogCount "
+    "meetingNotesCount totalCallLogDuration "
+    "totalMeetingNotesDuration gmailThreadCount fileCount followerCount totalNumberOfEmails "
+    "totalNumberOfSentEmails "
     "totalNumberOfReceivedEmails totalNumberOfSentEmailsViews totalNumberOfLastSentEmailViews "
     "totalNumberOfLastSentEmailLinksClicks",
-    "threads": "key gmailThreadKey boxKey boxKeys pipelineKey creatorKey threadGmailId creationTimestamp "
-    "lastUpdatedTimestamp lastSavedTimestamp lastEmailTimestamp subject names emailAddresses fileKeys files "
+    "threads": "key gmailThreadKey boxKey boxKeys pipelineKey creatorKey threadGmailId "
+    "creationTimestamp "
+    "lastUpdatedTimestamp lastSavedTimestamp lastEmailTimestamp subject names emailAddresses "
+    "fileKeys files "
     "numberOfEmails lastEmailFrom messageSentTimestamps senderEmailSendTimestampPairs autoboxLinks "
-    "unifiedMessageThreads sources isRequestingUserOwner doesRequestingUserHaveThread requestingUserThreadGmailId",
-    "files": "key fileKey boxKey fileType fileOwner fileName mainFileName mimeType size creationTimestamp "
-    "lastUpdatedTimestamp lastSavedTimestamp gmailAPIFileId gmailMessageId isCurrentUserOwnerInDrive directUrl",
-    "tasks": "key boxKey pipelineKey creatorKey creator assignedTo creatorSharingEntry assignedToSharingEntries "
-    "creationDate lastStatusChangeDate lastSavedTimestamp dueDate text status reminderStatus actions meetingKey "
+    "unifiedMessageThreads sources isRequestingUserOwner doesRequestingUserHaveThread "
+    "requestingUserThreadGmailId",
+    "files": "key fileKey boxKey fileType fileOwner fileName mainFileName mimeType size "
+    "creationTimestamp "
+    "lastUpdatedTimestamp lastSavedTimestamp gmailAPIFileId gmailMessageId "
+    "isCurrentUserOwnerInDrive directUrl",
+    "tasks": "key boxKey pipelineKey creatorKey creator assignedTo creatorSharingEntry "
+    "assignedToSharingEntries "
+    "creationDate lastStatusChangeDate lastSavedTimestamp dueDate text status reminderStatus "
+    "actions meetingKey "
     "sortOrder isDraft",
-    "comments": "key boxKey pipelineKey creatorKey commentKey message timestamp lastSavedTimestamp newsfeedEntryKey "
+    "comments": "key boxKey pipelineKey creatorKey commentKey message timestamp "
+    "lastSavedTimestamp newsfeedEntryKey "
     "mentions parent children reactionSummary",
-    "meetings": "key boxKey pipelineKey creatorKey meetingType startTimestamp duration notes creationDate "
+    "meetings": "key boxKey pipelineKey creatorKey meetingType startTimestamp duration notes "
+    "creationDate "
     "lastSavedTimestamp taskKeys isDraft",
-    "newsfeed": "key newsfeedItemKey boxKey pipelineKey creatorKey timestamp lastSavedTimestamp newsfeedEntryScope "
-    "newsfeedEntryOperation newsfeedEntrySpecific specificVariables storyTextBox storyTextPipeline storyTextGlobal "
+    "newsfeed": "key newsfeedItemKey boxKey pipelineKey creatorKey timestamp "
+    "lastSavedTimestamp newsfeedEntryScope "
+    "newsfeedEntryOperation newsfeedEntrySpecific specificVariables storyTextBox "
+    "storyTextPipeline storyTextGlobal "
     "moved collapsedEntries",
     "snippet": "key snippetKey userKey creationDate lastSavedTimestamp partOfPipeline pipelineKey snippetName "
     "snippetText snippetType snippetKeyShortcut subject",
@@ -988,7 +1035,8 @@ def test_a_sandbox_of_twenty_thousand_boxes_answers_page_by_page() -> None:
     assert len({box["key"] for page in pages for box in page["results"]}) == count > 19_900
 
 
-# --- On its own ------------------------------------------------------------------------------------------------
+# --- On its own
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

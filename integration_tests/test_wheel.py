@@ -1,6 +1,7 @@
 """The wheel: what is in it, and that it installs and answers on each Python that it says it is for.
 
-`make test-wheel` runs these: each Python installs the framework anew, from the index and not from the lock. `make test` leaves them out.
+`make test-wheel` runs these: each Python installs the framework anew, from the index and not from
+the lock. `make test` leaves them out.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """Of each version of Python on this machine an environment with nothing in it but the wheel and what it asks for."""
+    """Of each version of Python on this machine an environment with nothing in it but the wheel and
+    what it asks for.
+    """
     place = tmp_path_factory.mktemp("pythons")
     pythons = {version: python for version in VERSIONS if (python := python_of(version))}
 
@@ -67,7 +70,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def python_of(version: str) -> str | None:
-    """One on the PATH or of pyenv's that starts and is of that version; pyenv's stand-ins on the PATH need not be."""
+    """One on the PATH or of pyenv's that starts and is of that version.
+
+    Pyenv's stand-ins on the PATH need not be.
+    """
     candidates = [
         f"python{version}",
         *sorted(

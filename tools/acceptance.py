@@ -1,8 +1,11 @@
-"""`make acceptance`: airbyte-cdk's standard suite against the sandbox; with an image's name, its tests of that image.
+"""`make acceptance`.
+
+Airbyte-cdk's standard suite against the sandbox; with an image's name, its tests of that image.
 
     python tools/acceptance.py [source-streak:dev]
 
-The suite takes the connector's name from its folder, so it gets one of that name, with links to everything here.
+The suite takes the connector's name from its folder, so it gets one of that name, with links to
+everything here.
 """
 
 from __future__ import annotations
@@ -48,11 +51,15 @@ def main() -> int:
 
 
 def docker_that_sees(streak: runs.Sandbox, scratch: Path) -> Path:
-    """A folder with a `docker` whose containers reach the sandbox: airbyte-cdk has no option for what `docker run` gets."""
+    """A folder with a `docker` whose containers reach the sandbox.
+
+    Airbyte-cdk has no option for what `docker run` gets.
+    """
     docker = shutil.which("docker")
     if docker is None:
         sys.exit(
-            "No container engine: there is no command `docker` on the PATH. The image cannot be tested without one."
+            "No container engine: there is no command `docker` on the PATH. The image cannot "
+            "be tested without one."
         )
     folder = scratch / "bin"
     folder.mkdir()

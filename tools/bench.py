@@ -1,6 +1,9 @@
-"""`make bench`: the figures of docs/performance.md, measured here and now. Prints a table and asserts nothing.
+"""`make bench`.
 
-Sandbox and connector are two processes, as Streak and the connector are; they share this machine's cores.
+The figures of docs/performance.md, measured here and now. Prints a table and asserts nothing.
+
+Sandbox and connector are two processes, as Streak and the connector are; they share this machine's
+cores.
 """
 
 from __future__ import annotations
@@ -156,7 +159,8 @@ def pace(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
         str(rate),
     )
     yield (
-        f"budget used, 300 ms latency, {len(children):,} requests for children of {sizes.pace:,} boxes",
+        f"budget used, 300 ms latency, {len(children):,} requests for children of "
+        f"{sizes.pace:,} boxes",
         f"{used:.1%}",
         "97 %",
     )
@@ -289,7 +293,10 @@ def run(
 
 
 def catalog_of(streams: Iterable[str], config: Path, streak: Sandbox, incremental: bool) -> Message:
-    """A configured catalog of these streams (none: all, but for the tables, which hold the boxes once more)."""
+    """A configured catalog of these streams (none.
+
+    All, but for the tables, which hold the boxes once more).
+    """
     command = [COMMAND, "discover", "--config", str(config)]
     found = subprocess.run(command, env=streak.environment, stdout=subprocess.PIPE, check=True)
     whole = configured(only("CATALOG", found.stdout.splitlines()))
@@ -330,7 +337,8 @@ def measured(command: list[str], streak: Sandbox) -> Run:
 def high_water(pid: int) -> int:
     """The most memory (resident, in bytes) that a process has had so far; 0 if it has ended.
 
-    Not what wait4 tells: that begins with the memory of whoever started the process, which here keeps a log of all requests.
+    Not what wait4 tells: that begins with the memory of whoever started the process, which here
+    keeps a log of all requests.
     """
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) * 1024 if found else 0
@@ -351,7 +359,10 @@ def note(did: Run, message: Message) -> None:
 
 
 def necessary_requests(account: Account) -> Counter[str]:
-    """What a whole read cannot do without: the lists, and one request for each box and child stream whose counter is not 0."""
+    """What a whole read cannot do without.
+
+    The lists, and one request for each box and child stream whose counter is not 0.
+    """
     pipelines, boxes = account.pipelines.values(), account.boxes.values()
     needed = Counter(
         teams=1, pipelines=1, snippets=1, users=len(account.teams), newsfeed=len(pipelines)
@@ -367,7 +378,10 @@ def necessary_requests(account: Account) -> Counter[str]:
 
 
 def drawing(points: list[tuple[int, list[float], list[float]]]) -> str:
-    """Three charts side by side, both axes logarithmic: requests, seconds and MB against boxes, of the first and the second sync."""
+    """Three charts side by side, both axes logarithmic.
+
+    Requests, seconds and MB against boxes, of the first and the second sync.
+    """
     charts = []
     for place, (title, unit) in enumerate(
         (("requests", ""), ("time at 10 requests a second", "s"), ("peak memory", "MB"))
@@ -403,7 +417,8 @@ def chart(title: str, unit: str, lines: list[list[tuple[int, float]]]) -> str:
     for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
         x, y = at(first, 10**power)
         parts.append(
-            f'<path d="M{x} {y:.1f}h220" stroke="#ddd"/><text x="54" y="{y + 4:.1f}" text-anchor="end">{10**power:,} {unit}</text>'
+            f'<path d="M{x} {y:.1f}h220" stroke="#ddd"/><text x="54" y="{y + 4:.1f}" '
+            f'text-anchor="end">{10**power:,} {unit}</text>'
         )
     for boxes, _ in lines[0]:
         x, _ = at(boxes, low)

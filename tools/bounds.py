@@ -1,4 +1,5 @@
-"""Print requirements for the lowest or the newest versions that pyproject.toml allows, and the tools of the tests as locked.
+"""Print requirements for the lowest or the newest versions that pyproject.toml allows, and the
+tools of the tests as locked.
 
 Usage: python tools/bounds.py lowest|newest
 """

@@ -1,10 +1,10 @@
 """`make chaos`: a connection that is kept alive for many rounds by a Streak that misbehaves.
 
 Each round: some moods and faults, changes to the account while it is read, and syncs that are
-killed at any message; of a killed one the destination keeps all rows, or only those that a state had
-covered.  Then Streak calms down: two more syncs run to their ends, an hour apart, and the destination
-has to be the account: nothing lost, stale, left behind or wrongly deleted, in any stream.  A month
-after the last round nothing may be stale either that Streak hides.
+killed at any message; of a killed one the destination keeps all rows, or only those that a state
+had covered.  Then Streak calms down: two more syncs run to their ends, an hour apart, and the
+destination has to be the account: nothing lost, stale, left behind or wrongly deleted, in any
+stream.  A month after the last round nothing may be stale either that Streak hides.
 
 The seed of a round that fails is printed; `--seed N --rounds M` runs it again.  One request is made
 after the other, so that the same happens again; with `--threads` as many at a time as in earnest.
@@ -48,13 +48,29 @@ from source_streak.api import client, listings, transport
 
 ROUNDS_A_SERIES = 10  # with one account, one destination and one state
 BOXES = 60
-CHILDREN = ("v2/boxes/*/comments", "v2/boxes/*/meetings", "v2/boxes/*/tasks", "v1/boxes/*/threads", "v1/boxes/*/files")
+CHILDREN = (
+    "v2/boxes/*/comments",
+    "v2/boxes/*/meetings",
+    "v2/boxes/*/tasks",
+    "v1/boxes/*/threads",
+    "v1/boxes/*/files",
+)
 PATTERNS = (
-    *("*", "v1/pipelines/*/boxes", "v2/pipelines", "v2/users/me/teams", "v2/teams/*", "v1/users/me"),
+    *(
+        "*",
+        "v1/pipelines/*/boxes",
+        "v2/pipelines",
+        "v2/users/me/teams",
+        "v2/teams/*",
+        "v1/users/me",
+    ),
     *("v1/boxes/*", "v2/contacts/*", "v1/pipelines/*", *CHILDREN),
 )
 PASSING: tuple[tuple[str, dict[str, Any]], ...] = (
-    *((kind, {}) for kind in ("html", "not_json", "wrong_shape", "half_json", "half_body", "reset")),
+    *(
+        (kind, {})
+        for kind in ("html", "not_json", "wrong_shape", "half_json", "half_body", "reset")
+    ),
     *((kind, {}) for kind in ("reset_in_body", "empty")),
     *(("status", {"status": status}) for status in (401, 404, 429, 500, 502, 503, 504, 408)),
     ("status", {"status": 429, "retry_after": 1}),
@@ -182,7 +198,10 @@ class Series:
             ("v2_limit_cap", random.randint(1, 20)),
             ("box_list_shape", random.choice(("envelope", "array"))),
             *((name, True) for name in ("flag_absent", "box_count_absent", "counters_absent")),
-            *((name, True) for name in ("pages_disordered", "v2_pipelines_missing", "hidden_is_404")),
+            *(
+                (name, True)
+                for name in ("pages_disordered", "v2_pipelines_missing", "hidden_is_404")
+            ),
             ("forget_page_cursor", True),
             ("page_ignored", random.choice(("whole", "first"))),
             ("empty_pipelines", some_pipeline),
@@ -240,7 +259,9 @@ class Series:
         for stream in sync.records:
             for record in sync.deleted(stream):
                 self.tally.deletions += 1
-                key = tuple(record[name] for name in self.connection.destination.keys.get(stream, ()))
+                key = tuple(
+                    record[name] for name in self.connection.destination.keys.get(stream, ())
+                )
                 if (stream, key) in there and self._refused(key[0]) < 2:
                     self._problem(Difference("wrongly deleted", stream, key))
 
@@ -348,9 +369,15 @@ def main() -> None:
     """Prints the table of docs/reliability.md; status 1 if anything was lost."""
     parser = argparse.ArgumentParser(description="Prints the table of docs/reliability.md.")
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1, help="of the first series; each further one has one more")
-    parser.add_argument("--threads", action="store_true", help="as many requests at a time as in earnest")
-    parser.add_argument("--kill-points", type=int, default=20, help="of a first sync of the command")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the first series; each further one has one more"
+    )
+    parser.add_argument(
+        "--threads", action="store_true", help="as many requests at a time as in earnest"
+    )
+    parser.add_argument(
+        "--kill-points", type=int, default=20, help="of a first sync of the command"
+    )
     options = parser.parse_args()
     tally, began, seed = Tally(), time.monotonic(), options.seed
     try:
@@ -358,12 +385,16 @@ def main() -> None:
 
             def show() -> None:
                 counts = {"syncs": tally.syncs, "kills": tally.kills, "requests": tally.requests}
-                live.update(done=tally.rounds, rounds=tally.rounds, problems=len(tally.problems), **counts)
+                live.update(
+                    done=tally.rounds, rounds=tally.rounds, problems=len(tally.problems), **counts
+                )
 
             while tally.rounds < options.rounds:
                 rounds = min(ROUNDS_A_SERIES, options.rounds - tally.rounds)
                 series(seed, rounds, tally, show, replayed, options.threads)
-                live.say(f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far")
+                live.say(
+                    f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far"
+                )
                 seed += 1
             live.say(f"killed at {options.kill_points} points")
             with tempfile.TemporaryDirectory(prefix="streak-kills-") as folder:

@@ -1,4 +1,6 @@
-"""A connection that is kept alive, in this process: syncs, what their destination holds, and what it should hold.
+"""A connection that is kept alive, in this process.
+
+Syncs, what their destination holds, and what it should hold.
 
     connection = Connection(streak, "boxes", "box_comments")
     connection.sync()
@@ -113,7 +115,9 @@ class Sync:
 
 
 class Connection:
-    """Incremental syncs of some streams, all if none are named, each from the state of the one before."""
+    """Incremental syncs of some streams, all if none are named, each from the state of the one
+    before.
+    """
 
     def __init__(
         self,

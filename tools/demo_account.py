@@ -1,4 +1,7 @@
-"""The demo's account, loaded by `make demo` itself, once for all tests of a run: it takes 20 seconds."""
+"""The demo's account, loaded by `make demo` itself, once for all tests of a run.
+
+It takes 20 seconds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What people do in Streak while it is read: one thing at a time, drawn by chance, to a sandbox's account."""
+"""What people do in Streak while it is read.
+
+One thing at a time, drawn by chance, to a sandbox's account.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Happenings:
         self._names = [*common * OFTEN, *rare]
 
     def happen(self, seed: object) -> str:
-        """One thing, the same for the same seed and account. Returns what; empty: it was not possible."""
+        """One thing, the same for the same seed and account.
+
+        Returns what; empty: it was not possible.
+        """
         random = Random(f"{seed}")  # noqa: S311 # the same again is the point
         name = random.choice(self._names)
         with self.account.lock:

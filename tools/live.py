@@ -144,6 +144,7 @@ class Held:
 
     def __init__(self, streams: list[Message]) -> None:
         self._validators = {one["name"]: Draft7Validator(one["json_schema"]) for one in streams}
+        self._columns = {one["name"]: set(one["json_schema"]["properties"]) for one in streams}
         self._keys = {
             one["name"]: [path[0] for path in one.get("source_defined_primary_key") or []]
             for one in streams
@@ -169,7 +170,7 @@ class Held:
         for error in self._validators[stream].iter_errors(record):
             place = ".".join("[]" if isinstance(part, int) else str(part) for part in error.path)
             self._odd[stream][f"{place}: not as {error.validator} says"] += 1
-        for name in record.keys() - self._validators[stream].schema["properties"].keys():
+        for name in record.keys() - self._columns[stream]:
             self._odd[stream][f"{name}: not declared"] += 1
         self._unknown[stream] |= set(record.get("otherProperties") or {})
         key = tuple(record.get(column) for column in self._keys[stream])

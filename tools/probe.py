@@ -55,8 +55,8 @@ def main() -> None:
 
 def key(environment: dict[str, str] | os._Environ[str]) -> str:
     """The API key. Raises StreakError with a sentence that says where to put it."""
-    if found := environment.get("STREAK_API_KEY", "").strip():
-        return found
+    if given := environment.get("STREAK_API_KEY", "").strip():
+        return given
     try:
         settings = json.loads(SECRETS.read_text(encoding="utf-8"))
     except FileNotFoundError:

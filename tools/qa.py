@@ -1,9 +1,12 @@
-"""`make qa`: every check of Airbyte's connectors-qa on this project, offline. Prints what fails and why.
+"""`make qa`.
 
-The checks want Airbyte's own repository around the connector and the network. So they get a copy: this project as
-airbyte-integrations/connectors/source-streak with docs/streak.md as its page, in a folder under git; registry, DockerHub and the
-links of the page are not asked. Two facts of metadata.yaml are others in the copy: the address of the page, which is how the checks
-find it, and the support level, for below 300 they leave out twelve checks of that page.
+Every check of Airbyte's connectors-qa on this project, offline. Prints what fails and why.
+
+The checks want Airbyte's own repository around the connector and the network. So they get a copy:
+this project as airbyte-integrations/connectors/source-streak with docs/streak.md as its page, in a
+folder under git; registry, DockerHub and the links of the page are not asked. Two facts of
+metadata.yaml are others in the copy: the address of the page, which is how the checks find it, and
+the support level, for below 300 they leave out twelve checks of that page.
 """
 
 import os
@@ -40,19 +43,24 @@ def main() -> int:
             result = check.run(connector)
             known = result.status is CheckStatus.FAILED and name in KNOWN
             print(
-                f"{result.status.value} {name}{' (known: CONTRIBUTING.md)' if known else ''}: {result.message.replace(place, '')}"
+                f"{result.status.value} {name}{' (known: CONTRIBUTING.md)' if known else ''}: "
+                f"{result.message.replace(place, '')}"
             )
             if result.status is CheckStatus.FAILED and not known:
                 unexpected.append(name)
         os.chdir(TOP)
     print(
-        f"\n{len(ENABLED_CHECKS)} checks. Failed, and not known to: {', '.join(unexpected) or 'none'}."
+        f"\n{len(ENABLED_CHECKS)} checks. Failed, and not known to: "
+        f"{', '.join(unexpected) or 'none'}."
     )
     return 1 if unexpected else 0
 
 
 def lay_out(place: Path) -> None:
-    """The project as a part of Airbyte's repository: what git has of it, and files not committed yet."""
+    """The project as a part of Airbyte's repository.
+
+    What git has of it, and files not committed yet.
+    """
     git("init", "--quiet", "--initial-branch", "master", cwd=place)
     for name in git("ls-files", "--cached", "--others", "--exclude-standard", cwd=TOP).splitlines():
         if (TOP / name).is_file():
@@ -99,7 +107,10 @@ def without_network() -> None:
 
 
 def unreachable(address: str, *_: object, **__: object) -> requests.Response:
-    """The page of a connector on Airbyte's main branch is not there yet; of all else nobody knows."""
+    """The page of a connector on Airbyte's main branch is not there yet.
+
+    Of all else nobody knows.
+    """
     if address.endswith("/metadata.yaml"):
         answer = requests.Response()
         answer.status_code = 404

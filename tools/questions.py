@@ -1,6 +1,9 @@
-"""The questions of docs/model.md, which is the one place where they stand: each with its SQL, and the answer of the demo's account.
+"""The questions of docs/model.md, which is the one place where they stand.
 
-python tools/questions.py    # writes the answers of streak.duckdb, as `make demo` left it, into the page
+Each with its SQL, and the answer of the demo's account.
+
+python tools/questions.py    # writes the answers of streak.duckdb, as `make demo` left it, into the
+page
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Print poetry.lock as requirements with hashes, so that pip alone installs exactly what was tested.
+"""Print poetry.lock as requirements with hashes, so that pip alone installs exactly what was
+tested.
 
 Usage: python tools/requirements.py [group …]        (default: main dev)
 """

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from source_streak.records.fields import (
     definitions_of,
+    field_keys,
     field_values,
     fits,
     linked_keys,
+    misshapen,
     named,
     options_of,
     set_fields,
@@ -364,3 +366,20 @@ def test_an_option_without_a_name_shows_its_key_or_what_is_there(label: Any) -> 
     }
 
     assert typed(definition, "9001")["textValue"]
+
+
+@given(st.dictionaries(st.text(max_size=3), any_json, max_size=4) | any_json)
+def test_the_keys_of_fields_are_those_of_their_rows(values: Any) -> None:
+    assert field_keys(values) == [row["fieldKey"] for row in field_values({}, values)]
+
+
+def test_values_that_do_not_have_their_types_shape_are_told_by_type() -> None:
+    definitions = {"1": {"type": "DATE"}, "2": {"type": "CHECKBOX"}, "3": {"type": "TAG"}}
+    values = {"1": "soon", "2": True, "3": [{}], "4": {"no": "definition"}, "5": ""}
+
+    assert list(misshapen(definitions, values)) == ["DATE", "TAG"]
+
+
+@given(any_json, any_json)
+def test_whatever_the_values_misshapen_ones_are_told(kind: Any, values: Any) -> None:
+    assert all(isinstance(one, str) for one in misshapen({"name": {"type": kind}}, values))

@@ -375,6 +375,15 @@ def test_what_shared_its_entry_with_a_listed_box_is_not_kept_when_there_are_more
     assert book.delivered_count == 0
 
 
+def test_what_will_share_its_entry_with_a_listed_box_is_not_kept_when_there_are_fewer() -> None:
+    looks = [(key, "as it is") for key in KEYS]
+    book = loaded(delivered(looks).text())
+    book.compare(prints(looks[1:]), len(looks), keep=KEYS[:1], most=1)
+
+    assert book.delivered_count == len(KEYS) - 1
+    assert not any(compared(book, looks[1:], most=1).differs(key) for key in KEYS[1:])
+
+
 # Boxes that are read elsewhere
 
 

@@ -1,4 +1,6 @@
-"""metadata.yaml is what Airbyte's own schema and model of it accept, and says what is true of this connector."""
+"""metadata.yaml is what Airbyte's own schema and model of it accept, and says what is true of this
+connector.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ needs_models = pytest.mark.skipif(
 
 
 def without_inner_ids(schema: Any) -> Any:
-    """Each part of the published schema kept the $id of the file that it came from, beside which its references lead nowhere."""
+    """Each part of the published schema kept the $id of the file that it came from, beside which
+    its references lead nowhere.
+    """
     if isinstance(schema, dict):
         return {
             key: without_inner_ids(value)

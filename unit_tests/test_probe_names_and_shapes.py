@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from probing.names import Known, known_names, name
 from probing.shapes import against_schema, lines, shape_of, type_of, types
 
@@ -137,6 +139,17 @@ def test_objects_that_share_no_name_are_a_map() -> None:
     assert printed(rows)[1:] == ["  (6 names that are data: integer 6)"]
 
 
+def test_in_an_object_that_no_schema_knows_a_lone_name_may_be_data() -> None:
+    rows = [{"unheardOf": {"acme": 1, "often": 1, "date": 2}}, {"unheardOf": {"often": 1}}]
+
+    assert printed(rows) == [
+        "unheardOf: object 2/2",
+        "  …: integer 1/2",
+        "  date: integer 1/2",
+        "  often: integer 2/2",
+    ]
+
+
 def test_constants_in_a_map_are_streaks_own() -> None:
     rows = [{"params": {"BOX_NAME": "x", "whatever": 1}}]
 
@@ -180,3 +193,39 @@ def test_a_type_that_is_known_to_be_converted_differs_from_nothing() -> None:
     found = against_schema(shape_of([{"key": "a", "size": "3"}]), SCHEMA, {"size": "string"})
 
     assert found.other_type == {}
+
+
+# --- Whatever an account holds --------------------------------------------------------------------
+
+SAID = st.text("abcXYZ 019@.-_/", max_size=12).map(lambda text: f"qzj{text}")
+TITLES = st.one_of(
+    st.sampled_from(["key", "fields", "commentCount", "entries", "value", "from"]),
+    SAID,
+    SAID.map(lambda text: f"{text}@example.org"),
+    SAID.map(lambda text: f"agxzfm1haWxmb29nYWVy{text}"),
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(7_310_000_000, 7_319_999_999), SAID),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(TITLES, inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(TITLES, VALUES, max_size=6), min_size=1, max_size=5))
+def test_no_shape_says_what_an_account_says(rows: list[dict[str, Any]]) -> None:
+    """A name that stands for nobody's words but looks like them is printed: these do not."""
+    titles = [title for row in rows for title in _titles(row)]
+    told = "\n".join(printed(rows, *titles))
+
+    assert "qzj" not in told
+    assert "@" not in told
+    assert "731" not in told
+
+
+def _titles(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [*value, *(title for inner in value.values() for title in _titles(inner))]
+    return [title for inner in value for title in _titles(inner)] if isinstance(value, list) else []

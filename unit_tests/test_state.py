@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from source_streak.incremental.room import EVERYTHING, Share
 from source_streak.incremental.sights import HOUR_MS
-from source_streak.incremental.state import DAMAGED, KEYS_DAMAGED, VERSION, StreamState
+from source_streak.incremental.state import (
+    DAMAGED,
+    KEYS_DAMAGED,
+    VERSION,
+    StreamState,
+    shortfalls_in,
+)
 from source_streak.records.shape import DAY_MS, iso_time, milliseconds_of
 
 EXAMPLES = settings(derandomize=True, deadline=None, max_examples=200)
@@ -402,6 +408,26 @@ def test_keys_that_were_given_up_are_in_no_state() -> None:
     assert sync(later(state), "sales") == []
 
 
+def test_keys_that_were_given_up_stay_given_up() -> None:
+    """What went while there was no room would never be told."""
+    state = first_sync()
+    state.give_up_keys()
+    again = later(state)
+    again.delivered.remember("sales", "one", ["a"])
+
+    assert again.keys_given_up
+    assert not later(again).delivered.holds("sales", "one")
+    assert not later(first_sync()).keys_given_up
+
+
+@pytest.mark.parametrize("anything", [None, False, 0, 1, "true", [], {}])
+def test_keys_are_given_up_only_where_the_state_says_so(anything: Any) -> None:
+    state = later(first_sync().as_dict() | {"keysGivenUp": anything})
+
+    assert not state.keys_given_up
+    assert state.delivered.holds("sales", "one")
+
+
 def test_with_few_entries_boxes_share_them() -> None:
     boxes = [(f"box{number}", number) for number in range(1_000)]
     state = StreamState({}, NOW, 0)
@@ -441,6 +467,32 @@ def test_the_time_of_reading_is_a_time_even_after_the_last_one_that_there_is(
     state = StreamState({"version": VERSION, "readAt": time}, now, 0)
 
     assert milliseconds_of(state.read_at) is not None, f"{state.read_at} is no time"
+
+
+def test_the_last_sync_was_when_the_clock_said_so() -> None:
+    assert StreamState({}, NOW, 0).last_read is None
+    second = later(first_sync(), NOW + 5_000)
+    assert second.last_read == NOW
+    assert "clock" not in second.as_dict()
+
+    assert later(second, NOW + 9_000).last_read == NOW + 5_000
+
+
+def test_after_a_clock_that_was_ahead_nobody_knows_when_the_last_sync_was() -> None:
+    ahead = first_sync(NOW + 4_000 * DAY_MS)
+    second = later(ahead, NOW)
+    assert second.last_read is None
+    third = later(second, NOW + 9_000)
+
+    assert third.last_read == NOW, "though `readAt` is still that of the wrong clock"
+    assert third.read_at > second.read_at > ahead.read_at
+
+
+@pytest.mark.parametrize("clock", [5, "soon", None, [], "9999-12-31T23:59:59.999Z"])
+def test_a_clock_that_cannot_have_been_is_not_believed(clock: Any) -> None:
+    state = later(first_sync().as_dict() | {"clock": clock}, NOW + 5_000)
+
+    assert state.last_read in (None, NOW)
 
 
 # The recheck slot
@@ -525,13 +577,13 @@ TIMES = st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ
 SCOPED = st.sampled_from(["sales", "hiring", "gone", "", "\0", "\ud800", "missing:sales"])
 WHOLE = first_sync(start=START)
 WHOLE.unlisted.remember("sales", "four", ["7"])
+WHOLE.untold.remember("sales", "five")
 WHOLE.events.see("sales", ["e"], NOW)
 WHOLE.sights.seen_before("missing:sales", 3)
 WHOLE.user = "agxUser"
 SAVED = WHOLE.as_dict()
-TEXTS = st.sampled_from(
-    [text for part in ("ledgers", "keys", "unlisted", "events") for text in SAVED[part].values()]
-)
+PACKED = ("ledgers", "keys", "unlisted", "untold", "events")
+TEXTS = st.sampled_from([text for part in PACKED for text in SAVED[part].values()])
 PARTS = JSON | st.dictionaries(SCOPED, TEXTS | JSON, max_size=3)
 SIGHTS = st.dictionaries(
     SCOPED, JSON | st.fixed_dictionaries({"since": SMALL}, optional={"value": SMALL}), max_size=3
@@ -543,10 +595,9 @@ STATES = st.fixed_dictionaries(
         "readAt": JSON | TIMES,
         "summary": JSON,
         "user": JSON,
-        "ledgers": PARTS,
-        "keys": PARTS,
-        "unlisted": PARTS,
-        "events": PARTS,
+        "clock": JSON | TIMES,
+        "keysGivenUp": JSON,
+        **dict.fromkeys(PACKED, PARTS),
         "suspected": JSON | SIGHTS,
         "startDate": JSON | TIMES,
         "somethingNew": JSON,
@@ -556,7 +607,7 @@ STATES = st.fixed_dictionaries(
 
 def use(state: StreamState, scope: str) -> list[str]:
     """All that a stream does with its state."""
-    for part in (state.delivered, state.unlisted):
+    for part in (state.delivered, state.unlisted, state.untold):
         for parent in list(part.parents(scope)):
             part.rows(scope, parent)
     state.delivered.remember(scope, "one", ["a"])
@@ -600,7 +651,7 @@ def test_a_part_that_is_something_else_costs_what_it_covered_and_nothing_else(
 
 
 @EXAMPLES
-@given(st.sampled_from(["ledgers", "keys", "unlisted", "events"]), JSON)
+@given(st.sampled_from(PACKED), JSON)
 def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
     part: str, wrong: Any
 ) -> None:
@@ -612,6 +663,7 @@ def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
     held = [state.delivered.holds(scope, "one") for scope in ("sales", "hiring")]
     assert held == [part != "keys", True]
     assert state.unlisted.holds("sales", "four") == (part != "unlisted")
+    assert state.untold.holds("sales", "five") == (part != "untold")
     assert state.events.is_new("sales", "e") == (part == "events")
     if wrong != ".":  # which says that no event was there
         assert state.complaint == (KEYS_DAMAGED if part == "keys" else DAMAGED)
@@ -632,6 +684,7 @@ def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
         pytest.param({"keys": 5}, id="keys no object"),
         pytest.param({"keys": {"sales": "\u00e9"}}, id="keys no ASCII"),
         pytest.param({"unlisted": "x"}, id="unlisted no object"),
+        pytest.param({"untold": 5}, id="untold no object"),
         pytest.param({"events": {"sales": "x"}}, id="events that are none"),
         pytest.param({"suspected": ["sales"]}, id="suspected no object"),
         pytest.param({"suspected": {"missing:sales": 5}}, id="a sight that is none"),
@@ -682,6 +735,25 @@ def test_a_whole_state_and_none_are_nothing_to_complain_of() -> None:
         state = later(saved, start=START)
         use(state, "sales")
         assert not state.complaint
+
+
+# What the lists of earlier syncs were short of
+
+
+def test_shortfalls_are_found_in_the_states_of_all_streams() -> None:
+    boxes, comments = first_sync(), first_sync()
+    boxes.sights.seen_before("count:sales", 3)
+    boxes.sights.seen_before("missing:hiring", 5)
+    comments.sights.seen_before("count:hiring", 7)
+    comments.sights.seen_before("count:support")
+
+    assert shortfalls_in([boxes.as_dict(), comments.as_dict(), {}]) == {"sales": 3, "hiring": 7}
+
+
+@EXAMPLES
+@given(st.lists(STATES, max_size=3))
+def test_shortfalls_are_numbers_whatever_the_states_are(saved: list[State]) -> None:
+    assert all(type(count) is int for count in shortfalls_in(saved).values())
 
 
 # Never ahead of what was delivered

@@ -1,10 +1,13 @@
-"""A dbt project's sources and staging views, from what the connector discovers in your account. Needs Python alone.
+"""A dbt project's sources and staging views, from what the connector discovers in your account.
+
+Needs Python alone.
 
     source-streak discover --config config.json >catalog.json
     python examples/dbt/generate.py catalog.json                   # writes models/staging beside this file
     python examples/dbt/generate.py catalog.json boxes box_tasks   # of these streams only
 
-Columns get names in snake_case; boxes that were deleted are left out. What was generated before is replaced.
+Columns get names in snake_case; boxes that were deleted are left out. What was generated before is
+replaced.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ def streams(lines: str) -> list[Stream]:
     )
     if not found:
         sys.exit(
-            "There is no catalog in that. It is what `source-streak discover --config config.json` prints."
+            "There is no catalog in that. It is what `source-streak discover --config "
+            "config.json` prints."
         )
     for name in (
         name for stream in found for name in (stream["name"], *stream["json_schema"]["properties"])
@@ -73,7 +77,10 @@ def model(stream: Stream) -> str:
 
 
 def renamed(stream: Stream) -> dict[str, str]:
-    """The columns of the view, by the stream's own. Those are told apart by more than case and underscores."""
+    """The columns of the view, by the stream's own.
+
+    Those are told apart by more than case and underscores.
+    """
     names = {
         column: snake(column) for column in stream["json_schema"]["properties"] if column != DELETED
     }

@@ -3,7 +3,8 @@
     with Sandbox(boxes=150) as streak:
         requests.get(streak.url + "v2/pipelines", auth=(streak.key, ""))
 
-Written from the API notes alone. It imports nothing of the connector, so that a misreading is not made twice.
+Written from the API notes alone. It imports nothing of the connector, so that a misreading is not
+made twice.
 """
 
 from .account import Account

@@ -1,7 +1,10 @@
-"""Keys that look like Streak's (streak_api.md 1.2): App Engine datastore references in URL-safe base64 without padding.
+"""Keys that look like Streak's (streak_api.md 1.2).
 
-A reference is the application id followed by a path of (kind, id or name) pairs. The ids of a box's children hold the
-id of the box, so that a comment can be found by its key alone, without an index of all comments.
+App Engine datastore references in URL-safe base64 without padding.
+
+A reference is the application id followed by a path of (kind, id or name) pairs. The ids of a box's
+children hold the id of the box, so that a comment can be found by its key alone, without an index
+of all comments.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ def box_key(number: int) -> str:
 
 
 def child_key(kind: str, box: str, number: int) -> str:
-    """The key of a comment, meeting, task, thread or file; `kind` is the datastore's word, such as "Comment"."""
+    """The key of a comment, meeting, task, thread or file.
+
+    `kind` is the datastore's word, such as "Comment".
+    """
     return _reference(
         ("Organization", MAIL_DOMAIN), (kind, _last_id(box) * CHILDREN_PER_BOX + number)
     )
@@ -65,7 +71,10 @@ def organization_key(number: int) -> str:
 
 
 def is_key(text: str) -> bool:
-    """Whether a text could be one of Streak's keys; anything else in a path is the "key issue" 400 (1.4)."""
+    """Whether a text could be one of Streak's keys.
+
+    Anything else in a path is the "key issue" 400 (1.4).
+    """
     content = _decoded(text)
     return content.startswith(_HEAD) or (content.startswith(b"Team") and _LONG_ID in content)
 

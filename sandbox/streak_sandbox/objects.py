@@ -1,6 +1,9 @@
-"""Every object of the API, new and bare, as Streak answers it; and what a box tells of its children.
+"""Every object of the API, new and bare, as Streak answers it.
 
-Section numbers are those of the API notes that the sandbox was written from. All times are epoch milliseconds.
+And what a box tells of its children.
+
+Section numbers are those of the API notes that the sandbox was written from. All times are epoch
+milliseconds.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ Row = dict[str, Any]
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
-# The sandbox's calendar: what is seeded happened before this day (2026-06-01), and a task is overdue as of it. It
-# stands still so that the same seed gives the same account for ever.
+# The sandbox's calendar: what is seeded happened before this day (2026-06-01), and a task is
+# overdue as of it. It stands still so that the same seed gives the same account for ever.
 TODAY = 1_780_272_000_000
 
 CHILD_KINDS = ("comments", "meetings", "tasks", "threads", "files")
@@ -136,7 +139,9 @@ def field(
 
 
 def options_of(field_row: Row) -> tuple[list[Row], str]:
-    """The options of a DROPDOWN or TAG field as they stand in it, and the property that holds a label."""
+    """The options of a DROPDOWN or TAG field as they stand in it, and the property that holds a
+    label.
+    """
     if field_row["type"] == "TAG":
         return field_row["tagSettings"]["tags"], "tag"
     return field_row["dropdownSettings"]["items"], "name"
@@ -202,7 +207,10 @@ def acl_entry(person: Row, permission_set: str) -> Row:
 
 
 def pipeline_as_v1(row: Row) -> Row:
-    """The same pipeline as v1 has it: its key twice, an owner, other aclEntries, and nothing without a value."""
+    """The same pipeline as v1 has it.
+
+    Its key twice, an owner, other aclEntries, and nothing without a value.
+    """
     entries = [_acl_entry_as_v1(entry, row["creatorKey"]) for entry in row["aclEntries"]]
     owner = next((entry["email"] for entry in entries if entry["isOwner"]), None)
     v1 = row | {
@@ -242,7 +250,10 @@ def _acl_entry_as_v1(entry: Row, owner_key: str) -> Row:
 
 
 def box(number: int, name: str, pipeline_row: Row, creator: Row, created: int) -> Row:
-    """5, with all that real payloads always have; what the API omits when there is nothing to say is not there."""
+    """5, with all that real payloads always have.
+
+    What the API omits when there is nothing to say is not there.
+    """
     key = keys.box_key(number)
     entry = sharing_entry(creator)
     stage_key = pipeline_row["stageOrder"][0]
@@ -472,8 +483,9 @@ def snippet(number: int, owner_key: str, at: int, name: str, text: str) -> Row:
     }
 
 
-# --- What a box tells of its children (5.3, 5.4) --------------------------------------------------------------------
-# A value of None means that the property goes: the last comment's deletion takes lastCommentTimestamp away.
+# --- What a box tells of its children (5.3, 5.4)
+# -------------------------------------------------------------------- A value of None means that
+# the property goes: the last comment's deletion takes lastCommentTimestamp away.
 
 
 def tally_comments(rows: list[Row]) -> Row:
@@ -551,11 +563,15 @@ TALLIES = {
 }
 
 
-# --- The children of a box that nobody has touched: made from the box alone, the same at every asking ---------------
+# --- The children of a box that nobody has touched: made from the box alone, the same at every
+# asking ---------------
 
 
 def untouched_children(kind: str, box_row: Row) -> list[Row]:
-    """As many rows as the box's counters say. So 100,000 boxes need not hold 300,000 children in memory."""
+    """As many rows as the box's counters say.
+
+    So 100,000 boxes need not hold 300,000 children in memory.
+    """
     return [_MAKERS[kind](box_row, place) for place in range(child_count(kind, box_row))]
 
 

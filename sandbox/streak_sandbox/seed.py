@@ -1,8 +1,10 @@
-"""The CRM that the sandbox starts with: a small company with a bit of everything, and as many more boxes as asked for.
+"""The CRM that the sandbox starts with.
 
-Every property that the API notes document has a value on at least one object that a list answers, and every type of
-object has one example of a property that nobody has documented. Nobody in it is real; domains are example.com, .org
-and .net.
+A small company with a bit of everything, and as many more boxes as asked for.
+
+Every property that the API notes document has a value on at least one object that a list answers,
+and every type of object has one example of a property that nobody has documented. Nobody in it is
+real; domains are example.com, .org and .net.
 """
 
 # ruff: noqa: RUF001  (names and texts as people write them)
@@ -56,7 +58,9 @@ LAST_NAMES = ("Muster", "Beispiel", "Sample", "Prøve", "Exemple", "Ejemplo")
 
 
 def default_account(boxes: int = 150, seed: int = 1, pipelines: int | None = None) -> Account:
-    """The small CRM, then plain boxes until there are so many, spread over its pipelines, or over `pipelines` of them."""
+    """The small CRM, then plain boxes until there are so many, spread over its pipelines, or over
+    `pipelines` of them.
+    """
     account = Account(
         clock=lambda: TODAY
     )  # so that the same seed gives the same account on any day
@@ -72,11 +76,15 @@ def default_account(boxes: int = 150, seed: int = 1, pipelines: int | None = Non
     return account
 
 
-# --- People ---------------------------------------------------------------------------------------------------------
+# --- People ---------------------------------------------------------------------------------------
+# ------------------
 
 
 def _add_people(account: Account) -> dict[str, Row]:
-    """The key's own user shows all that Streak tells of oneself; the others what it tells of colleagues."""
+    """The key's own user shows all that Streak tells of oneself.
+
+    The others what it tells of colleagues.
+    """
     ada = account.me
     ada.update(
         lastUpdatedTimestamp=TODAY - DAY,
@@ -134,7 +142,10 @@ def _add_people(account: Account) -> dict[str, Row]:
 
 
 def _add_teams(account: Account, people: dict[str, Row]) -> None:
-    """Ada is in both; Chloé has left and is archived; an agent; somebody who has not accepted yet."""
+    """Ada is in both.
+
+    Chloé has left and is archived; an agent; somebody who has not accepted yet.
+    """
     company = account.add_team("Example GmbH", [person["key"] for person in people.values()])
     company.update(
         creationDate=TODAY - 880 * DAY,
@@ -183,7 +194,10 @@ def _add_teams(account: Account, people: dict[str, Row]) -> None:
 
 
 def _directory_fields(date_name: str) -> list[Row]:
-    """Custom fields of contacts and organizations (TeamField, 2.2): like a pipeline's, without aiSettings."""
+    """Custom fields of contacts and organizations (TeamField, 2.2).
+
+    Like a pipeline's, without aiSettings.
+    """
     fields = [
         objects.field("1001", "Region", "DROPDOWN", ("Norden", "Süden 🌞", "Überall")),
         objects.field("1002", "Groups", "TAG", ("VIP", "Presse")),
@@ -257,7 +271,7 @@ def _add_directory(account: Account) -> None:
             {"key": acme["key"], "isMagicLinked": False, "creationTimestamp": TODAY - 40 * DAY}
         ],
         fields={
-            **{"1001": "9002", "1002": "9001", "1003": "536457600000", "1005": "true", "1006": "7"},
+            "1001": "9002", "1002": "9001", "1003": "536457600000", "1005": "true", "1006": "7",
             "1099": "of a field that is gone",
         },
         nickname="Mimi",
@@ -289,11 +303,15 @@ def _saved(at: int) -> Row:
     return {"creationDate": at, "versionTimestamp": at, "lastSavedTimestamp": at}
 
 
-# --- Pipelines ------------------------------------------------------------------------------------------------------
+# --- Pipelines ------------------------------------------------------------------------------------
+# ------------------
 
 
 def _add_pipelines(account: Account, people: dict[str, Row]) -> tuple[Row, Row, Row]:
-    """Sales shows everything; Hiring and Support are plainer; one is empty, one belongs to no team."""
+    """Sales shows everything.
+
+    Hiring and Support are plainer; one is empty, one belongs to no team.
+    """
     sales = account.add_pipeline(
         "Sales",
         stages=("Lead", "Angebot 📄", "Verhandlung", "Won", "Lost"),
@@ -389,7 +407,8 @@ def _sales_fields() -> list[Row]:
     ]
 
 
-# --- Boxes that show something --------------------------------------------------------------------------------------
+# --- Boxes that show something
+# --------------------------------------------------------------------------------------
 
 
 def _add_showcase(
@@ -693,11 +712,15 @@ def _add_shared_thread(account: Account, people: dict[str, Row], hiring: Row, fu
     account.put_children("threads", box["key"], [twin])
 
 
-# --- Newsfeed, snippets ---------------------------------------------------------------------------------------------
+# --- Newsfeed, snippets
+# ---------------------------------------------------------------------------------------------
 
 
 def _add_newsfeed(account: Account, people: dict[str, Row], sales: Row, hiring: Row) -> None:
-    """Sales has had more than 50 events, Hiring one; both scopes; one event that stands for several."""
+    """Sales has had more than 50 events, Hiring one.
+
+    Both scopes; one event that stands for several.
+    """
     box = account.boxes_of(sales["key"])[0]
     ada = people["ada"]["key"]
     known = {
@@ -777,7 +800,8 @@ def _add_snippets(account: Account, people: dict[str, Row], sales: Row) -> None:
     account.snippets += [shared, plain]
 
 
-# --- Growing --------------------------------------------------------------------------------------------------------
+# --- Growing --------------------------------------------------------------------------------------
+# ------------------
 
 
 def _spread(account: Account, own: tuple[Row, Row, Row], pipelines: int | None) -> list[Row]:
@@ -795,7 +819,10 @@ def _spread(account: Account, own: tuple[Row, Row, Row], pipelines: int | None) 
 
 
 def grow(account: Account, boxes: int, seed: int, pipelines: list[Row]) -> None:
-    """Plain boxes until there are so many: about 1.6 KB each, six of ten with children, which are made when asked."""
+    """Plain boxes until there are so many.
+
+    About 1.6 KB each, six of ten with children, which are made when asked.
+    """
     random = Random(seed)  # noqa: S311 - the same data at every start is the point
     creators = [
         account.me,
@@ -835,7 +862,10 @@ def _plain_box(account: Account, pipeline: Row, creators: list[Row], random: Ran
 
 
 def _walk_through_stages(box: Row, pipeline: Row, number: int) -> None:
-    """By way of about half of the earlier stages, some days each. With chances of its own: nothing else depends on this walk."""
+    """By way of about half of the earlier stages, some days each.
+
+    With chances of its own: nothing else depends on this walk.
+    """
     random = Random(number)  # noqa: S311 - the same data at every start is the point
     earlier = pipeline["stageOrder"][: pipeline["stageOrder"].index(box["stageKey"])]
     passed = [
@@ -909,7 +939,10 @@ def _add_plain_contact(account: Account, team_key: str, random: Random) -> None:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Millions of new objects, none of them garbage: looking through them again and again doubles the time."""
+    """Millions of new objects, none of them garbage.
+
+    Looking through them again and again doubles the time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

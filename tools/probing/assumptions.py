@@ -164,19 +164,19 @@ TEXTS: dict[str, Text] = {
         "The timeline takes filters=[A,B], direction and limit=100, and answers "
         "{{entries, nextPage}}.",
         "box_changes asks so; another answer fails this stream and no other.",
-        "See BoxChanges in streams.py, and the shape in the section.",
+        "See records/changes.py, and the shape in the section.",
     ),
     "timeline key": Text(
         "6",
-        "Every entry of the timeline is an object with a key.",
+        "Every entry of the timeline is an object with a key of its own.",
         "Makes a digest of an entry without a key; keeps the entry whole.",
         "Nothing is lost; use what identifies an entry, if the shape shows it.",
     ),
     "timeline time": Text(
         "6",
-        "Every entry of the timeline has a time in milliseconds.",
+        "The connector finds the time of every entry of the timeline.",
         "Looks for it in the entry; `timestamp` is empty where there is none.",
-        "Teach box_changes where the time is: the section lists the names.",
+        "Teach records/changes.py where the time is: the section lists the names.",
     ),
     "timeline token": Text(
         "6",

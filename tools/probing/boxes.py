@@ -85,8 +85,9 @@ def _counted(lists: Lists) -> Assumption:
     kind = lists.kind
     wrong = same = 0
     for box, answer in lists.read:
-        counts = [box.get(counter) for counter in kind.counters]
-        if all(type(count) is int for count in counts):
+        found = [box.get(counter) for counter in kind.counters]
+        counts = [count for count in found if isinstance(count, int)]
+        if len(counts) == len(found):
             same += answer.count == sum(counts)
             wrong += answer.count != sum(counts)
     it_is = not wrong if same + wrong else None

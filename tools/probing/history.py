@@ -10,6 +10,7 @@ from probing.assumptions import settle
 from probing.names import name
 from probing.points import Answer, Assumption, Point, Question, Row, Sample, Section, ask_each
 from probing.shapes import Shape, shape_of
+from source_streak.records.changes import change
 
 TIMELINE = "v2/boxes/{boxKey}/timeline"
 DOCUMENT = "v1/boxes/{boxKey}/md"
@@ -75,13 +76,22 @@ def timeline(sample: Sample) -> Point:
 
 
 def _entries(found: list[Any]) -> tuple[Assumption, Assumption]:
-    with_key = sum(isinstance(entry, dict) and "key" in entry for entry in found)
-    with_time = sum(bool(stamps_in(entry)) for entry in found)
+    """What the connector itself makes of them."""
+    entries = [entry for entry in found if isinstance(entry, dict)]
+    rows = [(entry, change(entry)) for entry in entries]
     of = len(found)
+    with_key = sum(row["key"] in _texts_in(entry) for entry, row in rows)
+    with_time = sum(row["timestamp"] is not None for _, row in rows)
     return (
         settle("timeline key", f"{with_key} of {of} have one", with_key == of if of else None),
-        settle("timeline time", f"{with_time} of {of} have one", with_time == of if of else None),
+        settle("timeline time", f"it finds {with_time} of {of}", with_time == of if of else None),
     )
+
+
+def _texts_in(entry: Row) -> set[Any]:
+    """The texts of an entry and of the objects in it."""
+    layers = [entry, *(value for value in entry.values() if isinstance(value, dict))]
+    return {value for layer in layers for value in layer.values() if isinstance(value, str)}
 
 
 def _times(shape: Shape, where: str = "", depth: int = 4) -> list[str]:

@@ -87,6 +87,15 @@ def known_names() -> frozenset[str]:
     return frozenset(ENVELOPES.split()) | {found for text in texts for found in _declared(text)}
 
 
+def is_api_word(title: str) -> bool:
+    """Declared by a schema, or an identifier made of words that any API has."""
+    if title in known_names():
+        return True
+    parts = PARTS.findall(title)
+    like_one = CAMEL.fullmatch(title) or CONSTANT.fullmatch(title)
+    return bool(like_one) and all(part.lower() in VOCABULARY for part in parts)
+
+
 def _declared(schema: Any) -> Iterator[str]:
     if isinstance(schema, dict):
         for title, inner in schema.get("properties", {}).items():
@@ -126,12 +135,10 @@ class Known:
         Declared by a schema; made of an API's own words; or an identifier that no text of the
         account holds, neither as a word nor when its words are written together.
         """
-        if title in known_names():
+        if is_api_word(title):
             return True
         if len(title) > LONGEST or not (CAMEL.fullmatch(title) or CONSTANT.fullmatch(title)):
             return False
-        if all(part.lower() in VOCABULARY for part in PARTS.findall(title)):
-            return True
         return not {title.lower(), title.lower().replace("_", "")} & self._said
 
     def resolve(self, text: str, printed: Callable[[str], str] = str) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from probing.names import CONSTANT, MAPS, known_names, name
+from probing.names import CONSTANT, MAPS, WITHHELD, is_api_word, known_names, name
 from source_streak.records.shape import SECRETS
 
 MOST_NAMES = 60  # of one object; more are a map's, whatever it is called
+DEPTH = 5  # of objects in objects that are shown
 MAP_FROM = 4  # objects that have no name in common are a map
 ADDED = frozenset(  # by the connector
     [
@@ -89,24 +90,30 @@ def types(shape: Shape, of: int) -> str:
     return ", ".join(f"{kind} {count}/{of}" for kind, count in shape.types.most_common())
 
 
-def lines(shape: Shape, title: str = "", indent: int = 0, depth: int = 5) -> Iterator[str]:
-    """The tree of a shape, a property a line; names are marked."""
-    space = "  " * indent
+def lines(shape: Shape, within: tuple[str, ...] = (), most: int = DEPTH) -> Iterator[str]:
+    """The tree of a shape, a property a line; names are marked. `within`: where it stands."""
+    space = "  " * len(within)
     if shape.items is not None and shape.items.seen:
-        if not shape.items.names and shape.items.items is None:
-            yield f"{space}[]: {types(shape.items, shape.items.seen)}"
-        elif depth:
-            yield f"{space}[]: {types(shape.items, shape.items.seen)}"
-            yield from lines(shape.items, "", indent + 1, depth - 1)
+        yield f"{space}[]: {types(shape.items, shape.items.seen)}"
+        if len(within) < most:
+            yield from lines(shape.items, (*within, ""), most)
     if not shape.names:
         return
-    if shape.is_map(title):
+    if shape.is_map(within[-1] if within else ""):
         yield from _map_lines(shape, space)
         return
-    for inner_title, inner in sorted(shape.names.items()):
-        yield f"{space}{name(inner_title)}: {types(inner, shape.objects)}"
-        if depth:
-            yield from lines(inner, inner_title, indent + 1, depth - 1)
+    for title, inner in sorted(shape.names.items()):
+        shown = name(title) if _is_streaks(title, inner, shape, within) else WITHHELD
+        yield f"{space}{shown}: {types(inner, shape.objects)}"
+        if len(within) < most:
+            yield from lines(inner, (*within, title), most)
+
+
+def _is_streaks(title: str, inner: Shape, shape: Shape, within: tuple[str, ...]) -> bool:
+    """Whether a name can be Streak's: in an object that no schema knows, a lone one may be data."""
+    if all(one in known_names() or not one for one in within) or is_api_word(title):
+        return True
+    return inner.seen > 1 and inner.seen * 2 >= shape.objects
 
 
 def _map_lines(shape: Shape, space: str) -> Iterator[str]:
