@@ -23,7 +23,11 @@ from typing import Any
 
 import orjson
 import pytest
+import replay
 import runs
+import test_pod
+from replay import Message, Run
+from replay.command import configured, forms_of
 from streak_sandbox import Sandbox
 
 pytestmark = pytest.mark.image
@@ -96,6 +100,7 @@ class Desk:
 
     def __init__(self, engine: Engine, secrets: Path, url: str, key: str) -> None:
         self.engine, self.secrets, self.url, self.key = engine, secrets, url, key
+        self.options: tuple[str, ...] = ()  # more for `docker run`
         secrets.chmod(0o755)
         self.write("config.json", {"api_key": key, "requests_per_second": 20})
 
@@ -134,6 +139,7 @@ class Desk:
             *(["--name", name] if name else []),
             *limits,
             *place,
+            *self.options,
             IMAGE,
             *arguments,
         ]
@@ -367,6 +373,67 @@ def test_incremental_read_gives_what_has_changed(desk: Desk, streak: Sandbox) ->
     assert len(first.keys("boxes")) == 150
     assert second.keys("boxes") == [changed]
     assert len(second.keys("box_comments")) < len(first.keys("box_comments"))
+
+
+# --- As the platform starts it -------------------------------------------------------------------
+
+STRANGER = ("--user", "54321:54321", "-e", "HOME=/proc", "-e", "TMPDIR=/proc")
+PLATFORM = tuple(
+    word for name, value in test_pod.PLATFORM.items() for word in ("-e", f"{name}={value}")
+)
+
+
+def replayed(desk: Desk, *arguments: str, catalog: Message | None = None) -> Run:
+    """The container to its end; nothing of it is against a rule of the platform."""
+    ran = desk.run(*arguments)
+    run = Run(
+        arguments[0],
+        ran.out,
+        ran.err.encode(),
+        ran.code,
+        catalog=catalog or {"streams": []},
+        secrets=forms_of(desk.key),
+    )
+    assert [str(broken) for broken in replay.report(run)] == []
+    assert run.code == 0
+    return run
+
+
+def test_any_user_runs_the_four_commands_in_the_environment_of_the_platform(desk: Desk) -> None:
+    """ROOTLESS_WORKLOAD gives the container a user of the platform's own."""
+    desk.options = (*STRANGER, *PLATFORM)
+    config = ("--config", "/secrets/config.json")
+    catalog = configured(replayed(desk, "discover", *config))
+    read = ("read", *config, "--catalog", desk.write("catalog.json", catalog))
+    replayed(desk, "spec")
+    replayed(desk, "check", *config)
+    first = replayed(desk, *read, catalog=catalog)
+    state = desk.write("state.json", first.last_states())
+    second = replayed(desk, *read, "--state", state, catalog=catalog)
+
+    assert sum(record.stream == "boxes" for record in first.records) == 150
+    assert not [record for record in second.records if record.stream == "boxes"]
+
+
+@pytest.mark.parametrize("mode", test_pod.MODES)
+def test_every_mode_of_a_destination_is_taken(desk: Desk, mode: str) -> None:
+    config = ("--config", "/secrets/config.json")
+    catalog = configured(replayed(desk, "discover", *config), "boxes", "teams")
+    for one in catalog["streams"]:
+        one["destination_sync_mode"] = test_pod.MODES[mode][1]
+        one.update(test_pod.EXTRAS)
+
+    replayed(
+        desk, "read", *config, "--catalog", desk.write("catalog.json", catalog), catalog=catalog
+    )
+
+
+def test_the_image_has_what_the_platform_wraps_around_it(engine: Engine) -> None:
+    """ContainerCommandFactory.kt:58-117: a shell that evaluates AIRBYTE_ENTRYPOINT, sleep, mv."""
+    wrapped = 'command -v sleep mv >/dev/null && eval "$AIRBYTE_ENTRYPOINT spec"'
+    said = engine.inside("sh", "-c", wrapped)
+
+    assert '"SPEC"' in said
 
 
 # --- Limits ---------------------------------------------------------------------------------------

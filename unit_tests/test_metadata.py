@@ -104,3 +104,15 @@ def test_the_suites_that_it_names_are_there():
         (TOP / name).exists()
         for name in ("unit_tests", "integration_tests", "acceptance-test-config.yml")
     )
+
+
+def test_it_asks_for_no_time_that_the_platform_would_not_keep():
+    """Less than three hours between two messages is raised to that: DbConverter.kt:331-349."""
+    assert METADATA["data"].get("maxSecondsBetweenMessages", 10_800) >= 10_800
+
+
+def test_nothing_is_named_as_airbyte_names_its_own():
+    """Airbyte looks such a name up in its registry, for updates and breaking changes."""
+    assert not METADATA["data"]["dockerRepository"].startswith("airbyte/")
+    named = ("Makefile", "Dockerfile", "README.md", "docs/streak.md", "acceptance-test-config.yml")
+    assert [name for name in named if "airbyte/source-streak" in (TOP / name).read_text()] == []
