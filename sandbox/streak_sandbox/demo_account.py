@@ -24,6 +24,7 @@ from .objects import DAY, HOUR, MINUTE, TODAY, Row
 
 ORDER_CHANGED = FIRST_DAY + 240 * DAY  # until then an offer went out before anybody qualified
 ON_HOLD = "5007"  # a stage of Sales that was deleted
+REMOVED_OPTION = "9009"  # of its field Source
 BUSY = (1.0, 1.0, 1.35, 1.25, 1.0, 0.85, 0.65, 0.4, 1.6, 1.75, 1.45, 0.6)  # January first
 TICKETS = (1.8, 1.6, 1.1, 0.9, 0.8, 0.8, 0.7, 0.7, 0.9, 1.0, 1.1, 1.4)
 EVEN = (1.0,) * 12
@@ -306,7 +307,7 @@ def _add_odd_boxes(
         entries[1]["timeInStageMs"] = TODAY - created - 6 * DAY
         box = _box(account, people, sales, company, "ada", entries)
         box["name"] = f"{company.name} – on hold"
-        box["fields"] = {"1001": f"CHF {number + 3}’500.–", "1002": "9009"}  # an option that is gone
+        box["fields"] = {"1001": f"CHF {number + 3}’500.–", "1002": REMOVED_OPTION}
         if number < 2:
             box.update(name=f"{company.name} – imported", stageHistoryEntries=[], stageKey=None)
 
