@@ -136,7 +136,7 @@ class EntityReading(Reading):
         return self.whole or not self.deletions.was_delivered(scope, row["key"])
 
     def _to_read(self, parent: Parent) -> bool:
-        if self._too_old(parent.row, parent.scope):
+        if self.account.config.start is not None and self._too_old(parent.row, parent.scope):
             return False
         return self.whole or self.state.differs(parent.scope, parent.key)
 
@@ -188,7 +188,8 @@ class EntityReading(Reading):
                 self.left_out.refusals.answered += 1
                 self.left_out.ended_early += answer.ended_early
                 self._empty_twice += answer.empty_twice
-                yield from self._take(answer)
+                waits = self.stream.endpoint and self.deletions.remembers
+                yield from self._take(answer) if waits else self._deliver(answer)
                 continue
             action = yield from self.decide(answer.refusal)
             if action is not Action.GONE:
@@ -215,7 +216,7 @@ class EntityReading(Reading):
         answer = fetch(
             self.stream, self.account.access, asked, replace(doubts, believe_empty=believed)
         )
-        return replace(answer, parent=parent)
+        return answer._replace(parent=parent)
 
     def _rows(self, parent: Parent) -> Iterable[Row]:
         """The rows that are in a parent.
@@ -228,13 +229,10 @@ class EntityReading(Reading):
         return chain(rows, self.stream.unset_rows(parent))
 
     def _take(self, answer: Answer) -> Iterator[Item]:
-        """Deliver an answer; where its rows' keys have to go out first, it waits for others."""
-        if not (self.stream.endpoint and self.deletions.remembers):
-            yield from self._deliver(answer)
-            return
+        """Deliver an answer together with others: their rows' keys have to go out first."""
         rows = list(answer.rows)
         self._gathered_since = self._gathered_since or self.account.clock.monotonic()
-        self._gathered.append(replace(answer, rows=rows))
+        self._gathered.append(answer._replace(rows=rows))
         self._gathered_rows += len(rows)
         yield from self._flush_if_due()
 

@@ -154,16 +154,20 @@ class Shape:
         """One record; absent properties stay absent."""
         record: Record = {}
         other: Row = {}
+        column_of = self._columns.get
         for name, value in row.items():
-            column = self._columns.get(name)
+            column = column_of(name)
             if column is None:
                 if name not in SECRETS:
                     self.unknown[name] += 1
                     other[name] = without_secrets(value)
                 continue
             exact, convert = column
+            if value is None or type(value) is exact:
+                record[name] = value
+                continue
             try:
-                record[name] = value if value is None or type(value) is exact else convert(value)
+                record[name] = convert(value)
             except Misfit as misfit:
                 self.misfits[name] += 1
                 record[name] = misfit.fitted
