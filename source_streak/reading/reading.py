@@ -65,6 +65,10 @@ class Reading:
         """Records, and signals between them. Raises StreakError where the stream fails."""
         try:
             yield from self.steps()
+            yield from self.heart.end()
+        except StreakError:
+            yield from self.heart.end()
+            raise
         finally:
             self._say_what_was_left_out()
 
