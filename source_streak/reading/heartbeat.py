@@ -87,8 +87,8 @@ class Heartbeat:
 
     def end(self) -> Iterator[Item]:
         """The stream ends: it waits no longer, whatever Streak said."""
-        if self._limited:
-            self._limited = False
+        if self._limited_until is not None:
+            self._limited_until = None
             yield Signal.RESUMED
 
     def checkpoint(self) -> Signal:
