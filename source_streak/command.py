@@ -17,10 +17,12 @@ from airbyte_cdk.sources import Source
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.sources.utils.schema_helpers import split_config
 from airbyte_cdk.utils import AirbyteTracedException
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from source_streak.api.errors import StreakError
+from source_streak.config import SHORTEST_SECRET
 from source_streak.source import SourceStreak
 from source_streak.stream import Failure
 
@@ -31,6 +33,13 @@ LOGGER = logging.getLogger("airbyte.source-streak")
 
 class Entrypoint(AirbyteEntrypoint):
     """The framework's, but a wrong setting is named in the sentence that says so."""
+
+    @staticmethod
+    def set_up_secret_filter(
+        config: Mapping[str, Any], connection_specification: Mapping[str, Any]
+    ) -> None:
+        key = str(config.get("api_key")).strip()
+        update_secrets([key] if len(key) >= SHORTEST_SECRET else [])
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
