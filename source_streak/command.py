@@ -6,6 +6,7 @@ Spec, check, discover, read. Wrong settings and files become sentences, never tr
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -91,8 +92,9 @@ def launch(arguments: list[str]) -> None:
     entrypoint = Entrypoint(SourceStreak())
     parsed = entrypoint.parse_args(arguments)
     with PRINT_BUFFER:
+        write = sys.stdout.write  # the protocol's channel; print would write twice: line and end
         for message in entrypoint.run(parsed):
-            print(f"{message}\n", end="")  # noqa: T201 # the protocol's channel
+            write(f"{message}\n")
 
 
 def _without_internal(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from source_streak import SourceStreak
 from source_streak.command import Entrypoint
 from source_streak.records import once
 from source_streak.records.once import Once
+from source_streak.records.shape import FIRST_MS, LAST_MS, Shape, iso_time
 
 
 def record(stream: str, namespace: str | None = None) -> AirbyteMessage:
@@ -68,3 +69,12 @@ def test_what_shared_objects_mean_is_made_once_of_each(monkeypatch: pytest.Monke
     before = len(calls)
     assert made.of(alike[-1]) is made.of(alike[-1])
     assert len(calls) == before
+
+
+@pytest.mark.parametrize("edge", [0, -1, 1, -2, LAST_MS, LAST_MS + 1, FIRST_MS, FIRST_MS - 1])
+def test_a_time_is_written_as_iso_time_writes_it(edge: int) -> None:
+    shape = Shape({"properties": {"at": {"type": "string", "format": "date-time"}}})
+    steps = range(edge - 3 * 86_400_000, edge + 3 * 86_400_000, 7_654_321)
+    for moment in (edge, *steps):
+        written = shape.record({"at": moment})
+        assert written["at"] == iso_time(moment)

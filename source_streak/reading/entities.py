@@ -52,6 +52,8 @@ class EntityReading(Reading):
         self.plan = plan
         self.deletions = Deletions(stream, account, state, mode)
         self.missing = Missing(self.deletions, account, self.heart)
+        # The fast path of _pending: a full refresh that asks for nothing and leaves nothing out.
+        self._takes_every = self.whole and not stream.endpoint and account.config.start is None
         self._empty_twice = 0
         # Read from an answer by key, so that the ledger does not have them.
         self._unlisted: frozenset[str] = frozenset()
@@ -188,8 +190,7 @@ class EntityReading(Reading):
                 self.left_out.refusals.answered += 1
                 self.left_out.ended_early += answer.ended_early
                 self._empty_twice += answer.empty_twice
-                waits = self.stream.endpoint and self.deletions.remembers
-                yield from self._take(answer) if waits else self._deliver(answer)
+                yield from self._hand_on(answer)
                 continue
             action = yield from self.decide(answer.refusal)
             if action is not Action.GONE:
@@ -199,6 +200,8 @@ class EntityReading(Reading):
 
     def _answers(self, parents: Iterable[Parent], doubts: Doubts) -> Iterator[Answer | None]:
         pending = self._pending(parents) if doubts.patience is None else iter(parents)
+        if self._takes_every:
+            pending = iter(parents)
         if not self.stream.endpoint:
             return (parent and Answer(parent, self._rows(parent)) for parent in pending)
         client = self.account.client
@@ -227,6 +230,13 @@ class EntityReading(Reading):
         if self.whole or self.state.first or self.deletions.tracks:
             return rows
         return chain(rows, self.stream.unset_rows(parent))
+
+    def _hand_on(self, answer: Answer) -> Iterator[Item]:
+        if self.stream.endpoint and self.deletions.remembers:
+            return self._take(answer)
+        if self.whole:  # the fast path of _deliver
+            return self.records(answer.parent, answer.rows)
+        return self._deliver(answer)
 
     def _take(self, answer: Answer) -> Iterator[Item]:
         """Deliver an answer together with others: their rows' keys have to go out first."""
@@ -259,7 +269,7 @@ class EntityReading(Reading):
 
     def _deliver(self, answer: Answer) -> Iterator[Record]:
         parent = answer.parent
-        if self.whole or not self.stream.row_keys:
+        if not self.stream.row_keys:
             yield from self.records(parent, answer.rows)
             self._delivered(parent)
             return

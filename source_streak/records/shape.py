@@ -197,7 +197,12 @@ def _column(schema: Any) -> tuple[type | None, Convert]:
 
 
 def _time(value: Any) -> str | None:
-    milliseconds = value if type(value) is int else _integer(value)
+    if type(value) is int and 0 < value <= LAST_MS:  # the fast path of iso_time
+        day, rest = divmod(value, DAY_MS)
+        minute, rest = divmod(rest, MINUTE_MS)
+        second, rest = divmod(rest, 1000)
+        return f"{_day(day)}{MINUTES[minute]}{SECONDS[second]}{MILLISECONDS[rest]}"
+    milliseconds = _integer(value)
     time = iso_time(milliseconds)
     if time is None and milliseconds not in NEVER:
         raise Misfit
