@@ -9,7 +9,6 @@ import logging
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from io import StringIO
 from typing import Any, TypeVar
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -94,12 +93,8 @@ def launch(arguments: list[str]) -> None:
     parsed = entrypoint.parse_args(arguments)
     with PRINT_BUFFER:
         write = sys.stdout.write  # the protocol's channel; print would write twice: line and end
-        try:
-            for message in entrypoint.run(parsed):
-                write(f"{message}\n")
-        except SystemExit:  # by a signal: what the buffer holds may be half written, and stays so
-            PRINT_BUFFER.buffer = StringIO()
-            raise
+        for message in entrypoint.run(parsed):
+            write(f"{message}\n")
 
 
 def _without_internal(config: Mapping[str, Any]) -> dict[str, Any]:
