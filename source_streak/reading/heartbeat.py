@@ -85,6 +85,12 @@ class Heartbeat:
             self._limited_until = until
             yield Limited(until)
 
+    def end(self) -> Iterator[Item]:
+        """The stream is over, and with it a wait that was told."""
+        if self._limited_until is not None:
+            self._limited_until = None
+            yield Signal.RESUMED
+
     def checkpoint(self) -> Signal:
         """State is written now."""
         self._stated = self._clock.monotonic()

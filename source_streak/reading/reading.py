@@ -65,6 +65,7 @@ class Reading:
         """Records, and signals between them. Raises StreakError where the stream fails."""
         try:
             yield from self.steps()
+            yield from self.heart.end()
         finally:
             self._say_what_was_left_out()
 
