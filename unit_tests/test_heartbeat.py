@@ -146,6 +146,18 @@ def test_a_wait_that_streak_asks_for_is_said_once_and_so_is_its_end(
     assert fourth == []
 
 
+def test_a_stream_that_ends_during_a_wait_ends_the_wait(
+    heart: Heartbeat, watch: Watch, client: Any
+) -> None:
+    """The platform would go on showing it as waiting."""
+    client.rate_limited_until = 1_795_284_000_000
+    watch.now += 1
+    assert beat(heart) == [Limited(1_795_284_000_000)]
+
+    assert list(heart.end()) == [Signal.RESUMED]
+    assert list(heart.end()) == []
+
+
 def test_state_is_asked_for_early_and_then_about_every_minute(
     heart: Heartbeat, watch: Watch
 ) -> None:
