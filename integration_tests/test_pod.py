@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import replay
 from replay import Message, Run
-from replay.command import Command, configured
+from replay.command import Command, Copies, configured
 from streak_sandbox import Sandbox
 
 NOBODY = 54_321  # a user of whom this machine has never heard
@@ -142,7 +142,15 @@ def test_all_four_commands_in_the_worst_of_pods(command: Command, found: Run) ->
     hold(hostile.spec(), hostile.check(), hostile.discover(), first, again)
 
 
-# --- Catalogs -------------------------------------------------------------------------------------
+# --- Catalogs ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def quick(streak: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """Catalogs do not need a new process each."""
+    with Copies() as copies:
+        yield replace(command_of(streak, tmp_path_factory.mktemp("quick")), copies=copies)
+
 
 MODES = {
     "overwrite_dedup": ("full_refresh", "overwrite_dedup"),
@@ -162,31 +170,31 @@ LATER_COLUMNS = ("otherProperties", "stageHistoryEntries", "_ab_cdc_deleted_at")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_of_a_destination_is_taken(command: Command, found: Run, mode: str) -> None:
+def test_every_mode_of_a_destination_is_taken(quick: Command, found: Run, mode: str) -> None:
     catalog = configured(found, "boxes", "contacts")
     for one in catalog["streams"]:
         one["sync_mode"], one["destination_sync_mode"] = MODES[mode]
 
-    hold(command.read(catalog))
+    hold(quick.read(catalog))
 
 
-def test_what_the_platform_puts_beside_a_stream_is_taken(command: Command, found: Run) -> None:
+def test_what_the_platform_puts_beside_a_stream_is_taken(quick: Command, found: Run) -> None:
     """And also what a platform of tomorrow may put there."""
     catalog = configured(found, "boxes", "contacts", "teams")
     for one in catalog["streams"]:
         one.update(EXTRAS, news={"of": "tomorrow"})
         one["stream"]["news"] = True
 
-    hold(command.read({**catalog, "news": 1}))
+    hold(quick.read({**catalog, "news": 1}))
 
 
-def test_what_the_platform_leaves_out_is_not_missed(command: Command, found: Run) -> None:
+def test_what_the_platform_leaves_out_is_not_missed(quick: Command, found: Run) -> None:
     catalog = configured(found, "boxes", "teams")
     for one in catalog["streams"]:
         for name in ("generation_id", "minimum_generation_id", "sync_id", "cursor_field"):
             one.pop(name)
 
-    hold(command.read(catalog))
+    hold(quick.read(catalog))
 
 
 @pytest.fixture(scope="module")
@@ -212,19 +220,17 @@ def older(one: Message) -> Message:
 
 @pytest.mark.parametrize("state", [False, True], ids=["first", "second"])
 def test_a_catalog_of_an_earlier_version_is_read(
-    command: Command, earlier: Message, state: bool
+    quick: Command, earlier: Message, state: bool
 ) -> None:
     """Its cursor is one that a destination knows and this version does not go by (R3)."""
-    run = command.read(earlier)
-    runs = [run, command.read(earlier, run.last_states())] if state else [run]
+    run = quick.read(earlier)
+    runs = [run, quick.read(earlier, run.last_states())] if state else [run]
 
     hold(*runs, without=("R3",))
     assert not [record for record in runs[-1].records if "_ab_cdc_deleted_at" in record.data]
 
 
-def test_a_catalog_whose_columns_are_all_deselected_but_the_key(
-    command: Command, found: Run
-) -> None:
+def test_a_catalog_whose_columns_are_all_deselected_but_the_key(quick: Command, found: Run) -> None:
     catalog = configured(found, "boxes", "box_comments")
     for one in catalog["streams"]:
         stream = one["stream"]
@@ -233,16 +239,16 @@ def test_a_catalog_whose_columns_are_all_deselected_but_the_key(
         columns = stream["json_schema"]["properties"]
         stream["json_schema"]["properties"] = {name: columns[name] for name in needed}
 
-    hold(command.read(catalog))
+    hold(quick.read(catalog))
 
 
 def test_a_stream_that_this_version_does_not_have_leaves_the_others_whole(
-    command: Command, found: Run
+    quick: Command, found: Run
 ) -> None:
     """It fails with a sentence: silently nothing would be taken for an empty table."""
     catalog = configured(found, "boxes", "teams", "users")
     catalog["streams"][0]["stream"]["name"] = "deals"
-    run = command.read(catalog)
+    run = quick.read(catalog)
 
     assert [str(broken) for broken in replay.report(run)] == []
     assert run.code == 1
