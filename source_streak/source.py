@@ -83,10 +83,8 @@ class SourceStreak(AbstractSource):
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
         """The streams to read."""
-        load = ConfiguredAirbyteCatalogSerializer.load
-        found: ConfiguredAirbyteCatalog = _file(
-            "a configured catalog", "--catalog", catalog_path, load
-        )
+        what = "a configured catalog"
+        found: ConfiguredAirbyteCatalog = _file(what, "--catalog", catalog_path, _catalog)
         return found
 
     @classmethod
@@ -326,6 +324,15 @@ def _file(what: str, option: str, path: str, load: Callable[[Any], Any] = lambda
         why = str(error)[:300].rstrip(".")
         sentence = f"The file {path} ({option}) does not hold {what} in JSON: {why}."
     raise Failure(StreakError(sentence, "config_error"))
+
+
+def _catalog(found: Any) -> ConfiguredAirbyteCatalog:
+    """The platform knows a mode that the framework does not: what a destination does is its own."""
+    for one in found["streams"]:
+        if one.get("destination_sync_mode") == "overwrite_dedup":
+            one["destination_sync_mode"] = "overwrite"
+    catalog: ConfiguredAirbyteCatalog = ConfiguredAirbyteCatalogSerializer.load(found)
+    return catalog
 
 
 def _config(settings: Mapping[str, Any]) -> Config:
