@@ -75,7 +75,7 @@ test-clients: .venv/ready .venv-clients/ready ## other people's clients read the
 	.venv-dbt/bin/$(PIP) --requirement dbt/requirements.txt
 	@touch $@
 
-test-dbt: .venv/ready .venv-dbt/ready ## dbt builds examples/dbt on what the demo loads
+test-dbt: .venv/ready .venv-dbt/ready ## dbt builds the package of dbt/ on what the demo loads
 	$(BIN)/python -m pytest -m dbt integration_tests/test_dbt_build.py
 
 files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
