@@ -5,41 +5,96 @@ One process has imported everything, and is copied (os.fork) for each command.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from commands import Outcome
 
 ROOT = Path(__file__).parents[1]
+FAR = 60.0  # seconds after which a command that was to end has failed
 ORIGINAL = """
-import json, os, sys
+import json, os, signal, sys, tempfile
 import source_streak.command, quick
+from source_streak.run import run
 
 for line in sys.stdin:
     job = json.loads(line)
+    if "wait" in job:
+        print(os.waitstatus_to_exitcode(os.waitpid(job["wait"], 0)[1]), flush=True)
+        continue
     process = os.fork()
-    if not process:
-        os.chdir(job["folder"])
-        os.environ.clear()
-        os.environ.update(job["environment"])
-        for number, path in enumerate(job["outputs"], 1):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        quick.main(job["arguments"])
-    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+    if process:
+        print(process, flush=True)
+        continue
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    tempfile.tempdir = None
+    for number, path in enumerate(job["outputs"], 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    (run if job["waits"] else quick.main)(job["arguments"])
 """
 
 
+class Running:
+    """A copy at work, as a subprocess.Popen has it."""
+
+    def __init__(self, original: Copies, pid: int, pipes: list[Path]) -> None:
+        self.pid, self.returncode = pid, None
+        self._original = original
+        self.stdout, self.stderr = (path.open("rb", buffering=0) for path in pipes)
+
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float = FAR) -> int:
+        if self.returncode is None:
+            self.returncode = self._original.wait(self.pid, timeout)
+        return self.returncode
+
+    def communicate(self, timeout: float = FAR) -> tuple[bytes, bytes]:
+        """What it still prints, once it has ended."""
+        read: dict[int, bytes] = {}
+        pipes = (self.stdout, self.stderr)
+        threads = [
+            threading.Thread(target=lambda at=at, pipe=pipe: read.update({at: pipe.readall()}))
+            for at, pipe in enumerate(pipes)
+        ]
+        for thread in threads:
+            thread.start()
+        self.wait(timeout)
+        for thread in threads:
+            thread.join()
+        return read[0], read[1]
+
+
 class Copies:
-    """As a context: the process that is copied. Its commands have a clock that never waits."""
+    """As a context: the process that is copied."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: where the commands are typed, and what they print is put."""
+        """`folder`: where what the commands print is put."""
         self._folder = folder
+        self._numbers = itertools.count()
 
     def __enter__(self) -> Copies:
         paths = os.pathsep.join([str(ROOT), str(ROOT / "tools")])
@@ -48,7 +103,7 @@ class Copies:
             env={**os.environ, "PYTHONPATH": paths},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            stderr=subprocess.PIPE,  # of the same kind as a copy's, which nobody can seek in either
         )
         return self
 
@@ -62,14 +117,67 @@ class Copies:
             if kind:
                 process.kill()
 
-    def type(self, *arguments: str, environment: Mapping[str, str]) -> Outcome:
-        """One command to its end. `environment`: the whole of it."""
-        outputs = [str(self._folder / name) for name in ("stdout.txt", "stderr.txt")]
-        job = {"folder": str(self._folder), "environment": dict(environment)}
-        job |= {"outputs": outputs, "arguments": arguments}
-        assert self._original.stdin
-        assert self._original.stdout
-        print(json.dumps(job), file=self._original.stdin, flush=True)
-        code = int(self._original.stdout.readline())
-        out, err = (Path(path).read_text() for path in outputs)
+    def type(
+        self, *arguments: str, environment: Mapping[str, str], folder: Path | None = None
+    ) -> Outcome:
+        """One command to its end, with a clock that never waits."""
+        outputs = self._outputs()
+        pid = self._start(arguments, environment, folder, outputs, waits=False)
+        code = self.wait(pid, FAR)
+        out, err = (path.read_bytes().decode() for path in outputs)
         return Outcome(code, out, err)
+
+    @contextmanager
+    def running(
+        self, *arguments: str, environment: Mapping[str, str], folder: Path | None = None
+    ) -> Iterator[Running]:
+        """One command while it runs, with the machine's own clock.
+
+        What is left of it at the end of the block is killed.
+        """
+        outputs = self._outputs()
+        for path in outputs:
+            os.mkfifo(path)
+        process = Running(
+            self, self._start(arguments, environment, folder, outputs, waits=True), outputs
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.stderr.close()
+            process.wait()
+
+    def wait(self, pid: int, timeout: float) -> int:
+        """Its exit status, as subprocess has it."""
+        self._send({"wait": pid})
+        return self._answer(timeout)
+
+    def _outputs(self) -> list[Path]:
+        number = next(self._numbers)
+        return [self._folder / f"{name}.{number}" for name in ("stdout", "stderr")]
+
+    def _start(
+        self,
+        arguments: tuple[str, ...],
+        environment: Mapping[str, str],
+        folder: Path | None,
+        outputs: list[Path],
+        waits: bool,
+    ) -> int:
+        job = {"folder": str(folder or self._folder), "environment": dict(environment)}
+        printed = {"outputs": list(map(str, outputs)), "arguments": arguments, "waits": waits}
+        self._send({**job, **printed})
+        return self._answer(FAR)
+
+    def _send(self, job: Mapping[str, object]) -> None:
+        assert self._original.stdin
+        self._original.stdin.write(json.dumps(job).encode() + b"\n")
+        self._original.stdin.flush()
+
+    def _answer(self, timeout: float) -> int:
+        assert self._original.stdout
+        ready, _, _ = select.select([self._original.stdout], [], [], timeout)
+        assert ready, f"it did not end within {timeout} seconds"
+        return int(self._original.stdout.readline())

@@ -1,7 +1,4 @@
-"""The command as it is typed.
-
-What it prints, how it ends, and that it ends within seconds whoever asks for it.
-"""
+"""The command as it is typed: what it prints, how it ends, and that it ends whoever asks for it."""
 
 from __future__ import annotations
 
@@ -12,30 +9,24 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
+from commands import Outcome, here
 from conftest import catalog_of
+from copies import Copies, Running
 from streak_sandbox import Sandbox
 
-from source_streak import SourceStreak
-from source_streak.command import Entrypoint
-from source_streak.stream import Failure
 from source_streak.streams import STREAMS
 
+pytestmark = pytest.mark.xdist_group("command")  # one process is copied
 MODULE = (sys.executable, "-m", "source_streak")
 CONSOLE = (str(Path(sys.executable).with_name("source-streak")),)
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
-SOON = 5.0  # seconds in which a process that is asked to end has to be gone
-# the same where it must not take a failing write to notice: the framework's buffer is written every
-# 5
-BEFORE_IT_WRITES = 3.0
-FAR = 30.0  # seconds after which a test that waits for something has failed
+# Seconds after which a test that waits for something has failed. What hangs here would take longer.
+FAR = 30.0
 
 
 def small_streak() -> Sandbox:
@@ -49,69 +40,11 @@ def small_streak() -> Sandbox:
     return sandbox
 
 
-@dataclass
-class Outcome:
-    """What came of one command."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        """Every line of stdout: each has to be a message of the protocol."""
-        messages = [json.loads(line) for line in self.out.splitlines()]
-        assert all("type" in message for message in messages)
-        return messages
-
-    def of_type(self, wanted: str) -> list[dict[str, Any]]:
-        return [message for message in self.messages if message["type"] == wanted]
-
-    @property
-    def said(self) -> str:
-        """Logs, errors and the status of the connection, as a user reads them."""
-        logs = [message["log"]["message"] for message in self.of_type("LOG")]
-        errors = [
-            message["trace"]["error"]["message"]
-            for message in self.of_type("TRACE")
-            if message["trace"]["type"] == "ERROR"
-        ]
-        return "\n".join(
-            [
-                *logs,
-                *errors,
-                *(
-                    message["connectionStatus"].get("message", "")
-                    for message in self.of_type("CONNECTION_STATUS")
-                ),
-            ]
-        )
-
-    @property
-    def statuses(self) -> dict[str, str]:
-        """Of each stream, the last one."""
-        found = [
-            message["trace"]["stream_status"]
-            for message in self.of_type("TRACE")
-            if message["trace"]["type"] == "STREAM_STATUS"
-        ]
-        return {status["stream_descriptor"]["name"]: status["status"] for status in found}
-
-    def count(self, stream: str) -> int:
-        return sum(message["record"]["stream"] == stream for message in self.of_type("RECORD"))
-
-    def assert_no_traceback(self) -> None:
-        assert "Traceback" not in self.err
-        assert not [
-            message for message in self.of_type("LOG") if "Traceback" in message["log"]["message"]
-        ]
-
-
 class Desk:
     """A directory with the files of one user, and the commands typed there."""
 
-    def __init__(self, place: Path, streak: Sandbox) -> None:
-        self.place, self.streak = place, streak
+    def __init__(self, place: Path, streak: Sandbox, copies: Copies) -> None:
+        self.place, self.streak, self._copies = place, streak, copies
         self.temporary = place / "tmp"
         self.temporary.mkdir()
         self.environment = {
@@ -145,34 +78,38 @@ class Desk:
     def reading(self, *streams: str) -> tuple[str, ...]:
         return ("read", "--config", self.config, "--catalog", self.catalog(*streams))
 
-    def type(
-        self, *arguments: str, command: tuple[str, ...] = MODULE, **environment: str
-    ) -> Outcome:
+    def type(self, *arguments: str, **environment: str) -> Outcome:
         """The command to its end."""
-        ran = subprocess.run(
-            [*command, *arguments],
-            env=self.environment | environment,
-            cwd=self.place,
-            capture_output=True,
-            timeout=60,
-            check=False,
+        return self._copies.type(
+            *arguments, environment=self.environment | environment, folder=self.place
         )
-        return Outcome(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
 
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The command while it runs; what is left of it at the end of the block is killed."""
-        with subprocess.Popen(
-            [*MODULE, *arguments],
+    def type_anew(self, *arguments: str, command: tuple[str, ...] = MODULE) -> Outcome:
+        """The same in a new process, which imports everything."""
+        with self.starting(*arguments, command=command) as process:
+            out, err = process.communicate(timeout=2 * FAR)
+        return Outcome(process.returncode, out.decode(), err.decode())
+
+    def starting(
+        self, *arguments: str, command: tuple[str, ...] = MODULE
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*command, *arguments],
             env=self.environment,
             cwd=self.place,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+        )
+
+    def running(self, *arguments: str) -> AbstractContextManager[Running]:
+        """The command while it runs; what is left of it at the end of the block is killed."""
+        return self._copies.running(*arguments, environment=self.environment, folder=self.place)
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
+    with Copies(tmp_path_factory.mktemp("copies")) as copies:
+        yield copies
 
 
 @pytest.fixture(scope="module")
@@ -189,20 +126,18 @@ def streak() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, streak: Sandbox) -> Desk:
-    return Desk(tmp_path, streak)
+def desk(tmp_path: Path, streak: Sandbox, copies: Copies) -> Desk:
+    return Desk(tmp_path, streak, copies)
 
 
 @pytest.fixture
-def quiet_desk(tmp_path: Path, quiet_streak: Sandbox) -> Desk:
-    return Desk(tmp_path, quiet_streak)
+def quiet_desk(tmp_path: Path, quiet_streak: Sandbox, copies: Copies) -> Desk:
+    return Desk(tmp_path, quiet_streak, copies)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """In a shell's background job Ctrl-C is ignored, and whatever is started from there inherits
-    that.
-    """
+    """A shell's background job ignores Ctrl-C, and whatever is started from there inherits that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -220,8 +155,7 @@ def met(streak: Sandbox, pattern: str, after: int = 0) -> threading.Event:
     return event
 
 
-# --- The four commands
-# ------------------------------------------------------------------------------------------------
+# --- The four commands ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -229,7 +163,7 @@ def met(streak: Sandbox, pattern: str, after: int = 0) -> threading.Event:
 )
 def test_spec_prints_the_spec_and_asks_nothing(quiet_desk: Desk, command: tuple[str, ...]) -> None:
     quiet_desk.streak.clear_log()
-    ran = quiet_desk.type("spec", command=command)
+    ran = quiet_desk.type_anew("spec", command=command)
 
     (message,) = ran.of_type("SPEC")
     properties = message["spec"]["connectionSpecification"]["properties"]
@@ -275,7 +209,7 @@ def test_discover_prints_every_stream_and_a_table_for_each_pipeline_and_asks_for
 
 
 def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) -> None:
-    ran = quiet_desk.type(*quiet_desk.reading(), command=CONSOLE)
+    ran = quiet_desk.type_anew(*quiet_desk.reading(), command=CONSOLE)
 
     assert (ran.count("boxes"), ran.count("box_comments"), ran.count("teams")) == (5, 10, 1)
     assert set(ran.statuses.values()) == {"COMPLETE"}
@@ -292,8 +226,7 @@ def test_no_command_prints_how_it_is_used(quiet_desk: Desk) -> None:
     assert "Traceback" not in ran.out + ran.err
 
 
-# --- What a user can get wrong
-# ----------------------------------------------------------------------------------------
+# --- What a user can get wrong --------------------------------------------------------------------
 
 # name: (config or how to call it, words that its user reads)
 WRONG_SETTINGS: dict[str, tuple[object, list[str]]] = {
@@ -352,16 +285,18 @@ def test_wrong_settings_are_said_with_the_name_of_the_setting(
     config = quiet_desk.write("config.json", settings)
     catalog = ["--catalog", quiet_desk.catalog("teams")] if command == "read" else []
 
-    said = ""
-    try:
-        entrypoint = Entrypoint(SourceStreak())
-        for line in entrypoint.run(entrypoint.parse_args([command, "--config", config, *catalog])):
-            message = json.loads(line)
-            assert message["type"] != "RECORD"
-            said += message.get("connectionStatus", {}).get("message", "")
-    except Failure as failure:
-        said = str(failure.message)
+    ran = here(command, "--config", config, *catalog)
 
+    ran.assert_no_traceback()
+    assert not ran.of_type("RECORD")
+    if command == "check" and not ran.errors:
+        status, said = ran.verdict()
+        assert status == "FAILED"
+    else:
+        (error,) = ran.errors
+        said = error["message"]
+        assert error["failure_type"] == "config_error"
+        assert ran.code == 1
     assert not [word for word in words if plain(word) not in plain(said)], said
 
 
@@ -370,35 +305,24 @@ def test_a_setting_that_does_not_exist_is_named_with_those_that_do(quiet_desk: D
 
     ran = quiet_desk.type("check", "--config", quiet_desk.config)
 
-    (warning,) = [
-        message["log"]["message"]
-        for message in ran.of_type("LOG")
-        if message["log"]["level"] == "WARN"
-    ]
+    (warning,) = ran.warnings
     assert "no such setting: rps." in warning
     assert "requests_per_second" in warning
     assert ran.code == 0
 
 
-@pytest.fixture(scope="module")
-def mistakes(tmp_path_factory: pytest.TempPathFactory, quiet_streak: Sandbox) -> dict[str, Outcome]:
-    """All of them typed, some at once: a process takes a second to start."""
-    desk = Desk(tmp_path_factory.mktemp("mistakes"), quiet_streak)
-    desk.catalog("teams")
-    desk.write("empty_key.json", WRONG_SETTINGS["empty key"][0])
-    desk.write("broken.json", '{"streams": [')
-    with ThreadPoolExecutor(3) as pool:
-        outcomes = pool.map(lambda typed: desk.type("read", *typed[0].split()), MISTAKES.values())
-        return dict(zip(MISTAKES, outcomes, strict=True))
-
-
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_file_that_cannot_be_used_is_named_with_its_option_and_no_traceback(
-    mistakes: dict[str, Outcome], name: str
+    quiet_desk: Desk, name: str
 ) -> None:
-    ran = mistakes[name]
+    quiet_desk.catalog("teams")
+    quiet_desk.write("empty_key.json", WRONG_SETTINGS["empty key"][0])
+    quiet_desk.write("broken.json", '{"streams": [')
+    options, words = MISTAKES[name]
 
-    assert not [words for words in MISTAKES[name][1] if words not in ran.said], ran.said
+    ran = quiet_desk.type("read", *options.split())
+
+    assert not [text for text in words if text not in ran.said], ran.said
     assert ran.code == 1
     assert ran.err == ""
     ran.assert_no_traceback()
@@ -460,8 +384,26 @@ def test_a_stream_that_fails_leaves_the_others_whole_and_the_exit_status_says_so
     assert not list(desk.temporary.iterdir())
 
 
+def test_a_check_during_an_outage_ends_with_one_error_and_no_verdict(desk: Desk) -> None:
+    desk.streak.fault("*", "status", times=None, status=503)
+
+    ran = desk.type("check", "--config", desk.config)
+
+    assert "Streak answered with an error of its own (503)." in ran.outage()
+    fatal = [one["log"] for one in ran.of_type("LOG") if one["log"]["level"] == "FATAL"]
+    assert not [log for log in fatal if "File " in log["message"]]
+
+
+def test_a_check_with_a_wrong_key_ends_with_a_verdict(quiet_desk: Desk) -> None:
+    quiet_desk.write("config.json", {"api_key": "wrong-key-000"})
+
+    status, sentence = quiet_desk.type("check", "--config", quiet_desk.config).verdict()
+
+    assert status == "FAILED"
+    assert NEW_KEY in sentence
+
+
 # --- Ending ---------------------------------------------------------------------------------------
-# --------------------
 
 
 def caught(process: subprocess.Popen[bytes], number: int) -> bool:
@@ -471,79 +413,61 @@ def caught(process: subprocess.Popen[bytes], number: int) -> bool:
     return bool(int(mask, 16) >> (number - 1) & 1)
 
 
-def starting(desk: Desk) -> tuple[tuple[str, ...], Callable[[subprocess.Popen[bytes]], None]]:
-    """The framework is being imported."""
-
-    def wait(process: subprocess.Popen[bytes]) -> None:
-        while not caught(process, signal.SIGTERM):
-            assert process.poll() is None
-
-    return desk.reading("boxes"), wait
+Phase = tuple[tuple[str, ...], threading.Event]  # what is typed, and when it has come so far
 
 
-def at(
-    arguments: tuple[str, ...], event: threading.Event
-) -> tuple[tuple[str, ...], Callable[[subprocess.Popen[bytes]], None]]:
-    def wait(_: subprocess.Popen[bytes]) -> None:
-        assert event.wait(FAR)
-
-    return arguments, wait
-
-
-def checking(desk: Desk) -> Any:
+def checking(desk: Desk) -> Phase:
     """users/me is not answered."""
     desk.streak.fault("v1/users/me", "hang", times=None)
-    return at(("check", "--config", desk.config), met(desk.streak, "v1/users/me"))
+    return (("check", "--config", desk.config), met(desk.streak, "v1/users/me"))
 
 
-def listing(desk: Desk) -> Any:
+def listing(desk: Desk) -> Phase:
     """The list of boxes is not answered."""
     desk.streak.fault("v1/pipelines/*/boxes", "hang", times=None)
-    return at(desk.reading("teams", "boxes"), met(desk.streak, "v1/pipelines/*/boxes"))
+    return (desk.reading("teams", "boxes"), met(desk.streak, "v1/pipelines/*/boxes"))
 
 
-def reading_children(desk: Desk) -> Any:
+def reading_children(desk: Desk) -> Phase:
     """Comments are not answered, for several threads."""
     desk.streak.fault("v2/boxes/*/comments", "hang", times=None)
-    return at(
-        desk.reading("boxes", "box_comments"), met(desk.streak, "v2/boxes/*/comments", after=3)
-    )
+    return (desk.reading("boxes", "box_comments"), met(desk.streak, "v2/boxes/*/comments", after=3))
 
 
-def trying_again(desk: Desk) -> Any:
+def trying_again(desk: Desk) -> Phase:
     """Streak is down, and is given time."""
     desk.streak.fault("v2/users/me/teams", "status", times=None, status=503)
-    return at(desk.reading("teams"), met(desk.streak, "v2/users/me/teams", after=1))
+    return (desk.reading("teams"), met(desk.streak, "v2/users/me/teams", after=1))
 
 
-def pausing(desk: Desk) -> Any:
+def pausing(desk: Desk) -> Phase:
     """Streak has asked for a pause."""
     desk.streak.fault("v2/users/me/teams", "status", times=None, status=429, retry_after=600)
-    return at(desk.reading("teams"), met(desk.streak, "v2/users/me/teams"))
+    return (desk.reading("teams"), met(desk.streak, "v2/users/me/teams"))
 
 
 CTRL_C, TERMINATE = signal.SIGINT, signal.SIGTERM
 ENDINGS = [
     *(
         pytest.param(phase, TERMINATE, id=f"SIGTERM-{phase.__name__}")
-        for phase in (starting, checking, listing, reading_children, trying_again, pausing)
+        for phase in (checking, listing, reading_children, trying_again, pausing)
     ),
     *(
         pytest.param(phase, CTRL_C, id=f"Ctrl-C-{phase.__name__}")
-        for phase in (starting, listing, reading_children)
+        for phase in (listing, reading_children)
     ),
 ]
 
 
 @pytest.mark.parametrize(("phase", "sent"), ENDINGS)
-def test_a_signal_ends_it_within_seconds_without_a_traceback(
-    desk: Desk, phase: Any, sent: signal.Signals
+def test_a_signal_ends_it_without_a_traceback(
+    desk: Desk, phase: Callable[[Desk], Phase], sent: signal.Signals
 ) -> None:
-    arguments, wait = phase(desk)
+    arguments, begun = phase(desk)
     with desk.running(*arguments) as process:
-        wait(process)
+        assert begun.wait(FAR)
         process.send_signal(sent)
-        out, err = process.communicate(timeout=SOON)
+        out, err = process.communicate(timeout=FAR)
 
     assert process.returncode == -sent, (
         "whoever sent the signal sees that it was taken; a shell says 130 or 143"
@@ -554,10 +478,25 @@ def test_a_signal_ends_it_within_seconds_without_a_traceback(
     Outcome(-sent, out.decode(), "").messages  # noqa: B018 # every line is a whole message
 
 
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
+@pytest.mark.parametrize("sent", [TERMINATE, CTRL_C], ids=["SIGTERM", "Ctrl-C"])
+def test_a_signal_ends_it_while_the_framework_is_imported(
+    quiet_desk: Desk, sent: signal.Signals
+) -> None:
+    with quiet_desk.starting(*quiet_desk.reading("boxes")) as process:
+        while not caught(process, signal.SIGTERM):
+            assert process.poll() is None
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=FAR)
+
+    assert process.returncode == -sent
+    assert (out, err) == (b"", b"")
+
+
 def test_a_kill_leaves_no_file_with_the_key_behind(desk: Desk) -> None:
-    arguments, wait = reading_children(desk)
+    arguments, begun = reading_children(desk)
     with desk.running(*arguments) as process:
-        wait(process)
+        assert begun.wait(FAR)
         process.kill()
 
     assert not [
@@ -592,26 +531,29 @@ def test_no_command_leaves_a_file_behind_anywhere(quiet_desk: Desk, command: str
 
 
 def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
-    arguments, wait = reading_children(desk)
+    arguments, begun = reading_children(desk)
     with desk.running(*arguments) as process:
-        wait(process)
+        assert begun.wait(FAR)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=SOON)
+        out, err = process.communicate(timeout=FAR)
 
     assert process.returncode == -signal.SIGINT
     assert b"Traceback" not in out + err
 
 
-@pytest.mark.parametrize("phase", [listing, reading_children], ids=lambda phase: phase.__name__)
-def test_a_reader_that_goes_away_while_nothing_is_written_ends_it_within_seconds(
-    desk: Desk, phase: Any
+@pytest.mark.parametrize(
+    "phase", [checking, listing, reading_children], ids=lambda phase: phase.__name__
+)
+def test_a_reader_that_goes_away_while_nothing_is_written_ends_it(
+    desk: Desk, phase: Callable[[Desk], Phase]
 ) -> None:
-    arguments, wait = phase(desk)
+    """A check writes nothing before its first try has failed, after a minute."""
+    arguments, begun = phase(desk)
     with desk.running(*arguments) as process:
-        wait(process)
+        assert begun.wait(FAR)
         process.stdout.close()
-        process.wait(timeout=BEFORE_IT_WRITES)
+        process.wait(timeout=FAR)
         err = process.stderr.read()
 
     assert process.returncode == 141
@@ -619,14 +561,14 @@ def test_a_reader_that_goes_away_while_nothing_is_written_ends_it_within_seconds
     assert not list(desk.temporary.iterdir())
 
 
-def test_a_reader_that_goes_away_while_records_are_written_ends_it_within_seconds(
+def test_a_reader_that_goes_away_while_records_are_written_ends_it(
     desk: Desk,
 ) -> None:
     desk.streak.account.add_pipeline("Large", boxes=3000)
     with desk.running(*desk.reading("boxes", "box_users", "box_stage_history")) as process:
         process.stdout.readline()
         process.stdout.close()
-        process.wait(timeout=SOON)
+        process.wait(timeout=FAR)
         err = process.stderr.read()
 
     assert process.returncode == 141
