@@ -16,8 +16,19 @@ help: ## this list
 	$(BIN)/$(PIP) --no-deps --editable .
 	@touch $@
 
-demo: .venv/ready ## read a whole account (the sandbox's, or yours with STREAK_API_KEY) into streak.duckdb
-	@$(BIN)/python tools/demo.py
+demo: .venv/ready .venv-dbt/ready ## read a whole account (the sandbox's, or yours with STREAK_API_KEY) into streak.duckdb, and report.html
+	@$(BIN)/python tools/demo.py --report
+
+report: .venv-dbt/ready ## dbt builds its tables in streak.duckdb; report.html, one file with charts
+	@.venv-dbt/bin/python tools/report.py
+
+screenshots: .venv-pictures/ready ## pictures of report.html for the pages, in docs/assets; needs Chromium
+	.venv-pictures/bin/python tools/screenshots.py
+
+.venv-pictures/ready:
+	$(PYTHON) -m venv .venv-pictures
+	.venv-pictures/bin/$(PIP) pillow==13.0.0
+	@touch $@
 
 test: .venv/ready ## all tests but those that want more than Python: the targets test-… and acceptance
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -59,12 +70,12 @@ types: .venv/ready ## mypy, strict
 test-clients: .venv/ready .venv-clients/ready ## other people's clients read the sandbox, also into PostgreSQL: PyAirbyte, airbyte-serverless (Python 3.10 to 3.12)
 	$(BIN)/python -m pytest -m clients integration_tests/test_clients.py integration_tests/test_postgres.py
 
-.venv-dbt/ready: examples/dbt/requirements.txt
+.venv-dbt/ready: dbt/requirements.txt
 	$(PYTHON) -m venv .venv-dbt
-	.venv-dbt/bin/$(PIP) --requirement examples/dbt/requirements.txt
+	.venv-dbt/bin/$(PIP) --requirement dbt/requirements.txt
 	@touch $@
 
-test-dbt: .venv/ready .venv-dbt/ready ## dbt builds examples/dbt on what the demo loads
+test-dbt: .venv/ready .venv-dbt/ready ## dbt builds the package of dbt/ on what the demo loads
 	$(BIN)/python -m pytest -m dbt integration_tests/test_dbt_build.py
 
 files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
@@ -138,4 +149,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache dist site streak.duckdb probe.md report.html
 
-.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench probe test-live chaos docs docs-serve dist report image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench probe test-live chaos docs docs-serve dist report screenshots image lock clean

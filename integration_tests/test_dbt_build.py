@@ -1,126 +1,214 @@
-"""dbt builds examples/dbt on the demo's DuckDB file.
-
-Every view, every test. Run by `make test-dbt`, for it needs .venv-dbt.
-"""
+"""`make test-dbt`: the dbt package on DuckDB, as `make demo` loads it."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import pytest
-from demo_account import demo
+from dbt_answers import CHECKS
+from dbt_expected import Expected
+from dbt_runs import MARTS, NOW_MS, Project, Row, Stream, Streams, into_duckdb, read
+from streak_sandbox import Sandbox
+from streak_sandbox.demo_account import demo_account
 
-pytestmark = pytest.mark.dbt
-TOP = Path(__file__).parents[1]
-DBT = TOP / ".venv-dbt" / "bin" / "dbt"
+pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("duckdb")]
+OFF = {f"streak_use_{mart.removeprefix('streak__')}": False for mart in MARTS}
+EVERYTHING = {"streak_use_daily_box_history": True}
+BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", "test_name:not_null")
+
+
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory: pytest.TempPathFactory) -> Streams:
+    """All that the connector brings of the demo's account."""
+    with Sandbox(account=demo_account()) as streak:
+        return read(streak, tmp_path_factory.mktemp("read"))
+
+
+@pytest.fixture(scope="module")
+def built(streams: Streams, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Everything, with all tests. Not to be changed."""
+    folder = tmp_path_factory.mktemp("built")
+    into_duckdb(streams, folder / "streak.duckdb")
+    project = Project(folder, duckdb=folder / "streak.duckdb", variables=EVERYTHING)
+    project.run("--warn-error", "build")
+    return project
+
+
+@pytest.fixture(scope="module")
+def expected() -> Expected:
+    return Expected(demo_account(), NOW_MS)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """The project, and a copy of the demo's file beside it."""
-    shutil.copytree(TOP / "examples" / "dbt", tmp_path / "dbt")
-    shutil.copy(demo()[0], tmp_path / "streak.duckdb")
-    return tmp_path / "dbt"
+def copy(built: Project, tmp_path: Path) -> Project:
+    """The same, to be changed."""
+    assert built.duckdb
+    shutil.copy(built.duckdb, tmp_path / "streak.duckdb")
+    return Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
 
 
-def dbt(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "STREAK_DUCKDB": str(project.parent / "streak.duckdb"),
-        "DO_NOT_TRACK": "1",
-    }
-    command = [str(DBT), *arguments, "--profiles-dir", "."]
-    return subprocess.run(
-        command,
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+def test_everything_is_built_and_every_test_passes_without_a_warning(built: Project):
+    results = built.results()
+
+    assert set(results.values()) == {"success", "pass"}
+    assert set(MARTS) <= results.keys()
+    assert [name for name in results if name.endswith("money_is_read_as_people_write_it")]
 
 
-def results(project: Path) -> dict[str, str]:
-    """How each view and test went."""
-    found = json.loads((project / "target" / "run_results.json").read_text())["results"]
-    return {result["unique_id"]: result["status"] for result in found}
-
-
-def asked(project: Path, sql: str) -> list[tuple]:
-    with duckdb.connect(str(project.parent / "streak.duckdb")) as database:
-        return database.execute(sql).fetchall()
-
-
-def test_every_view_is_built_and_every_test_passes_without_a_warning(project: Path):
-    done = dbt(project, "--warn-error", "build")
-
-    assert done.returncode == 0, done.stdout
-    assert set(results(project).values()) == {"success", "pass"}
-    views = [name for name in results(project) if name.startswith("model.")]
-    assert len(views) == len(list((project / "models" / "staging").glob("*.sql")))
-    assert len(results(project)) > 2 * len(views)
-
-
-def test_the_views_have_the_rows_of_the_streams_under_their_new_names(project: Path):
-    dbt(project, "run")
-
-    joined = """
-        SELECT b.pipeline_name, b.stage_name, s.deal_size, s.source
-        FROM main_staging.stg_streak__boxes_sales s JOIN main_staging.stg_streak__boxes b ON b.key = s.box_key
-        WHERE s.name LIKE 'Acme % 200 anvils'
-    """
-    assert asked(project, joined) == [("Sales", "Angebot 📄", "12000", "Empfehlung 🤝")]
-
-
-def test_deleted_boxes_are_in_no_view(project: Path):
-    asked(
-        project, "INSERT INTO boxes (key, readAt, _ab_cdc_deleted_at) VALUES ('gone', now(), now())"
-    )
-
-    assert dbt(project, "build", "--select", "stg_streak__boxes").returncode == 0
-    assert asked(project, "SELECT count(*) FROM main_staging.stg_streak__boxes") == [(150,)]
-
-
-@pytest.mark.parametrize(
-    ("damage", "failing"),
-    [
-        ("INSERT INTO boxes FROM boxes LIMIT 1", "unique_stg_streak__boxes_key"),
-        ("INSERT INTO box_users FROM box_users LIMIT 1", "unique_together_stg_streak__box_users"),
-        (
-            "UPDATE box_users SET role = NULL WHERE role = 'follower'",
-            "not_null_stg_streak__box_users_role",
-        ),
-    ],
-)
-def test_a_key_that_comes_twice_or_is_missing_fails_its_test(
-    project: Path, damage: str, failing: str
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_answers_are_those_of_the_account(
+    check: Callable[[Project, Expected], None], built: Project, expected: Expected
 ):
-    asked(project, damage)
-
-    assert dbt(project, "build").returncode == 1
-    (failed,) = (
-        name.split(".")[2] for name, status in results(project).items() if status == "fail"
-    )
-    assert failed.startswith(failing)
+    check(built, expected)
 
 
-@pytest.mark.parametrize(
-    ("case", "column"), [("as_sent", '"boxKey"'), ("lower", '"boxkey"'), ("upper", '"BOXKEY"')]
-)
-def test_the_case_of_the_columns_is_that_of_the_destination(project: Path, case: str, column: str):
-    done = dbt(
-        project,
-        "compile",
-        "--select",
-        "stg_streak__box_comments",
-        "--vars",
-        json.dumps({"streak_column_case": case}),
-    )
+def test_there_is_a_row_for_each_odd_case(built: Project):
+    boxes = built.rows("streak__boxes")
+    texts = {str(box["amount_text"]) for box in boxes}
 
-    assert f"{column} as box_key" in done.stdout
+    assert [box for box in boxes if box["stage_key"] is None]
+    assert [box for box in boxes if box["stage_is_deleted"]]
+    assert [box for box in boxes if box["assignees"] > 1]
+    assert [box for box in boxes if box["owner_key"] == "nobody"]
+    for sign in ("$", "€", "k", "’", "to be negotiated"):  # noqa: RUF001
+        assert [text for text in texts if sign in text], sign
+    assert [user for user in built.rows("streak__user_performance") if user["has_left"]]
+    months = built.rows("streak__pipeline_velocity")
+    assert [row for row in months if row["pipeline_name"] == "Partnerships (new)"]
+
+
+def test_custom_fields_pass_through(built: Project):
+    (box,) = (
+        box
+        for box in built.rows("streak__boxes")
+        if box["amount_text"] and box["amount_text"].endswith("€") and box["status"] == "won"
+        and box["amount"] == max(
+            one["amount"]
+            for one in built.rows("streak__boxes")
+            if one["amount_text"] and one["amount_text"].endswith("€") and one["status"] == "won"
+        )
+    )  # fmt: skip
+
+    assert box["field_deal_size"] == box["amount_text"]
+    assert box["field_contract_signed"] is True
+    assert box["field_source"] in ("Referral", "Website", "Trade fair")
+    assert box["field_severity"] is None
+
+
+def test_a_day_of_the_history_has_the_stage_of_its_end(built: Project, expected: Expected):
+    days = built.rows("streak__daily_box_history")
+    boxes = {row["box_key"]: row for row in built.rows("streak__boxes")}
+    last = {}
+    for row in sorted(days, key=lambda row: row["day"]):
+        last[row["box_key"]] = row
+
+    assert last.keys() == boxes.keys()
+    for key, row in last.items():
+        assert (row["stage_key"], row["status"]) == (
+            boxes[key]["stage_key"],
+            expected.boxes[key]["status"],
+        )
+
+
+# --- What a stranger's warehouse is like ----------------------------------------------------------
+
+
+def test_what_is_gone_counts_nowhere(copy: Project):
+    """Rows that were told deleted, where a destination keeps them; and rows of an older reading of
+    a box, where the connector had to give up the keys of too large an account.
+    """
+    before = {mart: copy.rows(mart) for mart in MARTS}
+    for table in ("boxes", "box_tasks", "box_threads", "contacts", "organizations"):
+        copy.sql(again(table, "key || 'x' AS key, readAt AS _ab_cdc_deleted_at"))
+    copy.sql(again("boxes_sales", "box_key || 'x' AS box_key, read_at AS _ab_cdc_deleted_at"))
+    earlier = "readAt - INTERVAL 1 DAY AS readAt"
+    copy.sql(again("box_comments", f"key || 'x' AS key, {earlier}"))
+    copy.sql(again("box_field_values", f"fieldKey || '9' AS fieldKey, {earlier}"))
+    copy.run("run")
+
+    assert {mart: copy.rows(mart) for mart in MARTS} == before
+
+
+def test_a_key_that_comes_twice_fails_its_test(copy: Project):
+    copy.sql("INSERT INTO boxes FROM boxes LIMIT 1; INSERT INTO box_users FROM box_users LIMIT 1")
+    copy.run("build", "--select", "staging", ok=False)
+
+    failed = [name for name, status in copy.results().items() if status == "fail"]
+    assert sorted(name.rpartition(".")[0] for name in failed) == [
+        "unique_stg_streak__boxes_key",
+        "unique_together_stg_streak__box_users_box_key__user_key__role",
+    ]
+
+
+def test_other_names_and_upper_case(streams: Streams, built: Project, tmp_path: Path):
+    """A schema and a prefix of the connection, and columns as Snowflake has them."""
+    upper = {
+        name: Stream(
+            {"json_schema": {"properties": in_upper(stream.schema["json_schema"]["properties"])}},
+            list(map(in_upper, stream.rows)),
+        )
+        for name, stream in streams.items()
+    }
+    into_duckdb(upper, tmp_path / "streak.duckdb", schema="RAW", prefix="CRM_")
+    project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
+    project.run("run", streak_schema="RAW", streak_prefix="crm_")
+
+    for mart in MARTS:
+        assert project.rows(mart) == built.rows(mart), mart
+
+
+def in_upper(row: Row) -> Row:
+    return {name.upper(): value for name, value in row.items()}
+
+
+def again(table: str, other: str) -> str:
+    """SQL that puts every row in once more, other in these columns."""
+    return f"INSERT INTO {table} SELECT * REPLACE ({other}) FROM {table}"  # noqa: S608
+
+
+# --- Streams and marts that are not there ---------------------------------------------------------
+
+
+def test_without_any_table_everything_is_empty_and_green(tmp_path: Path):
+    project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
+    project.run("--warn-error", *BUILD)
+
+    assert [mart for mart in MARTS if project.rows(mart)] == []
+
+
+def test_boxes_alone_are_enough(streams: Streams, expected: Expected, tmp_path: Path):
+    """What hangs on other streams is Streak's own count, or empty."""
+    into_duckdb({"boxes": streams["boxes"]}, tmp_path / "streak.duckdb")
+    project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
+    project.run("--warn-error", *BUILD)
+
+    for row in project.rows("streak__boxes"):
+        right = expected.boxes[row["box_key"]]
+        assert [row[name] for name in ("comments", "files", "tasks", "threads")] == [
+            right[name] for name in ("comments", "files", "tasks", "threads")
+        ]
+        assert row["owner_key"] == "nobody"
+        assert row["amount"] is None
+        known = right["stage_key"] is None or right["status"] == row["status"]
+        assert known, row
+    assert project.rows("streak__tasks") == []
+
+
+def test_marts_that_are_switched_off_are_not_built(streams: Streams, tmp_path: Path):
+    into_duckdb(streams, tmp_path / "streak.duckdb")
+    project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb")
+    project.run("--warn-error", *BUILD, **OFF | {"streak_use_funnel": True})
+
+    assert set(MARTS) & project.results().keys() == {"streak__funnel"}
+
+
+def test_what_hangs_on_a_stream_that_is_switched_off_is_not_built(streams: Streams, tmp_path: Path):
+    into_duckdb(streams, tmp_path / "streak.duckdb")
+    project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb")
+    off = {"streak_use_box_tasks": False, "streak_use_box_threads": False}
+    project.run("--warn-error", *BUILD, **off)
+
+    missing = set(MARTS) - project.results().keys()
+    assert missing == {"streak__tasks", "streak__email_engagement", "streak__daily_box_history"}

@@ -501,6 +501,19 @@ def test_another_users_key_concludes_nothing_when_its_first_sync_is_tried_again(
     assert nothing_told(connection.sync(0.003))
 
 
+def test_what_looked_doubtful_to_another_user_is_doubtful_anew(streak: Sandbox) -> None:
+    """Each sees other pipelines. Two sights of the second one count."""
+    connection = synced(streak, "boxes")
+    streak.account.delete_pipeline(pipeline(streak, SUPPORT))
+    connection.sync()
+    of_another_user(streak)
+
+    assert nothing_told(connection.sync(HOUR))
+    assert nothing_told(connection.sync(0.003))
+    assert told(connection.sync(HOUR), "boxes")
+    assert exact(connection)
+
+
 def test_an_undeclared_column_concludes_nothing_and_is_said(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)

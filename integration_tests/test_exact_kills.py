@@ -33,7 +33,7 @@ class RestlessClock(QuickClock):
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(boxes=24) as sandbox:
+    with Sandbox(boxes=16) as sandbox:
         yield sandbox
 
 
@@ -111,10 +111,7 @@ def cuts(sync: Sync) -> dict[int, list[int]]:
 
 
 def survives_every_kill(connection: Connection, killed: Sync, hours: float = 0.0) -> int:
-    """Whether it is exact in the end, wherever `killed` was cut.
-
-    Returns how many cuts there were.
-    """
+    """Whether it is exact in the end, wherever `killed` was cut. Returns how many cuts."""
     right, before, count = connection.whole(), dict(connection.states), 0
     alive = {name: right.rows(name).keys() for name in connection.names}
     for places in cuts(killed).values():

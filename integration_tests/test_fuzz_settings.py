@@ -29,7 +29,7 @@ EXAMPLES = settings(
     max_examples=20,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-FEW = settings(EXAMPLES, max_examples=6)
+FEW = settings(EXAMPLES, max_examples=4)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,10 @@ def streak() -> Iterator[Sandbox]:
         pipeline = sandbox.account.add_pipeline("Sales", boxes=2)["key"]
         for kind in ("TEXT_INPUT", "DATE", "CHECKBOX", "TAG"):
             sandbox.account.add_field(pipeline, kind.title(), kind, ("a",) * (kind == "TAG"))
+        tag = sandbox.account.pipelines[pipeline]["fields"][-1]["tagSettings"]["tags"][0]["key"]
+        values = {"1001": "text", "1002": 1_772_361_296_789, "1003": True, "1004": [tag]}
+        for box in sandbox.account.boxes_of(pipeline):
+            sandbox.account.edit_box(box["key"], fields=values)
         environment.setenv("STREAK_API_URL", sandbox.url)
         yield sandbox
 
@@ -213,3 +217,103 @@ def test_anything_at_each_place_of_a_configured_catalog_is_read_or_refused_in_a_
         assert_is_an_answer(ran, "read")
 
     read_it()
+
+
+# --- Cases that were found ------------------------------------------------------------------------
+
+ODD_COLUMNS = {
+    "a date that is nothing but null": ("date", {"type": ["null"], "format": "date-time"}),
+    "a date of no type": ("date", {"type": [], "format": "date-time"}),
+    "a text of no type": ("text_input", {"type": []}),
+    "a list of no type": ("tag", {"type": []}),
+    "a fixed column of no type": ("created", {"type": []}),
+    "a fixed column that is nothing but null": ("created", {"type": ["null"]}),
+}
+
+
+@pytest.mark.parametrize("name", ODD_COLUMNS)
+def test_an_odd_column_costs_no_row(desk: Desk, catalog: dict[str, Any], name: str) -> None:
+    column, schema = ODD_COLUMNS[name]
+    known = catalog["streams"][0]["stream"]["json_schema"]["properties"][column]
+
+    ran = desk.read(desk.settings(), put(catalog, (*PROPERTY, column), {**known, **schema}))
+
+    assert_is_an_answer(ran, "read")
+    assert (ran.code, ran.count("boxes_sales"), ran.count("boxes")) == (0, 2, 2)
+
+
+@pytest.mark.parametrize("key", [5, None, [], {"a": 1}, True])
+def test_a_table_whose_pipelines_key_is_no_text_is_found_by_its_name(
+    desk: Desk, catalog: dict[str, Any], key: object
+) -> None:
+    ran = desk.read(desk.settings(), put(catalog, (*SCHEMA, "streakPipelineKey"), key))
+
+    assert_is_an_answer(ran, "read")
+    assert (ran.code, ran.count("boxes_sales")) == (0, 2)
+
+
+@pytest.mark.parametrize("key", ["0", "type", "true", "message", '"'])
+def test_a_key_that_is_too_short_to_be_one_garbles_no_message(
+    desk: Desk, catalog: dict[str, Any], key: str
+) -> None:
+    """To hide it would replace it in every line that is printed."""
+    assert_is_an_answer(desk.check(desk.settings(api_key=key)), "check")
+
+    ran = desk.read(desk.settings(api_key=key), catalog)
+
+    assert_is_an_answer(ran, "read")
+    assert "Streak refused this API key" in ran.said
+
+
+def test_settings_with_a_byte_order_mark_are_taken(desk: Desk) -> None:
+    settings = json.dumps(desk.settings()).encode("utf-8-sig")
+
+    assert desk.check(settings).verdict() == ("SUCCEEDED", "")
+
+
+@pytest.mark.parametrize(
+    "place", [(*STREAM, "stream", "name"), (*PROPERTY, "date", "description")], ids=["name", "text"]
+)
+def test_half_a_letter_in_a_catalog_is_replaced(
+    desk: Desk, catalog: dict[str, Any], place: tuple[str | int, ...]
+) -> None:
+    """It could not be written as UTF-8."""
+    ran = desk.read(desk.settings(), put(catalog, place, "boxes_\ud83d"))
+
+    assert_is_an_answer(ran, "read")
+    assert "\ufffd" in ran.said or ran.code == 0
+
+
+def test_half_a_letter_in_a_setting_is_replaced(desk: Desk, catalog: dict[str, Any]) -> None:
+    odd: tuple[dict[str, Any], ...] = ({"start_date": "\ud83d"}, {"pipelines": ["\ud83d"]})
+    for half in odd:
+        ran = desk.read(desk.settings(**half), catalog)
+        assert_is_an_answer(ran, "read")
+        assert '"\ufffd"' in ran.said
+
+
+HOSTILE = {
+    "a proxy that is no address": {"HTTPS_PROXY": "http://u:p@.example..:1"},
+    "another one": {"ALL_PROXY": "http://[::1"},
+    "an address with a control character": {"STREAK_API_URL": "https://streak\x7f.example/api/"},
+    "an address with half a letter": {"STREAK_API_URL": "https://streak\udcff.example/api/"},
+    "an address that is none": {"STREAK_API_URL": "https://.example..:1/"},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_odd_environment_is_said_in_a_sentence(
+    desk: Desk, catalog: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("STREAK_API_URL", "https://streak.invalid/api/")
+    for variable, value in HOSTILE[name].items():
+        monkeypatch.setenv(variable, value)
+
+    ran = desk.read(desk.settings(), catalog)
+
+    assert_is_an_answer(ran, "read")
+    assert ran.code == 1
+    assert "u:p" not in ran.out
+    status, sentence = desk.check(desk.settings()).verdict()
+    assert status == "FAILED"
+    assert "HTTPS_PROXY" in sentence or "STREAK_API_URL" in sentence

@@ -9,6 +9,7 @@ after each record, so that there are states to be killed between.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,9 +27,10 @@ from streak_sandbox import Sandbox
 
 LAUNCH = """
 import sys
-from source_streak import base, budget
-base.FIRST_PART = base.LONGEST_PART = 0.0
-budget.WIDER = 0.0
+from functools import partial
+from quick import HurryingClock
+from source_streak import SourceStreak, command
+command.SourceStreak = partial(SourceStreak, HurryingClock(step=0.5))
 from source_streak.run import run
 run(sys.argv[1:])
 """
@@ -44,9 +46,7 @@ COUNTERS = {
     "files": ("fileCount",),
 }
 LATENCY_MS = 40
-UNDER_WAY = (
-    24  # requests ahead of the one whose rows are written, at 1 request a second: base.py, rolling
-)
+UNDER_WAY = 24  # requests ahead of the one whose rows are written, at 1 request a second: fetching.py, rolling
 # what a tenth of a second holds, for which the framework keeps back what it prints; and some to
 # spare
 UNPRINTED = 26
@@ -92,6 +92,7 @@ class Rounds:
         environment = {
             "STREAK_API_URL": self.streak.url,
             "PATH": "",
+            "PYTHONPATH": os.pathsep.join(sys.path),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         command = [sys.executable, *self.launch, *arguments]
@@ -204,7 +205,7 @@ def _difference(kept: Record, right: Record) -> dict[str, tuple[Any, Any]]:
 def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
     streak: Sandbox, rounds: Rounds
 ) -> None:
-    random = Random(1)  # noqa: S311
+    random = Random(1)
     for number in range(3):
         if number == 1:
             rounds.run(kill_at_record=random.randrange(20, 150))
@@ -370,7 +371,7 @@ CHANGES: tuple[Callable[[Sandbox, Random], None], ...] = (
 def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(
     streak: Sandbox, rounds: Rounds, seed: int
 ) -> None:
-    random = Random(seed)  # noqa: S311
+    random = Random(seed)
 
     def happen(most: int) -> Callable[[Sandbox], None]:
         chosen = [random.choice(CHANGES) for _ in range(random.randrange(1, most))]
@@ -408,10 +409,10 @@ def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_
     streak.moods.latency_ms = 0
     (output,) = rounds.outputs
     places = [place for place, message in enumerate(output) if message["type"] == "STATE"]
-    sample = Random(5).sample(places, 6)  # noqa: S311
+    sample = Random(5).sample(places, 6)
     everything = rounds.destination()
 
-    assert len(places) > 100
+    assert len(places) > 50
     with reading(streak) as read:
         for place in sample:
             kept, states = Destination(), {}

@@ -202,5 +202,5 @@ def test_stopped_while_nobody_reads_it_writes_each_line_once(
 
     times = Counter(line.raw for line in run.lines if line.raw.startswith(b'{"type":"RECORD"'))
     assert run.code == -sent
-    assert [line for line in run.lines if line.fault] == []
+    assert [line for line in run.lines[:-1] if line.fault] == []  # only the last may be cut
     assert [raw[:100] for raw, often in times.items() if often > 1] == []

@@ -6,18 +6,24 @@ Spec, check, discover, read. Wrong settings and files become sentences, never tr
 from __future__ import annotations
 
 import logging
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+from airbyte_cdk.sources import Source
+from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.sources.utils.schema_helpers import split_config
 from airbyte_cdk.utils import AirbyteTracedException
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from source_streak.api.errors import StreakError
+from source_streak.config import SHORTEST_SECRET
 from source_streak.source import SourceStreak
 from source_streak.stream import Failure
 
@@ -28,6 +34,13 @@ LOGGER = logging.getLogger("airbyte.source-streak")
 
 class Entrypoint(AirbyteEntrypoint):
     """The framework's, but a wrong setting is named in the sentence that says so."""
+
+    @staticmethod
+    def set_up_secret_filter(
+        config: Mapping[str, Any], connection_specification: Mapping[str, Any]
+    ) -> None:
+        key = str(config.get("api_key")).strip()
+        update_secrets([key] if len(key) >= SHORTEST_SECRET else [])
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
@@ -44,6 +57,22 @@ class Entrypoint(AirbyteEntrypoint):
             if error.validator == "pattern":
                 continue  # for the form; config.py says it in words
             raise Failure(StreakError(_wrong_setting(error, known), "config_error"))
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._records: Counter[str] = Counter()  # by stream, since its last state
+
+    def handle_record_counts(  # type: ignore[override] # the framework's is static, and called as a method
+        self, message: AirbyteMessage, stream_message_count: defaultdict[Any, float]
+    ) -> AirbyteMessage:
+        """As the framework's, which makes and hashes a descriptor for each record."""
+        if message.record and message.record.namespace is None:
+            self._records[message.record.stream] += 1
+            return message
+        for stream, count in self._records.items():
+            stream_message_count[HashableStreamDescriptor(name=stream)] += count
+        self._records.clear()
+        return super().handle_record_counts(message, stream_message_count)
 
     def check(self, source_spec: ConnectorSpecification, config: Any) -> Iterator[AirbyteMessage]:
         """SUCCEEDED or FAILED; an outage is neither, and ends the command with its one error."""
@@ -63,8 +92,9 @@ def launch(arguments: list[str]) -> None:
     entrypoint = Entrypoint(SourceStreak())
     parsed = entrypoint.parse_args(arguments)
     with PRINT_BUFFER:
+        write = sys.stdout.write  # the protocol's channel; print would write twice: line and end
         for message in entrypoint.run(parsed):
-            print(f"{message}\n", end="")  # noqa: T201 # the protocol's channel
+            write(f"{message}\n")
 
 
 def _without_internal(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from source_streak.api.errors import NEW_KEY, StreakError
 STREAK = "https://api.streak.com/api/"
 CREDENTIALS = re.compile(r"//[^/]*@")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SHORTEST_SECRET = 8  # letters; no key is shorter, and to hide one would garble every message
 LONGEST_QUOTED = 50  # letters of a wrong value
 DEFAULT_RATE = 8
 DEFAULT_RECHECK_DAYS = 30
@@ -129,6 +130,6 @@ def _allowed(address: str) -> bool:
         _ = parts.port  # raises for one that is no number
     except ValueError:
         return False
-    if not parts.hostname or "@" in parts.netloc:
+    if not parts.hostname or "@" in parts.netloc or not address.isprintable():
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)

@@ -7,6 +7,7 @@ It ends within seconds, whoever asks for it. What a system lacks (signals, poll,
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import select
@@ -178,7 +179,16 @@ def _stop(code: int) -> NoReturn:
     timer = threading.Timer(GRACE, _leave, (code,))
     timer.daemon = True
     timer.start()
+    _write_no_more()
     raise SystemExit(code)
+
+
+def _write_no_more() -> None:
+    """Nothing may follow a line that the signal cut in two: neither its own rest nor a log line."""
+    framework = sys.modules.get("airbyte_cdk.logger")
+    if framework and hasattr(framework, "PRINT_BUFFER"):
+        framework.PRINT_BUFFER.buffer = io.StringIO()
+    sys.__stdout__ = open(os.devnull, "w", encoding="utf-8")  # type: ignore[misc] # noqa: SIM115
 
 
 def _watch_reader(gone: threading.Event) -> None:

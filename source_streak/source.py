@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 from airbyte_cdk.models import (
     AirbyteCatalog,
@@ -16,6 +17,7 @@ from airbyte_cdk.models import (
     AirbyteStateType,
     AirbyteStreamState,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
     FailureType,
     Status,
     StreamDescriptor,
@@ -30,7 +32,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from source_streak.api.account import Account
 from source_streak.api.clock import Clock
 from source_streak.api.errors import StreakError
-from source_streak.config import STREAK, Config
+from source_streak.api.parsing import parse_json
+from source_streak.config import SHORTEST_SECRET, STREAK, Config
 from source_streak.incremental.state import shortfalls_in
 from source_streak.reading.parents import ENTITIES
 from source_streak.reading.plan import Plan
@@ -39,7 +42,6 @@ from source_streak.stream import Failure, StreakStream
 from source_streak.streams import STREAMS
 from source_streak.tables import PipelineTable, tables_of
 
-T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.source-streak")
 LINE = 160  # characters
 STATE_TYPES = {
@@ -68,7 +70,7 @@ class SourceStreak(AbstractSource):
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
         """The settings; a file that cannot be used is the user's to mend."""
-        settings = _file("the settings", "--config", config_path, super().read_config)
+        settings: Any = _file("the settings", "--config", config_path)
         if not isinstance(settings, dict):
             sentence = f"The settings in {config_path} (--config) are not a JSON object."
             raise Failure(StreakError(sentence, "config_error"))
@@ -81,7 +83,9 @@ class SourceStreak(AbstractSource):
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
         """The streams to read."""
-        return _file("a configured catalog", "--catalog", catalog_path, super().read_catalog)
+        what = "a configured catalog"
+        found: ConfiguredAirbyteCatalog = _file(what, "--catalog", catalog_path, _catalog)
+        return found
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
@@ -90,7 +94,7 @@ class SourceStreak(AbstractSource):
         One that cannot be read costs a whole read, and nothing else.
         """
         try:
-            found = cls._read_json_file(state_path) if state_path else None
+            found = _json(state_path) if state_path else None
             messages = found if isinstance(found, list) else [found] if found else []
             return [AirbyteStateMessageSerializer.load(_typed(message)) for message in messages]
         except OSError as error:
@@ -306,15 +310,29 @@ def _shorten(record: logging.LogRecord) -> bool:
     return True
 
 
-def _file(what: str, option: str, path: str, read: Callable[[str], T]) -> T:
+def _json(path: str) -> Any:
+    """As leniently as Streak's answers are read: what cannot be written as UTF-8 is replaced."""
+    return parse_json(Path(path).read_bytes())
+
+
+def _file(what: str, option: str, path: str, load: Callable[[Any], Any] = lambda it: it) -> Any:
     try:
-        return read(path)
+        return load(_json(path))
     except OSError as error:
         sentence = f"The file {path} ({option}) cannot be read: {error.strerror}."
     except Exception as error:  # whatever the framework's parsers raise
         why = str(error)[:300].rstrip(".")
         sentence = f"The file {path} ({option}) does not hold {what} in JSON: {why}."
     raise Failure(StreakError(sentence, "config_error"))
+
+
+def _catalog(found: Any) -> ConfiguredAirbyteCatalog:
+    """The platform knows a mode that the framework does not: what a destination does is its own."""
+    for one in found["streams"]:
+        if one.get("destination_sync_mode") == "overwrite_dedup":
+            one["destination_sync_mode"] = "overwrite"
+    catalog: ConfiguredAirbyteCatalog = ConfiguredAirbyteCatalogSerializer.load(found)
+    return catalog
 
 
 def _config(settings: Mapping[str, Any]) -> Config:
@@ -326,7 +344,8 @@ def _config(settings: Mapping[str, Any]) -> Config:
 
 def _hide_key(account: Account) -> None:
     for form in account.client.secrets:
-        add_to_secrets(form)
+        if len(form) >= SHORTEST_SECRET:
+            add_to_secrets(form)
 
 
 def _say_what_was_taken_out(nul_characters: int) -> None:

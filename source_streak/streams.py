@@ -432,13 +432,8 @@ class BoxDocuments(ExactStream):
         return fingerprint.names_in(source)
 
     def visible(self, row: Row, names: Any, source_key: str) -> Any:
-        return [
-            fingerprint.visible_activity(row, source_key),
-            row.get("name"),
-            row.get("notes"),
-            row.get("fields"),
-            names,
-        ]
+        shown = ("name", "notes", "fields", "contacts", "organizations", "linkedBoxKeys")
+        return [fingerprint.visible_activity(row, source_key), *map(row.get, shown), names]
 
     def parse_response(self, response: Response, **_: Any) -> Iterable[Mapping[str, Any]]:
         return [{"document": text_of(response)}]

@@ -42,7 +42,8 @@ from streak_sandbox.seed import default_account
 WITHOUT_BUDGET = (
     sys.executable,
     "-c",
-    "from source_streak import budget, run; budget.WIDER = 0; run.run()",
+    "from source_streak import run; from source_streak.api import budget; "
+    "budget.WIDER = 0; run.run()",
 )
 CHILDREN = {
     "box_comments": ("commentCount",),

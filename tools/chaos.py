@@ -1,10 +1,10 @@
 """`make chaos`: a connection that is kept alive for many rounds by a Streak that misbehaves.
 
 Each round: some moods and faults, changes to the account while it is read, and syncs that are
-killed at any message; of a killed one the destination keeps all rows, or only those that a state
-had covered.  Then Streak calms down: two more syncs run to their ends, an hour apart, and the
-destination has to be the account: nothing lost, stale, left behind or wrongly deleted, in any
-stream.  A month after the last round nothing may be stale either that Streak hides.
+killed at any message; of a killed one the destination keeps all rows, or only those that a state had
+covered.  Then Streak calms down: two more syncs run to their ends, an hour apart, and the destination
+has to be the account: nothing lost, stale, left behind or wrongly deleted, in any stream.  A month
+after the last round nothing may be stale either that Streak hides.
 
 The seed of a round that fails is printed; `--seed N --rounds M` runs it again.  One request is made
 after the other, so that the same happens again; with `--threads` as many at a time as in earnest.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,13 +27,7 @@ from typing import Any
 from unittest import mock
 
 import orjson
-from airbyte_cdk.models import (
-    AirbyteMessageSerializer,
-    ConfiguredAirbyteStream,
-    ConfiguredAirbyteStreamSerializer,
-    DestinationSyncMode,
-    SyncMode,
-)
+from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from connection import TABLE_IS_GONE, Connection, Sync, discover
 from destination import Difference, differences
 from happenings import DIRECTORY, KINDS, Happenings
@@ -45,6 +39,9 @@ from replay.command import forms_of
 from streak_sandbox import Sandbox
 
 from source_streak.api import client, listings, transport
+from source_streak.incremental.room import Share
+from source_streak.reading import evidence
+from source_streak.reading.plan import Plan
 
 ROUNDS_A_SERIES = 10  # with one account, one destination and one state
 BOXES = 60
@@ -81,6 +78,10 @@ LASTING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("status", {"status": 404}),
     ("status", {"status": 401}),
 )
+KINDS_OF_SERIES = (
+    *("plain", "two pipelines named", "boxes share entries of the ledger"),
+    *("more than 4 are many", "deletions not tracked now and then", "other users"),
+)
 Row = tuple[str, tuple[str, ...]]  # a stream, and a primary key
 Replay = Callable[[Connection, Sync], Iterable[str]]
 
@@ -95,6 +96,7 @@ class Tally:
     red: int = 0
     requests: int = 0
     deletions: int = 0
+    series: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)  # requests that met one, by kind
     moods: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
@@ -111,6 +113,7 @@ class Tally:
         ):
             yield f"| {name} | {count:,} |"
         for what, counts in (
+            ("series of 10 rounds", self.series),
             ("request met", self.faults),
             ("round with", self.moods),
             ("meanwhile", self.changes),
@@ -142,10 +145,16 @@ class Series:
     ) -> None:
         """`replay`: what is wrong with a sync's messages, by the platform's rules."""
         self.seed, self.streak, self.tally, self.replay = seed, streak, tally, replay
+        self.kind = KINDS_OF_SERIES[seed % len(KINDS_OF_SERIES)]
+        tally.series[self.kind] += 1
         self.random = Random(seed)  # noqa: S311 # the same at every run is the point
-        self.people = Happenings(streak.account)
-        self.connection = Connection(streak, catalog=discover(streak), clock=RestlessClock)
+        named = sorted(streak.account.pipelines)[:2] if self.kind == "two pipelines named" else []
+        settings = {"pipelines": named} if named else {}
+        self.people = Happenings(streak.account, named)
+        catalog = discover(streak, **settings)
+        self.connection = Connection(streak, catalog=catalog, clock=RestlessClock, **settings)
         self.round_number = self._changes = 0
+        self.over = False  # a month has passed since the last change
 
     def round(self) -> None:
         """Chaos, then a calm hour, then the comparison."""
@@ -163,6 +172,7 @@ class Series:
 
     def end(self) -> None:
         """A month later everything has been read again."""
+        self.over = True
         self._calm_sync(31 * 24.0)
         self._calm_sync(1.1)
         self._compare(set())
@@ -186,8 +196,11 @@ class Series:
             kind, details = random.choice(LASTING)
             box = random.choice(sorted(streak.account.boxes))
             streak.fault(f"v1/boxes/{box}", kind, times=None, **details)
-        for _ in range(random.randint(0, 8)):
-            streak.on("*", lambda _: self._change(), after=random.randrange(40))
+        for _ in range(random.choice((0, 4, 16))):
+            streak.on("*", lambda _: self._change(), after=random.randrange(120))
+        if self.kind == "other users" and random.random() < 0.3:
+            with streak.account.lock:
+                streak.account.my_key = random.choice(sorted(streak.account.users))
 
     def _moods(self) -> list[tuple[str, Any]]:
         random, account = self.random, self.streak.account
@@ -223,13 +236,16 @@ class Series:
 
     # --- The connector, and the destination
 
-    def sync(self, hours: float, kill: bool) -> Sync:
+    def sync(self, hours: float, kill: bool, rough: bool = True) -> Sync:
         """One attempt, into the destination."""
         connection, random = self.connection, self.random
         self.tally.syncs += 1
         self.streak.clear_log()
-        before = set(rows_of(self.streak))
-        sync = connection.read(hours)
+        before = set(rows_of(self.streak, self.people.lasting))
+        tracked = self.kind != "deletions not tracked now and then" or self.random.random() < 0.6
+        sync = connection.read(
+            hours, **({} if tracked or not rough else {"track_deletions": False})
+        )
         if self.replay and not kill:
             for broken in self.replay(connection, sync):
                 self._problem(Difference("not ended well", "", (broken,)))
@@ -248,14 +264,14 @@ class Series:
         return sync
 
     def _calm_sync(self, hours: float) -> None:
-        sync = self.sync(hours, kill=False)
+        sync = self.sync(hours, kill=False, rough=False)
         for stream, sentence in sync.failed.items():
             if stream and TABLE_IS_GONE not in sentence:
                 self._problem(Difference("not ended well", stream, (sentence,)))
 
     def _watch(self, sync: Sync, before: set[Row]) -> None:
         """No deletion is told of a row that was there before this sync and is after it."""
-        there = before & set(rows_of(self.streak))
+        there = before & set(rows_of(self.streak, self.people.lasting))
         for stream in sync.records:
             for record in sync.deleted(stream):
                 self.tally.deletions += 1
@@ -288,6 +304,8 @@ class Series:
             return "of a box that lives on in no list"
         if one.kind == "stale" and (one.stream, one.key[0]) in hidden:
             return "an edit that moved nothing of its box"
+        if one.stream == "box_documents" and one.kind == "stale" and not self.over:
+            return "a document that shows something else's text"
         return ""
 
     def _problem(self, one: Difference) -> None:
@@ -295,9 +313,13 @@ class Series:
         self.tally.problems.append(f"{words} (seed {self.seed}, round {self.round_number})")
 
 
-def rows_of(streak: Sandbox) -> Iterator[Row]:
-    """The primary keys that this key sees, without the connector in between."""
+def rows_of(streak: Sandbox, named: Collection[str]) -> Iterator[Row]:
+    """The primary keys that this key sees, without the connector in between.
+
+    `named`: the pipelines that the settings name; empty: all.
+    """
     account, shut = streak.account, streak.account.hidden | streak.moods.refused_pipelines
+    shut |= account.pipelines.keys() - set(named) if named else set()
     with account.lock:
         for key, box in account.boxes.items():
             if key in account.archived or box["pipelineKey"] in shut:
@@ -332,16 +354,33 @@ class OneThread(ThreadPoolExecutor):
 def replayed(connection: Connection, sync: Sync) -> Iterator[str]:
     """What a sync broke of the platform's rules (tools/replay)."""
     lines = [orjson.dumps(AirbyteMessageSerializer.dump(message)) for message in sync.messages]
-    modes = (SyncMode.incremental, DestinationSyncMode.append_dedup)
-    found = [ConfiguredAirbyteStream(stream, *modes) for stream in connection.streams]
     run = Run(
         "read",
         b"".join(line + b"\n" for line in lines),
         code=0 if sync.ok else 1,
-        catalog={"streams": list(map(ConfiguredAirbyteStreamSerializer.dump, found))},
+        catalog=ConfiguredAirbyteCatalogSerializer.dump(sync.catalog),
         secrets=forms_of(connection.streak.key),
     )
     return map(str, report(run))
+
+
+@contextmanager
+def prepared(
+    seed: int, tally: Tally, replay: Replay | None = None, threads: bool = False
+) -> Iterator[Series]:
+    """A series that begins; see KINDS_OF_SERIES for what is particular about it."""
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(transport, "TIMEOUT", (1.0, 1.0)))
+        if not threads:
+            stack.enter_context(one_by_one())
+        streak = stack.enter_context(Sandbox(boxes=BOXES, seed=seed))
+        one = Series(seed, streak, tally, replay)
+        if one.kind == "boxes share entries of the ledger":
+            share = mock.patch.object(Plan, "share_of", return_value=Share(6, 4_000_000))
+            stack.enter_context(share)
+        if one.kind == "more than 4 are many":
+            stack.enter_context(mock.patch.object(evidence, "MANY", 4))
+        yield one
 
 
 def series(
@@ -349,16 +388,12 @@ def series(
     rounds: int,
     tally: Tally,
     live: Callable[[], None] = lambda: None,
+    *,
     replay: Replay | None = None,
     threads: bool = False,
 ) -> None:
     """So many rounds of one connection."""
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(transport, "TIMEOUT", (1.0, 1.0)))
-        if not threads:
-            stack.enter_context(one_by_one())
-        streak = stack.enter_context(Sandbox(boxes=BOXES, seed=seed))
-        one = Series(seed, streak, tally, replay)
+    with prepared(seed, tally, replay, threads) as one:
         for _ in range(rounds):
             one.round()
             live()
@@ -391,7 +426,7 @@ def main() -> None:
 
             while tally.rounds < options.rounds:
                 rounds = min(ROUNDS_A_SERIES, options.rounds - tally.rounds)
-                series(seed, rounds, tally, show, replayed, options.threads)
+                series(seed, rounds, tally, show, replay=replayed, threads=options.threads)
                 live.say(
                     f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far"
                 )

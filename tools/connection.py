@@ -18,7 +18,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from unittest import mock
@@ -30,6 +30,7 @@ from airbyte_cdk.models import (
     AirbyteMessageSerializer,
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
+    AirbyteStream,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
     DestinationSyncMode,
@@ -52,6 +53,7 @@ class Sync:
     """What came of one sync, as far as it arrived."""
 
     messages: list[AirbyteMessage]
+    catalog: ConfiguredAirbyteCatalog
     logs: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)  # the paths that were asked for, in order
 
@@ -100,18 +102,19 @@ class Sync:
 
     def until(self, count: int) -> Sync:
         """Killed after so many messages."""
-        return Sync(self.messages[:count], self.logs, self.requests)
+        return replace(self, messages=self.messages[:count])
 
     def covered(self) -> Sync:
         """What a destination keeps that commits with a state alone: nothing after the last one."""
         last = {
             name_of(message): place for place, message in enumerate(self.messages) if message.state
         }
-        return Sync([
+        arrived = [
             message
             for place, message in enumerate(self.messages)
             if not message.record or place < last.get(message.record.stream, -1)
-        ])  # fmt: skip
+        ]
+        return replace(self, messages=arrived)
 
 
 class Connection:
@@ -184,21 +187,31 @@ class Connection:
     def _read(
         self, mode: SyncMode, states: list[AirbyteStateMessage], settings: Mapping[str, Any]
     ) -> Sync:
-        into = (
-            DestinationSyncMode.append_dedup
-            if mode is SyncMode.incremental
-            else DestinationSyncMode.overwrite
-        )
-        catalog = ConfiguredAirbyteCatalog(
-            [ConfiguredAirbyteStream(stream, mode, into) for stream in self.streams]
-        )
+        catalog = ConfiguredAirbyteCatalog([configured(stream, mode) for stream in self.streams])
         config = {"api_key": self.streak.key, **self.settings, **settings}
         asked = len(self.streak.log)
         with asking(self.streak), _logs() as logs:
             messages = list(
                 _messages(SourceStreak(self._clock(self.hours)), config, catalog, states)
             )
-        return Sync(messages, logs, [entry.path for entry in self.streak.log[asked:]])
+        paths = [entry.path for entry in self.streak.log[asked:]]
+        return Sync(messages, catalog, logs, paths)
+
+
+def configured(stream: AirbyteStream, mode: SyncMode) -> ConfiguredAirbyteStream:
+    """As the platform pre-selects it, in that mode."""
+    incremental = mode is SyncMode.incremental
+    into = DestinationSyncMode.append_dedup if incremental else DestinationSyncMode.overwrite
+    return ConfiguredAirbyteStream(
+        stream,
+        mode,
+        into,
+        cursor_field=stream.default_cursor_field if incremental else None,
+        primary_key=stream.source_defined_primary_key,
+        generation_id=1,
+        minimum_generation_id=0 if incremental else 1,
+        sync_id=1,
+    )
 
 
 @contextmanager

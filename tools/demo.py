@@ -1,6 +1,7 @@
-"""`make demo`: the connector's four commands, as a user would type them, and what they bring in a DuckDB file.
+"""`make demo`: the connector's four commands, as a user would type them, and what they bring.
 
-Reads the sandbox, or a real account if STREAK_API_KEY is in the environment.
+Reads a sandbox, or a real account if STREAK_API_KEY is in the environment, into a DuckDB file; with
+`--report` the dbt package makes report.html of it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from questions import answer, questions
 from runs import COMMAND, Message, configured, failure, finished, only, sandbox, stream_status
 
 DATABASE = Path("streak.duckdb")
-BOXES, RATE = 150, 20  # of the sandbox; a real account is read at the connector's own rate
+REPORT = Path(__file__).with_name("report.py")
+DBT = Path(__file__).parents[1] / ".venv-dbt" / "bin" / "python"
+ACCOUNT, RATE = "demo", 20  # of the sandbox; a real account is read at the connector's own rate
+TODAY = "2026-06-01"  # on which the calendar of that account ends
 FORMATS = {"date-time": "TIMESTAMPTZ"}
 TYPES = {
     "string": "VARCHAR",
@@ -43,6 +47,8 @@ def main() -> NoReturn:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streak-demo-")))
             environment = account(stack, folder)
             whole = demo(folder, environment)
+        if whole and "--report" in sys.argv:
+            subprocess.run([DBT, REPORT], check=True)
     except KeyboardInterrupt:
         print("\nStopped.")
         sys.exit(130)
@@ -59,8 +65,8 @@ def account(stack: ExitStack, folder: Path) -> dict[str, str]:
     print(
         "No STREAK_API_KEY in the environment: reading a sandbox, a small Streak that runs on this machine."
     )
-    shown(f"PYTHONPATH=sandbox python -m streak_sandbox --port 0 --boxes {BOXES} &")
-    streak = stack.enter_context(sandbox(BOXES))
+    shown(f"PYTHONPATH=sandbox python -m streak_sandbox --port 0 --account {ACCOUNT} &")
+    streak = stack.enter_context(sandbox(account=ACCOUNT))
     shown(f"export STREAK_API_URL={streak.url}")
     (folder / "config.json").write_bytes(
         orjson.dumps({"api_key": streak.key, "requests_per_second": RATE})
@@ -100,6 +106,8 @@ def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> b
             running(arguments, folder, environment) as process,
         ):
             rows = load(process.stdout, Tables(database, folder, streams))
+            if "STREAK_API_URL" in environment:
+                database.execute(f"CREATE TABLE _sandbox AS SELECT DATE '{TODAY}' AS today")
         whole = process.returncode == 0
         if rows or whole:
             fresh.replace(DATABASE)

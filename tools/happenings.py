@@ -5,7 +5,7 @@ One thing at a time, drawn by chance, to a sandbox's account.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Any
 
@@ -24,10 +24,13 @@ OFTEN = 3  # how much likelier the common things are
 
 
 class Happenings:
-    """`hidden`: (stream, key) of rows that changed while nothing of their box did."""
+    """`hidden`: (stream, key) of rows that changed while nothing of their box did.
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    `lasting`: pipelines that nobody deletes or hides, since the settings name them.
+    """
+
+    def __init__(self, account: Account, lasting: Collection[str] = ()) -> None:
+        self.account, self.lasting = account, lasting
         self.hidden: set[tuple[str, str]] = set()
         common = [name for name in dir(self) if name.startswith("_often_")]
         rare = [name for name in dir(self) if name.startswith("_rarely_")]
@@ -235,7 +238,12 @@ class Happenings:
         account = self.account
         pipeline, into = self._pipeline(random)["key"], self._pipeline(random)
         many = len(account.pipelines) > FEWEST_PIPELINES
-        if not many or pipeline == into["key"] or not into["stageOrder"]:
+        if (
+            not many
+            or pipeline in self.lasting
+            or pipeline == into["key"]
+            or not into["stageOrder"]
+        ):
             return False
         left = [key for key in self._boxes() if account.boxes[key]["pipelineKey"] != pipeline]
         move = random.random() < 0.5 or len(left) < FEWEST_BOXES
@@ -248,9 +256,10 @@ class Happenings:
     def _rarely_hide_pipeline(self, random: Random) -> Any:
         account = self.account
         seen = sorted(account.pipelines.keys() - account.hidden)
-        if len(seen) <= FEWEST_PIPELINES:
+        chosen = random.choice(seen) if len(seen) > FEWEST_PIPELINES else None
+        if chosen is None or chosen in self.lasting:
             return False
-        return account.hide_pipeline(random.choice(seen))
+        return account.hide_pipeline(chosen)
 
     def _often_show_pipeline(self, random: Random) -> Any:
         account = self.account
@@ -262,10 +271,11 @@ class Happenings:
         return bool(hidden) and account.show_pipeline(random.choice(hidden))
 
     def _rarely_leave_team(self, random: Random) -> Any:
-        """The second one, which has no pipelines."""
+        """With all its pipelines; the second one has none."""
         account = self.account
-        team = list(account.teams)[-1]
-        if len(account.teams) < 2 or team in account.hidden:
+        team = random.choice(sorted(account.teams))
+        named = any(account.pipelines[key]["teamKey"] == team for key in self.lasting)
+        if named or team in account.hidden:
             return False
         return account.leave_team(team)
 

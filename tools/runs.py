@@ -57,10 +57,16 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(boxes: int, pipelines: int | None = None) -> Iterator[Sandbox]:
-    """A sandbox of so many boxes on a free port, until the block ends; in so many pipelines, or in a few."""
+def sandbox(
+    boxes: int = 150, pipelines: int | None = None, account: str | None = None
+) -> Iterator[Sandbox]:
+    """A sandbox of so many boxes on a free port, until the block ends; in so many pipelines, or in a few.
+
+    `account="demo"` is the account of `make demo`, which has its own number of boxes.
+    """
     command = [sys.executable, "-m", "streak_sandbox", "--port", "0", "--boxes", str(boxes)]
     command += ["--pipelines", str(pipelines)] if pipelines else []
+    command += ["--account", account] if account else []
     with subprocess.Popen(command, cwd=SANDBOX, stdout=subprocess.PIPE, text=True) as process:
         try:
             words = process.stdout.readline().split()  # Streak sandbox: URL  key: KEY  boxes: N

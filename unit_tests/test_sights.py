@@ -84,6 +84,14 @@ def test_unsee_and_unsee_all_of() -> None:
     assert list(sights.as_dict()) == ["gone:hiring"]
 
 
+def test_cleared_it_begins_anew() -> None:
+    second = later(first(), HOUR_MS)
+    second.clear()
+
+    assert not second.seen_before("gone:sales")
+    assert later(second, 2 * HOUR_MS).seen_before("gone:sales")
+
+
 def test_of_one_kind_no_more_are_remembered_than_there_is_room_for() -> None:
     sights = first()
     for number in range(MOST + 10):

@@ -1,20 +1,19 @@
 {# The table that holds a stream; none if it is not there or switched off. #}
 {% macro streak_table(stream) %}
     {%- set declared = source('streak', stream) -%}
-    {%- if not execute or not streak.streak_use(stream) -%}
+    {%- if not execute or not streak.streak_reads(stream) -%}
         {{ return(none) }}
     {%- endif -%}
     {%- if not streak.streak_setting('streak_introspect') -%}
         {{ return(declared) }}
     {%- endif -%}
     {%- set name = declared.identifier -%}
-    {%- for spelled in [name, name | upper, name | lower] -%}
-        {%- set found = adapter.get_relation(
-            database=declared.database, schema=declared.schema, identifier=spelled
-        ) -%}
-        {%- if found -%}
-            {{ return(found) }}
-        {%- endif -%}
+    {%- set found = streak.streak_tables_like(declared, name) -%}
+    {%- for table in found if table.identifier == name -%}
+        {{ return(table) }}
+    {%- endfor -%}
+    {%- for table in found if table.identifier | lower == name | lower -%}
+        {{ return(table) }}
     {%- endfor -%}
     {{ return(none) }}
 {% endmacro %}
@@ -71,16 +70,10 @@
     {%- set tables = [] -%}
     {%- if execute and streak.streak_setting('streak_introspect') and wanted -%}
         {%- set prefix = streak.streak_setting('streak_prefix') ~ 'boxes_' -%}
-        {%- for row in run_query(streak.streak_table_names_sql(boxes)).rows -%}
-            {%- set named = row[0] | lower -%}
-            {%- set chosen = named.startswith(prefix | lower) if wanted is string else named in wanted | map('lower') | list -%}
-            {%- if chosen -%}
-                {%- set table = adapter.get_relation(
-                    database=boxes.database, schema=boxes.schema, identifier=row[0]
-                ) -%}
-                {%- if table -%}
-                    {%- do tables.append(table) -%}
-                {%- endif -%}
+        {%- for table in streak.streak_tables_like(boxes, prefix ~ '%') -%}
+            {%- set name = table.identifier | lower -%}
+            {%- if name.startswith(prefix | lower) and (wanted is string or name in wanted | map('lower') | list) -%}
+                {%- do tables.append(table) -%}
             {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
@@ -88,37 +81,52 @@
 {% endmacro %}
 
 
-{# The names of all tables in the schema of a relation. #}
-{% macro streak_table_names_sql(relation) %}
-    {{ return(adapter.dispatch('streak_table_names_sql', 'streak')(relation)) }}
+{# The tables in the schema of a relation whose names are like this in any case, spelled as they are. Asked of the
+   database, for dbt's own get_relation fails where a name is another in upper case. #}
+{% macro streak_tables_like(relation, name) %}
+    {%- set condition = "lower(table_name) like lower(" ~ streak.streak_quoted(name) ~ ")" -%}
+    {%- set found = [] -%}
+    {%- for row in run_query(streak.streak_tables_sql(relation, condition)).rows -%}
+        {%- do found.append(api.Relation.create(
+            database=row[0], schema=row[1], identifier=row[2],
+            quote_policy={'database': true, 'schema': true, 'identifier': true}
+        )) -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {% endmacro %}
 
-{% macro default__streak_table_names_sql(relation) %}
+{% macro streak_tables_sql(relation, condition) %}
+    {{ return(adapter.dispatch('streak_tables_sql', 'streak')(relation, condition)) }}
+{% endmacro %}
+
+{% macro default__streak_tables_sql(relation, condition) %}
     {%- set sql -%}
-select table_name
+select table_catalog, table_schema, table_name
 from information_schema.tables
 where
-    lower(table_catalog) = lower('{{ relation.database }}')
-    and lower(table_schema) = lower('{{ relation.schema }}')
-order by table_name
+    lower(table_catalog) = lower({{ streak.streak_quoted(relation.database) }})
+    and lower(table_schema) = lower({{ streak.streak_quoted(relation.schema) }})
+    and {{ condition }}
+order by table_schema, table_name
     {%- endset -%}
     {{ return(sql) }}
 {% endmacro %}
 
-{% macro snowflake__streak_table_names_sql(relation) %}
+{% macro snowflake__streak_tables_sql(relation, condition) %}
     {%- set sql -%}
-select table_name
+select table_catalog, table_schema, table_name
 from {{ relation.include(schema=false, identifier=false) }}.information_schema.tables
-where lower(table_schema) = lower('{{ relation.schema }}')
-order by table_name
+where lower(table_schema) = lower({{ streak.streak_quoted(relation.schema) }}) and {{ condition }}
+order by table_schema, table_name
     {%- endset -%}
     {{ return(sql) }}
 {% endmacro %}
 
-{% macro bigquery__streak_table_names_sql(relation) %}
+{% macro bigquery__streak_tables_sql(relation, condition) %}
     {%- set sql -%}
-select table_name
+select table_catalog, table_schema, table_name
 from `{{ relation.database }}`.`{{ relation.schema }}`.INFORMATION_SCHEMA.TABLES
+where {{ condition }}
 order by table_name
     {%- endset -%}
     {{ return(sql) }}

@@ -43,10 +43,17 @@
 {% endmacro %}
 
 
+{# Whether a stream is read: it is not switched off. `streak_use_boxes` and its like switch a mart of the same name;
+   the stream stays, for other marts stand on it. #}
+{% macro streak_reads(stream) %}
+    {{ return(stream in ['boxes', 'contacts', 'organizations'] or streak.streak_use(stream)) }}
+{% endmacro %}
+
+
 {# Whether a mart is built: it and all streams that it hangs on are switched on. #}
 {% macro streak_enabled(mart, streams=[], default=true) %}
     {%- set off = [] -%}
-    {%- for stream in streams if not streak.streak_use(stream) -%}
+    {%- for stream in streams if not streak.streak_reads(stream) -%}
         {%- do off.append(stream) -%}
     {%- endfor -%}
     {{ return(streak.streak_use(mart, default) and not off) }}

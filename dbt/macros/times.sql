@@ -69,12 +69,12 @@
 {% endmacro %}
 
 {# Time between two times, with fractions: in days, hours or minutes. #}
-{% macro streak_days(earlier, later) %}{{ return(streak.streak_between(earlier, later, 86400)) }}{% endmacro %}
-{% macro streak_hours(earlier, later) %}{{ return(streak.streak_between(earlier, later, 3600)) }}{% endmacro %}
-{% macro streak_minutes(earlier, later) %}{{ return(streak.streak_between(earlier, later, 60)) }}{% endmacro %}
+{% macro streak_days(earlier, later) %}{{ return(streak.streak_between(earlier, later, 86400000)) }}{% endmacro %}
+{% macro streak_hours(earlier, later) %}{{ return(streak.streak_between(earlier, later, 3600000)) }}{% endmacro %}
+{% macro streak_minutes(earlier, later) %}{{ return(streak.streak_between(earlier, later, 60000)) }}{% endmacro %}
 
-{% macro streak_between(earlier, later, seconds) %}
-    {{ return(streak.streak_ratio(dbt.datediff(earlier, later, 'second'), seconds | string)) }}
+{% macro streak_between(earlier, later, milliseconds) %}
+    {{ return(streak.streak_ratio(dbt.datediff(earlier, later, 'millisecond'), milliseconds | string)) }}
 {% endmacro %}
 
 {# A date so many days or months later. #}

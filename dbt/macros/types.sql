@@ -19,7 +19,7 @@
 {% macro streak_type(kind) %}
     {%- if kind == 'text' -%} {{ return(dbt.type_string()) }}
     {%- elif kind == 'integer' -%} {{ return(dbt.type_bigint()) }}
-    {%- elif kind == 'number' -%} {{ return(dbt.type_float()) }}
+    {%- elif kind == 'number' -%} {{ return(adapter.dispatch('streak_type_number', 'streak')()) }}
     {%- elif kind == 'money' -%} {{ return(dbt.type_numeric()) }}
     {%- elif kind == 'boolean' -%} {{ return(dbt.type_boolean()) }}
     {%- elif kind == 'time' -%} {{ return('timestamp_ntz' if target.type == 'snowflake' else dbt.type_timestamp()) }}
@@ -28,6 +28,10 @@
     {%- endif -%}
     {{ exceptions.raise_compiler_error('There is no kind ' ~ kind) }}
 {% endmacro %}
+
+{# Of 64 bits; what dbt calls a float has 32 in DuckDB. #}
+{% macro default__streak_type_number() %}{{ return('double precision') }}{% endmacro %}
+{% macro bigquery__streak_type_number() %}{{ return('float64') }}{% endmacro %}
 
 {% macro default__streak_type_json() %}{{ return('json') }}{% endmacro %}
 {% macro postgres__streak_type_json() %}{{ return('jsonb') }}{% endmacro %}

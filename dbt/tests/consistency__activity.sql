@@ -1,8 +1,8 @@
 -- The days and the users add up to the events.
 {{ config(enabled=(
-    streak.streak_enabled('activities', ['boxes'])
-    and streak.streak_enabled('daily_activity', ['boxes'])
-    and streak.streak_enabled('user_performance', ['boxes'])
+    streak.streak_enabled('activities')
+    and streak.streak_enabled('daily_activity')
+    and streak.streak_enabled('user_performance')
 )) }}
 
 with events as (

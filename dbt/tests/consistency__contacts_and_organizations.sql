@@ -1,8 +1,8 @@
 -- Each link between a box and a contact or an organization counts once.
 {{ config(enabled=(
     streak.streak_enabled('boxes')
-    and streak.streak_enabled('contacts', ['boxes', 'box_contacts'])
-    and streak.streak_enabled('organizations', ['boxes', 'box_organizations'])
+    and streak.streak_enabled('contacts', ['box_contacts'])
+    and streak.streak_enabled('organizations', ['box_organizations'])
 )) }}
 
 with by_contact as (

@@ -1,6 +1,6 @@
 -- Open and overdue tasks are the same by task and by user.
 {{ config(enabled=(
-    streak.streak_enabled('tasks', ['boxes', 'box_tasks']) and streak.streak_enabled('user_performance', ['boxes'])
+    streak.streak_enabled('tasks', ['box_tasks']) and streak.streak_enabled('user_performance')
 )) }}
 
 with tasks as (

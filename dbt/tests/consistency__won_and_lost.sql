@@ -1,9 +1,9 @@
 -- Won, lost and open boxes, and their money, are the same in every mart that counts them.
 {{ config(enabled=(
     streak.streak_enabled('boxes')
-    and streak.streak_enabled('funnel', ['boxes'])
-    and streak.streak_enabled('pipeline_velocity', ['boxes'])
-    and streak.streak_enabled('user_performance', ['boxes'])
+    and streak.streak_enabled('funnel')
+    and streak.streak_enabled('pipeline_velocity')
+    and streak.streak_enabled('user_performance')
 )) }}
 
 with boxes as (

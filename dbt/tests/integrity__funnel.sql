@@ -1,5 +1,5 @@
 -- The funnel has each stage of a pipeline in each month in which the pipeline got boxes, and narrows from stage to stage.
-{{ config(enabled=streak.streak_enabled('funnel', ['boxes'])) }}
+{{ config(enabled=streak.streak_enabled('funnel')) }}
 
 with months as (
     select

@@ -30,7 +30,7 @@ def main() -> None:
         boxes=arguments.boxes,
         seed=arguments.seed,
         pipelines=arguments.pipelines,
-        account="empty" if arguments.empty else None,
+        account="empty" if arguments.empty else arguments.account,
         key=arguments.api_key,
         port=arguments.port,
         **moods,
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pipelines", type=int, help="spread the boxes over so many pipelines")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--empty", action="store_true", help="an account with nothing in it")
+    parser.add_argument(
+        "--account", choices=("demo",), help="the account of `make demo`, whatever --boxes says"
+    )
     parser.add_argument("--api-key", default=DEFAULT_KEY)
     parser.add_argument("--latency-ms", type=int)
     parser.add_argument(

@@ -271,7 +271,11 @@ def _add_directory(account: Account) -> None:
             {"key": acme["key"], "isMagicLinked": False, "creationTimestamp": TODAY - 40 * DAY}
         ],
         fields={
-            "1001": "9002", "1002": "9001", "1003": "536457600000", "1005": "true", "1006": "7",
+            "1001": "9002",
+            "1002": "9001",
+            "1003": "536457600000",
+            "1005": "true",
+            "1006": "7",
             "1099": "of a field that is gone",
         },
         nickname="Mimi",

@@ -23,6 +23,7 @@ from aiohttp import web
 from . import seed as seeds
 from .account import Account
 from .api import ROUTES, Call, Refusal, Route, Text
+from .demo_account import demo_account
 from .moods import FAULT_KINDS, Fault, Match, Moods
 
 DEFAULT_KEY = "strk_sandbox0000000000000000000000"
@@ -59,7 +60,7 @@ class Trigger:
 class Sandbox:
     """A Streak for tests: `with Sandbox(boxes=150) as streak: requests.get(streak.url + "v1/users/me", …)`.
 
-    `account` is an Account, "empty", or None for the default one of so many boxes. What is left over are moods.
+    `account` is an Account, "empty", "demo", or None for the default one of so many boxes. What is left over are moods.
     """
 
     def __init__(
@@ -195,7 +196,9 @@ class Sandbox:
 
         In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
         """
-        self._triggers.append(Trigger(Match(pattern, after, times, where or {}), action, before_answer))
+        self._triggers.append(
+            Trigger(Match(pattern, after, times, where or {}), action, before_answer)
+        )
 
     # --- the way of a request ---------------------------------------------------------------------------------------
 
@@ -428,7 +431,9 @@ def _account(
         return seeds.default_account(boxes, seed, pipelines)
     if account == "empty":
         return Account()
-    raise ValueError(f'account is an Account, "empty" or None, not {account!r}')
+    if account == "demo":
+        return demo_account()
+    raise ValueError(f'account is an Account, "empty", "demo" or None, not {account!r}')
 
 
 def _handler(route: Route) -> Callable[..., Any]:

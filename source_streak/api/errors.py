@@ -37,9 +37,10 @@ class StreakError(Exception):
     """
 
     def __init__(self, sentence: str, failure: str = "system_error") -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+        # Half a letter, as a setting may hold it, could not be written.
+        self.sentence = sentence.encode(errors="replace").decode()
         self.failure = failure
+        super().__init__(self.sentence)
 
 
 class WrongKey(StreakError):

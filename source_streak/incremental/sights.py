@@ -56,6 +56,11 @@ class Sights:
         for what in [what for what in self._sights if what.endswith(f":{key}")]:
             self.unsee(what)
 
+    def clear(self) -> None:
+        """Begin anew: what was seen was seen by somebody else."""
+        self._sights.clear()
+        self._counts.clear()
+
     def end(self) -> None:
         """The stream has been read to its end: what it did not see again is so no longer."""
         for what in self._sights.keys() - self._renewed:

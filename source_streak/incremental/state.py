@@ -59,7 +59,9 @@ class StreamState:
         last_read = read.time("clock") or read.time("readAt")
         # Epoch milliseconds; None where nobody knows, as after a clock that was ahead.
         self.last_read = last_read if last_read is not None and last_read <= now else None
-        self._read_at = min(LAST_MS, max(now, min(read.time("readAt") or 0, LAST_MS - 1) + 1))
+        read_at = min(LAST_MS, max(now, min(read.time("readAt") or 0, LAST_MS - 1) + 1))
+        # The time of this sync, ISO; later than that of every sync before, whatever the clock.
+        self._read_at, self.read_at = read_at, str(iso_time(read_at))
         self.start_moved, self.start_moved_forward = read.start_moved(start)
         self.user = read.text("user")
         self._ledger_texts = read.texts("ledgers", DAMAGED)
@@ -86,11 +88,6 @@ class StreamState:
         if self.delivered.complaint:
             found[KEYS_DAMAGED] = None
         return " ".join(found)
-
-    @property
-    def read_at(self) -> str:
-        """The time of this sync, ISO; later than that of every sync before, whatever the clock."""
-        return str(iso_time(self._read_at))
 
     # What is to be read
 

@@ -78,13 +78,14 @@ class Deletions:
     def introduce(self, user: str) -> None:
         """The API key's user, who may see other things than the one of the last sync.
 
-        Then nothing is concluded in this one. The state has a digest: the framework logs it, and
-        keys hold addresses.
+        Then nothing is concluded in this one, and what looked doubtful to the other is forgotten.
+        The state has a digest: the framework logs it, and keys hold addresses.
         """
         self._user = blake2b(user.encode(), digest_size=8).hexdigest()
         self.state.user = self.state.user or self._user
         if self.state.user != self._user:
             self.concludes = False
+            self.state.sights.clear()
             self.stream.logger.warning(
                 "%s: the API key belongs to another user than in the last sync. "
                 "Nothing is taken for deleted in this one.",

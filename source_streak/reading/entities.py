@@ -25,6 +25,7 @@ from source_streak.incremental.state import StreamState
 from source_streak.reading.deletions import Deletions
 from source_streak.reading.facts import Facts
 from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
+from source_streak.reading.gathered import Gathered
 from source_streak.reading.heartbeat import Item, Record
 from source_streak.reading.missing import Missing
 from source_streak.reading.mode import Mode
@@ -34,8 +35,6 @@ from source_streak.reading.reading import Reading
 
 # Lists that are empty against their counters; then the counters are no longer believed.
 MOST_EMPTY = 20
-# Of answers that wait for the state that holds their keys.
-ROWS_TOGETHER, SECONDS_TOGETHER = 5_000, 60.0
 DAY_MS = 86_400_000
 
 
@@ -52,11 +51,12 @@ class EntityReading(Reading):
         self.plan = plan
         self.deletions = Deletions(stream, account, state, mode)
         self.missing = Missing(self.deletions, account, self.heart)
+        # The fast path of _pending: a full refresh that asks for nothing and leaves nothing out.
+        self._takes_every = self.whole and not stream.endpoint and account.config.start is None
         self._empty_twice = 0
         # Read from an answer by key, so that the ledger does not have them.
         self._unlisted: frozenset[str] = frozenset()
-        self._gathered: list[Answer] = []
-        self._gathered_rows, self._gathered_since = 0, 0.0
+        self._gathered = Gathered(account.clock)
 
     def steps(self) -> Iterator[Item]:
         account, level = self.account, self.stream.parent
@@ -111,6 +111,7 @@ class EntityReading(Reading):
         for listing in lists:
             keep = self.deletions.not_listed(listing)
             self.state.compare(listing.key, self._visible(listing), total, keep)
+            self._remember_unset(listing)
             if self.heart.is_due:
                 yield from self.heart.beat("Comparing")
         if not self.state.keys_fit():
@@ -128,6 +129,21 @@ class EntityReading(Reading):
                     self.deletions.remember(scope, row["key"], stream.keys_in(row))
                 yield row["key"], stream.visible(row, names, scope)
 
+    def _remember_unset(self, listing: Listing) -> None:
+        """The keys of empty rows go out before them, too."""
+        column = self.stream.key_columns[-1]
+        for parent in rows_of([listing]) if self._delivers_unset else ():
+            if self._to_read(parent):
+                keys = [str(row[column]) for row in self.stream.unset_rows(parent)]
+                self.deletions.remember(listing.key, parent.key, keys)
+
+    @property
+    def _delivers_unset(self) -> bool:
+        """Whether a value that is unset now is an empty row, since deletions are not told."""
+        if self.whole or self.state.first or self.deletions.tracks:
+            return False
+        return self.stream.row_keys and not self.stream.endpoint
+
     def _too_old(self, row: Row, scope: str) -> bool:
         """Whether all its times lie before the start date. What was delivered once is read on."""
         start = self.account.config.start
@@ -136,7 +152,7 @@ class EntityReading(Reading):
         return self.whole or not self.deletions.was_delivered(scope, row["key"])
 
     def _to_read(self, parent: Parent) -> bool:
-        if self._too_old(parent.row, parent.scope):
+        if self.account.config.start is not None and self._too_old(parent.row, parent.scope):
             return False
         return self.whole or self.state.differs(parent.scope, parent.key)
 
@@ -179,7 +195,8 @@ class EntityReading(Reading):
     ) -> Iterator[Item]:
         for answer in self._answers(parents, doubts):
             if answer is None or self.heart.is_due:
-                yield from self._flush_if_due()
+                if self._gathered.is_due:
+                    yield from self._flush()
                 yield from self.heart.beat()
             if answer is None:
                 continue
@@ -188,7 +205,7 @@ class EntityReading(Reading):
                 self.left_out.refusals.answered += 1
                 self.left_out.ended_early += answer.ended_early
                 self._empty_twice += answer.empty_twice
-                yield from self._take(answer)
+                yield from self._hand_on(answer)
                 continue
             action = yield from self.decide(answer.refusal)
             if action is not Action.GONE:
@@ -198,6 +215,8 @@ class EntityReading(Reading):
 
     def _answers(self, parents: Iterable[Parent], doubts: Doubts) -> Iterator[Answer | None]:
         pending = self._pending(parents) if doubts.patience is None else iter(parents)
+        if self._takes_every:
+            pending = iter(parents)
         if not self.stream.endpoint:
             return (parent and Answer(parent, self._rows(parent)) for parent in pending)
         client = self.account.client
@@ -207,61 +226,47 @@ class EntityReading(Reading):
     def _fetch(self, doubts: Doubts, parent: Parent) -> Answer:
         """Runs in a worker thread."""
         believed = not self.stream.expected(parent.row) or self._empty_twice >= MOST_EMPTY
-        scope = parent.scope
-        asked = parent
-        last = self.state.last_read
-        if self.stream.reads_since and last and self.state.knows(scope, parent.key):
+        asked, last = parent, self.state.last_read
+        if self.stream.reads_since and last and self.state.knows(parent.scope, parent.key):
             asked = parent._replace(keys={**parent.keys, "since": str(last - DAY_MS)})
-        answer = fetch(
-            self.stream, self.account.access, asked, replace(doubts, believe_empty=believed)
-        )
-        return replace(answer, parent=parent)
+        doubts = replace(doubts, believe_empty=believed)
+        return fetch(self.stream, self.account.access, asked, doubts)._replace(parent=parent)
 
     def _rows(self, parent: Parent) -> Iterable[Row]:
-        """The rows that are in a parent.
-
-        With deletions not told, empty ones for what is unset now.
-        """
+        """The rows that are in a parent."""
         rows = self.stream.rows(parent)
-        if self.whole or self.state.first or self.deletions.tracks:
-            return rows
-        return chain(rows, self.stream.unset_rows(parent))
+        return chain(rows, self.stream.unset_rows(parent)) if self._delivers_unset else rows
+
+    def _hand_on(self, answer: Answer) -> Iterator[Item]:
+        if self.stream.endpoint and self.deletions.remembers:
+            return self._take(answer)
+        if self.whole:  # the fast path of _deliver
+            return self.records(answer.parent, answer.rows)
+        return self._deliver(answer)
 
     def _take(self, answer: Answer) -> Iterator[Item]:
-        """Deliver an answer; where its rows' keys have to go out first, it waits for others."""
-        if not (self.stream.endpoint and self.deletions.remembers):
-            yield from self._deliver(answer)
-            return
-        rows = list(answer.rows)
-        self._gathered_since = self._gathered_since or self.account.clock.monotonic()
-        self._gathered.append(replace(answer, rows=rows))
-        self._gathered_rows += len(rows)
-        yield from self._flush_if_due()
-
-    def _flush_if_due(self) -> Iterator[Item]:
-        if not self._gathered:
-            return
-        waited = self.account.clock.monotonic() - self._gathered_since
-        if self._gathered_rows >= ROWS_TOGETHER or waited >= SECONDS_TOGETHER:
+        """Deliver an answer together with others: their rows' keys have to go out first."""
+        self._gathered.add(answer)
+        if self._gathered.is_due:
             yield from self._flush()
 
     def _flush(self) -> Iterator[Item]:
         """Keys, state, rows."""
-        if not self._gathered:
+        if not [*self._gathered]:
             return
         for answer in self._gathered:
-            scope = answer.parent.scope
-            self.deletions.remember(scope, answer.parent.key, self.deletions.keys_of(answer.rows))
+            keys = self.deletions.keys_of(answer.rows)
+            self.deletions.remember(answer.parent.scope, answer.parent.key, keys)
         if not self.state.keys_fit():
             self.deletions.give_up()
         yield self.heart.checkpoint()
         for answer in self._gathered:
             yield from self._deliver(answer)
-        self._gathered, self._gathered_rows, self._gathered_since = [], 0, 0.0
+        self._gathered.clear()
 
     def _deliver(self, answer: Answer) -> Iterator[Record]:
         parent = answer.parent
-        if self.whole or not self.stream.row_keys:
+        if not self.stream.row_keys:
             yield from self.records(parent, answer.rows)
             self._delivered(parent)
             return

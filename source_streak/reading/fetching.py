@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from source_streak.api.access import Access
 from source_streak.api.clock import Clock
@@ -44,8 +44,7 @@ class Asked(Protocol):
     def expected(self, row: Row) -> int | None: ...
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of one parent: its rows, or why there are none."""
 
     parent: Parent

@@ -85,6 +85,12 @@ class Heartbeat:
             self._limited_until = until
             yield Limited(until)
 
+    def end(self) -> Iterator[Item]:
+        """The stream ends: it waits no longer, whatever Streak said."""
+        if self._limited_until is not None:
+            self._limited_until = None
+            yield Signal.RESUMED
+
     def checkpoint(self) -> Signal:
         """State is written now."""
         self._stated = self._clock.monotonic()

@@ -112,16 +112,13 @@ class Missing:
         moved = {key for key in missing if self.account.where(self.level, key) in self._good}
         lost = missing - moved
         where = Whereabouts(moved=moved)
-        if not deletions.concludes:
-            deletions.counts.suspected += len(lost)
-            return where
         if self.stream.of_one_pipeline and self.stream.scope not in (None, scope):
             where.deleted = lost  # the table is another pipeline's now
-            return where
-        if scope not in self._existing:
+        elif scope not in self._existing:
             yield from self._without_source(scope, lost, where)
         elif listing and lost:
-            if self._may_ask(listing, lost, len(listing.keys.union(known))):
+            total = len(listing.keys.union(known))
+            if self._may_ask(listing, lost, total) and deletions.concludes:
                 yield from self._ask(scope, lost, where)
             else:
                 deletions.counts.suspected += len(lost)
@@ -134,12 +131,11 @@ class Missing:
 
         Where some list says nothing, its rows may be in there, and are asked for one by one.
         """
-        level = LIVES[self.level]
-        if not self.state.sights.seen_before(f"gone:{scope}"):
-            self.deletions.counts.suspected += len(lost)
-            return
-        answers = yield from self._look_up(level, [scope], self._sources())
-        if answers[scope] is not Gone.GONE:
+        level, gone = LIVES[self.level], False
+        if self.state.sights.seen_before(f"gone:{scope}") and self.deletions.concludes:
+            answers = yield from self._look_up(level, [scope], self._sources())
+            gone = answers[scope] is Gone.GONE
+        if not gone:
             self.deletions.counts.suspected += len(lost)
         elif self._complete >= self._existing:
             self.state.forget_scope(scope)

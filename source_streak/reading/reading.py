@@ -41,7 +41,7 @@ class Reading:
         self.heart = Heartbeat(account, stream.logger)
         self.left_out = LeftOut(Refusals(self.what))
         self._emitted: set[tuple[Any, ...]] = set()
-        self._one_key = stream.key_columns[0] if len(stream.key_columns) == 1 else None
+        self._second_names = tuple(name for name in stream.key_names if name != "key")
         self._within_parent = any(name in PARENT_KEYS for name in stream.key_columns)
 
     @cached_property
@@ -65,6 +65,10 @@ class Reading:
         """Records, and signals between them. Raises StreakError where the stream fails."""
         try:
             yield from self.steps()
+            yield from self.heart.end()
+        except StreakError:
+            yield from self.heart.end()
+            raise
         finally:
             self._say_what_was_left_out()
 
@@ -122,12 +126,13 @@ class Reading:
 
     def records(self, parent: Parent, rows: Iterable[Row]) -> Iterator[Record]:
         """One parent's rows as records; no primary key comes twice."""
-        stream, columns = self.stream, self._columns
+        stream, columns, second = self.stream, self._columns, self._second_names
         emitted = set() if self._within_parent else self._emitted
         carried = {name: parent.keys[name] for name in self._carries if name in parent.keys}
-        self.left_out.misshapen.update(stream.misshapen(parent))
+        for kind in stream.misshapen(parent):
+            self.left_out.misshapen[kind] += 1
         for row in rows:
-            if "key" not in row and (key := key_of(row, stream.key_names)):
+            if "key" not in row and second and (key := key_of(row, second)):
                 row = {**row, "key": key}
             record = self.shape.record({**row, **carried, **stream.extra_columns(row, parent)})
             identity = self.identity(record)
@@ -146,9 +151,7 @@ class Reading:
 
     def identity(self, record: Mapping[str, Any]) -> tuple[Any, ...]:
         """A record's primary key."""
-        if self._one_key is not None:
-            return (record.get(self._one_key),)
-        return tuple([record.get(name) for name in self.stream.key_columns])
+        return tuple(map(record.get, self.stream.key_columns))
 
     # --- The end: what was refused fails the stream or is said
 

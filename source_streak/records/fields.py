@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from source_streak.records.once import Once
 from source_streak.records.shape import (
     NEVER,
     as_json,
@@ -39,7 +40,14 @@ OPTIONS = (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag")
 
 
 def definitions_of(fields: Any) -> dict[str, Row]:
-    """Field definitions by key, from a pipeline's array of them or a team's object of them."""
+    """Field definitions by key, from a pipeline's array of them or a team's object of them.
+
+    Made once of each: every box of a pipeline asks for the same.
+    """
+    return DEFINITIONS.of(fields)
+
+
+def _definitions(fields: Any) -> dict[str, Row]:
     if isinstance(fields, dict):
         fields = [{"key": key, **field} for key, field in fields.items() if isinstance(field, dict)]
     return {field["key"]: field for field in objects(fields) if isinstance(field.get("key"), str)}
@@ -177,7 +185,7 @@ def typed(definition: Mapping[str, Any], value: Any) -> Row:
 
 def _options(definition: Mapping[str, Any], value: Any) -> Row:
     keys = [_text(key) for key in _several(value)]
-    names = {option["key"]: option["label"] for option in options_of(definition)}
+    names = LABELS.of(definition)
     labels = [str(names.get(key) or key) for key in keys]
     return {"textValue": ", ".join(labels), "optionKeys": keys, "labels": labels}
 
@@ -204,3 +212,10 @@ def _several(value: Any) -> list[Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else as_json(value)
+
+
+def _labels(definition: Mapping[str, Any]) -> dict[str, Any]:
+    return {option["key"]: option["label"] for option in options_of(definition)}
+
+
+DEFINITIONS, LABELS = Once(_definitions), Once(_labels)

@@ -154,16 +154,20 @@ class Shape:
         """One record; absent properties stay absent."""
         record: Record = {}
         other: Row = {}
+        column_of = self._columns.get
         for name, value in row.items():
-            column = self._columns.get(name)
+            column = column_of(name)
             if column is None:
                 if name not in SECRETS:
                     self.unknown[name] += 1
                     other[name] = without_secrets(value)
                 continue
             exact, convert = column
+            if value is None or type(value) is exact:
+                record[name] = value
+                continue
             try:
-                record[name] = value if value is None or type(value) is exact else convert(value)
+                record[name] = convert(value)
             except Misfit as misfit:
                 self.misfits[name] += 1
                 record[name] = misfit.fitted
@@ -193,7 +197,12 @@ def _column(schema: Any) -> tuple[type | None, Convert]:
 
 
 def _time(value: Any) -> str | None:
-    milliseconds = value if type(value) is int else _integer(value)
+    if type(value) is int and 0 < value <= LAST_MS:  # the fast path of iso_time
+        day, rest = divmod(value, DAY_MS)
+        minute, rest = divmod(rest, MINUTE_MS)
+        second, rest = divmod(rest, 1000)
+        return f"{_day(day)}{MINUTES[minute]}{SECONDS[second]}{MILLISECONDS[rest]}"
+    milliseconds = _integer(value)
     time = iso_time(milliseconds)
     if time is None and milliseconds not in NEVER:
         raise Misfit

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('activities', ['boxes'])) }}
+{{ config(enabled=streak.streak_enabled('activities')) }}
 
 select
     activities.activity_key,

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('box_stages', ['boxes'])) }}
+{{ config(enabled=streak.streak_enabled('box_stages')) }}
 
 select
     {{ dbt.concat(['visits.box_key', "'-'", 'visits.stage_key', "'-'", 'cast(visits.visit as ' ~ dbt.type_string() ~ ')']) }}

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('contacts', ['boxes', 'box_contacts'])) }}
+{{ config(enabled=streak.streak_enabled('contacts', ['box_contacts'])) }}
 
 with boxes as (
     select

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('daily_activity', ['boxes'])) }}
+{{ config(enabled=streak.streak_enabled('daily_activity')) }}
 
 select
     activity.day,

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('daily_box_history', ['boxes'], default=false)) }}
+{{ config(enabled=streak.streak_enabled('daily_box_history', default=false)) }}
 {%- set history_days = streak.streak_setting('streak_history_days') | int %}
 
 with boxes as (

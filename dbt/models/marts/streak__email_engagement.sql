@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('email_engagement', ['boxes', 'box_threads'])) }}
+{{ config(enabled=streak.streak_enabled('email_engagement', ['box_threads'])) }}
 
 select
     {{ dbt.concat(['threads.box_key', "'-'", 'threads.thread_key']) }} as box_thread_key,

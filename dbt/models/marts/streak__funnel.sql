@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('funnel', ['boxes'])) }}
+{{ config(enabled=streak.streak_enabled('funnel')) }}
 
 with boxes as (
     select

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('organizations', ['boxes', 'box_organizations'])) }}
+{{ config(enabled=streak.streak_enabled('organizations', ['box_organizations'])) }}
 
 with boxes as (
     select

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('pipeline_velocity', ['boxes'])) }}
+{{ config(enabled=streak.streak_enabled('pipeline_velocity')) }}
 
 with boxes as (
     select

@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('tasks', ['boxes', 'box_tasks'])) }}
+{{ config(enabled=streak.streak_enabled('tasks', ['box_tasks'])) }}
 
 select
     tasks.task_key,

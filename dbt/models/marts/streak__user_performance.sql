@@ -1,4 +1,4 @@
-{{ config(enabled=streak.streak_enabled('user_performance', ['boxes'])) }}
+{{ config(enabled=streak.streak_enabled('user_performance')) }}
 
 with boxes as (
     -- A box counts for one user, its owner, so that the sums are those of the pipelines.

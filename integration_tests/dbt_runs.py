@@ -1,0 +1,241 @@
+"""What the tests of the dbt package share: accounts as tables, and dbt as a command.
+
+tables = read(account, folder)            # what the connector brings of it, by stream
+into_duckdb(tables, path)
+project = Project(folder, duckdb=path)
+project.run("build")
+project.rows("streak__boxes")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from demo import Tables
+from destination import Destination
+from postgres import Database
+from replay.command import Command, configured
+from streak_sandbox import Sandbox
+
+TOP = Path(__file__).parents[1]
+PACKAGE = TOP / "dbt"
+NOW = "2026-06-01"  # the sandbox's calendar ends there
+NOW_MS = 1_780_272_000_000
+WAREHOUSES = TOP / ".venv-warehouses" / "bin"
+MARTS = sorted(path.stem for path in (PACKAGE / "models" / "marts").glob("*.sql"))
+LONGEST = 400.0  # seconds for one command
+LINE = re.compile(r"^\d\d:\d\d:\d\d +", re.MULTILINE)
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Stream:
+    """A table: its JSON schema, and rows as the connector wrote them."""
+
+    schema: Row
+    rows: list[Row] = field(default_factory=list)
+
+
+Streams = dict[str, Stream]
+
+
+def command(streak: Sandbox, folder: Path) -> Command:
+    """The connector, which reads that sandbox without waiting."""
+    return Command(folder, streak.url, {"api_key": streak.key, "requests_per_second": 20})
+
+
+def read(streak: Sandbox, folder: Path) -> Streams:
+    """A full refresh of all streams."""
+    connector = command(streak, folder)
+    run = connector.read(configured(connector.discover(), incremental=False))
+    assert run.code == 0
+    found = {name: Stream(one["stream"]) for name, one in run.configured.items()}
+    for record in run.records:
+        found[record.stream].rows.append(record.data)
+    return found
+
+
+class Synced:
+    """Append + Deduped: syncs one after the other, and what their destination holds.
+
+    A soft-deleting one, as PyAirbyte and DuckDB are: deleted rows stay, with the time of it.
+    """
+
+    def __init__(self, streak: Sandbox, folder: Path) -> None:
+        self._connector = command(streak, folder)
+        self._state: list[Row] = []
+        self._kept = Destination()
+        self.streams: Streams = {}
+
+    def sync(self) -> Streams:
+        """One more; what the tables hold after it."""
+        run = self._connector.read(configured(self._connector.discover()), self._state)
+        assert run.code == 0
+        self._state = run.last_states()
+        found: Streams = {name: Stream(one["stream"]) for name, one in run.configured.items()}
+        for record in run.records:
+            found[record.stream].rows.append(record.data)
+        for name, one in run.configured.items():
+            if one["sync_mode"] == "incremental":
+                self._kept.take(name, found[name].rows)
+                found[name].rows = list(self._kept.tables[name].values())
+        self.streams = found
+        return found
+
+
+# --- Into databases -------------------------------------------------------------------------------
+
+
+def into_duckdb(
+    streams: Mapping[str, Stream], path: Path, schema: str = "main", prefix: str = ""
+) -> None:
+    """Tables as `make demo` makes them."""
+    scratch = path.with_suffix(".rows")
+    scratch.mkdir()
+    with duckdb.connect(str(path)) as database:
+        tables = Tables(
+            database, scratch, [one.schema | {"name": name} for name, one in streams.items()]
+        )
+        for name, stream in streams.items():
+            for row in stream.rows:
+                tables.add(name, row)
+            tables.load(name)
+        if schema != "main" or prefix:
+            database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            for name in streams:
+                database.execute(f'CREATE TABLE {schema}."{prefix}{name}" AS FROM main."{name}"')
+                database.execute(f'DROP TABLE main."{name}"')
+
+
+def into_postgres(
+    streams: Mapping[str, Stream], database: Database, schema: str, upper: bool = False
+) -> None:
+    """Tables as Airbyte's destination makes them: in the case as sent, or in upper case."""
+    from postgres import type_of
+
+    case = str.upper if upper else str
+    for name, stream in streams.items():
+        declared = stream.schema["json_schema"]["properties"]
+        columns = {case(column): type_of(one) for column, one in declared.items()}
+        rows = ({case(column): value for column, value in row.items()} for row in stream.rows)
+        database.create(schema, case(name), columns)
+        database.load(schema, case(name), columns, rows)
+
+
+# --- dbt ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Project:
+    """The package as a project of its own, on a DuckDB file or a PostgreSQL database."""
+
+    folder: Path  # for what dbt writes
+    duckdb: Path | None = None
+    postgres: Database | None = None
+    variables: Row = field(default_factory=dict)
+    place: Path = PACKAGE
+    profiles: Path = PACKAGE
+
+    @property
+    def dbt(self) -> Path:
+        """DuckDB with what `make demo` installs."""
+        return (TOP / ".venv-dbt" / "bin" if self.duckdb else WAREHOUSES) / "dbt"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which the profile finds the database."""
+        found = {**os.environ, "DO_NOT_TRACK": "1"}
+        if self.duckdb:
+            return found | {"STREAK_DUCKDB": str(self.duckdb)}
+        if self.postgres:
+            found |= {"PGHOST": self.postgres.host, "PGPORT": str(self.postgres.port)}
+            found |= {"PGUSER": self.postgres.user, "PGPASSWORD": self.postgres.password}
+            found |= {"PGDATABASE": self.postgres.name}
+        return found
+
+    def run(self, *arguments: str, target: str = "", ok: bool = True, **variables: Any) -> str:
+        """What a command prints; `ok=False` where it is to fail."""
+        target = target or ("duckdb" if self.duckdb else "postgres")
+        given = json.dumps({"streak_now": NOW, **self.variables, **variables})
+        options = ["--profiles-dir", str(self.profiles), "--target", target, "--vars", given]
+        options += ["--target-path", str(self.folder / "target")]
+        options += ["--log-path", str(self.folder / "logs")]
+        done = subprocess.run(
+            [self.dbt, "--no-use-colors", *arguments, *options],
+            cwd=self.place,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+        assert (done.returncode == 0) == ok, (done.stdout + done.stderr)[-6000:]
+        return LINE.sub("", done.stdout)
+
+    def results(self) -> dict[str, str]:
+        """How each model and test of the last run went, by its short name."""
+        file = self.folder / "target" / "run_results.json"
+        found = json.loads(file.read_text())["results"]
+        return {result["unique_id"].split(".", 2)[2]: result["status"] for result in found}
+
+    def sql(self, statements: str) -> None:
+        """Change what is in the DuckDB file."""
+        assert self.duckdb
+        with duckdb.connect(str(self.duckdb)) as database:
+            database.execute(statements)
+
+    def rows(self, table: str, schema: str = "streak") -> list[Row]:
+        """A mart, or with schema="streak_staging" a view, as plain values in a fixed order."""
+        if self.duckdb:
+            found = from_duckdb(self.duckdb, f"FROM main_{schema}.{table}")
+        else:
+            assert self.postgres
+            found = self.postgres.rows(f"public_{schema}", table)
+        rows = [{name: plain(value) for name, value in row.items()} for row in found]
+        return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True, default=str))
+
+
+def from_duckdb(path: Path, sql: str) -> list[Row]:
+    """The rows of a query."""
+    with duckdb.connect(str(path), read_only=True) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        result = database.execute(sql)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+
+
+TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d.*")
+
+
+def plain(value: Any) -> Any:
+    """Times as epoch milliseconds, days as text, figures as int, or float of twelve digits."""
+    if isinstance(value, str) and TIME.fullmatch(value):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+        return round(moment.timestamp() * 1000)
+    if isinstance(value, date):
+        return value.isoformat()
+    return float(f"{value:.12g}") if isinstance(value, Decimal | float) else value
+
+
+def by(rows: Iterable[Row], *columns: str) -> dict[Any, Row]:
+    """Rows by their key; no key may come twice."""
+    rows = list(rows)
+    found = {
+        row[columns[0]] if len(columns) == 1 else tuple(row[one] for one in columns): row
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    return found

@@ -1,0 +1,121 @@
+"""`make test-dbt`: after incremental syncs with deletions the marts are those of a full refresh; and
+the package in a project of somebody else.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from dbt_answers import CHECKS
+from dbt_expected import Expected
+from dbt_runs import MARTS, NOW_MS, PACKAGE, Project, Streams, Synced, into_duckdb, read
+from streak_sandbox import Account, Sandbox
+
+pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("syncs")]
+BOXES = 60
+EVERYTHING = {"streak_use_daily_box_history": True}
+# Counted from the time of a sync, or written by it.
+CLOCKS = {"read_at"}
+
+
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Streams, Streams, Account]:
+    """What a destination holds after two syncs, what a full refresh brings, and the account."""
+    folder = tmp_path_factory.mktemp("syncs")
+    with Sandbox(boxes=BOXES) as streak:
+        connection = Synced(streak, folder / "incremental")
+        connection.sync()
+        change(streak.account)
+        return connection.sync(), read(streak, folder / "whole"), streak.account
+
+
+def change(account: Account) -> None:
+    """Rows that are new, rows that are others now, rows that are gone."""
+    kinds = ("comments", "tasks", "threads", "files", "meetings")
+    deleted, moved, renamed, won, *_ = account.boxes
+    for kind in kinds:
+        box, row = next(
+            (box, row) for box, row in account.all(kind) if box["key"] not in (deleted, moved)
+        )
+        account.delete_child(kind, box["key"], row["key"])
+    account.delete_box(deleted)
+    pipeline = next(key for key in account.pipelines if key != account.boxes[moved]["pipelineKey"])
+    account.move_box(moved, pipeline)
+    account.edit_box(renamed, name="Another name", fields={"1001": "$1,500", "1002": None})
+    stages = account.pipelines[account.boxes[won]["pipelineKey"]]["stages"].values()
+    account.edit_box(won, stageKey=next(one["key"] for one in stages if one["name"] == "Won"))
+    account.add_comment(renamed, "Since the first sync")
+    account.add_box(pipeline, "Since the first sync")
+    team = next(iter(account.teams))
+    account.delete_contact(account.contacts[team][0]["key"])
+
+
+@pytest.fixture(scope="module")
+def projects(
+    moments: tuple[Streams, Streams, Account], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, Project]:
+    """The marts after the syncs, and those of the full refresh."""
+    found = []
+    for streams in moments[:2]:
+        folder = tmp_path_factory.mktemp("built")
+        into_duckdb(streams, folder / "streak.duckdb")
+        project = Project(folder, duckdb=folder / "streak.duckdb", variables=EVERYTHING)
+        project.run("--warn-error", "build", "--exclude-resource-type", "unit_test")
+        found.append(project)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("mart", MARTS)
+def test_incremental_syncs_make_the_marts_of_a_full_refresh(
+    mart: str, projects: tuple[Project, Project]
+):
+    kept, whole = projects
+
+    assert kept.rows(mart) == whole.rows(mart)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_answers_are_those_of_the_account(
+    check, projects: tuple[Project, Project], moments: tuple[Streams, Streams, Account]
+):
+    check(projects[0], Expected(moments[2], NOW_MS))
+
+
+PROJECT = """
+name: theirs
+version: "1.0"
+profile: streak
+model-paths: [models]
+vars:
+  streak_now: "2026-06-01"
+  streak_use_tasks: false
+models:
+  streak:
+    marts: {+schema: crm}
+"""
+
+
+def test_the_package_works_in_a_project_of_somebody_else(
+    moments: tuple[Streams, Streams, Account], projects: tuple[Project, Project], tmp_path: Path
+):
+    """Installed by `dbt deps`; variables and schemas are theirs, the unit tests stay ours."""
+    into_duckdb(moments[1], tmp_path / "streak.duckdb")
+    theirs = tmp_path / "theirs"
+    (theirs / "models").mkdir(parents=True)
+    shutil.copytree(PACKAGE, tmp_path / "package", ignore=shutil.ignore_patterns("target", "logs"))
+    (theirs / "dbt_project.yml").write_text(PROJECT)
+    (theirs / "packages.yml").write_text("packages:\n  - local: ../package\n")
+    (theirs / "models" / "won.sql").write_text(
+        "select sum(won_boxes) as won from {{ ref('streak', 'streak__user_performance') }}"
+    )
+    project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", place=theirs)
+    project.run("deps")
+    project.run("--warn-error", "build", "--exclude", "test_name:not_null")
+
+    results = project.results()
+    assert "streak__boxes" in results
+    assert "streak__tasks" not in results
+    assert not [name for name in results if "money" in name]
+    assert project.rows("streak__boxes", schema="crm") == projects[1].rows("streak__boxes")

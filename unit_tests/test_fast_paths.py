@@ -1,0 +1,80 @@
+"""Fast paths give, byte for byte, what the plain paths give."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import orjson
+import pytest
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteRecordMessage,
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
+    StreamDescriptor,
+    Type,
+)
+
+from source_streak import SourceStreak
+from source_streak.command import Entrypoint
+from source_streak.records import once
+from source_streak.records.once import Once
+from source_streak.records.shape import FIRST_MS, LAST_MS, Shape, iso_time
+
+
+def record(stream: str, namespace: str | None = None) -> AirbyteMessage:
+    message = AirbyteRecordMessage(stream, {"key": "k"}, emitted_at=1, namespace=namespace)
+    return AirbyteMessage(type=Type.RECORD, record=message)
+
+
+def state(stream: str, namespace: str | None = None) -> AirbyteMessage:
+    of_stream = AirbyteStreamState(StreamDescriptor(stream, namespace), AirbyteStateBlob({}))
+    message = AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=of_stream)
+    return AirbyteMessage(type=Type.STATE, state=message)
+
+
+def lines(entrypoint: type[AirbyteEntrypoint]) -> list[str]:
+    counted, counts = entrypoint(SourceStreak()), defaultdict(float)
+    messages = (
+        *(state("boxes"), record("boxes"), record("boxes"), record("teams"), record("boxes", "n")),
+        *(state("boxes"), record("boxes"), state("teams"), state("boxes"), state("boxes", "n")),
+    )
+    return [
+        entrypoint.airbyte_message_to_string(counted.handle_record_counts(message, counts))
+        for message in messages
+    ]
+
+
+def test_records_are_counted_as_the_framework_counts_them() -> None:
+    assert lines(Entrypoint) == lines(AirbyteEntrypoint)
+
+
+def test_what_shared_objects_mean_is_made_once_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "MOST", 2)
+    calls: list[Any] = []
+
+    def make(thing: Any) -> bytes:
+        calls.append(thing)
+        return orjson.dumps(thing)
+
+    made = Once(make)
+    alike: list[list[int]] = [[1], [1], [2]]
+    for thing in (*alike, *alike):
+        assert made.of(thing) == orjson.dumps(thing)
+    assert len(calls) > len(alike)  # room for two
+    before = len(calls)
+    assert made.of(alike[-1]) is made.of(alike[-1])
+    assert len(calls) == before
+
+
+@pytest.mark.parametrize("edge", [0, -1, 1, -2, LAST_MS, LAST_MS + 1, FIRST_MS, FIRST_MS - 1])
+def test_a_time_is_written_as_iso_time_writes_it(edge: int) -> None:
+    shape = Shape({"properties": {"at": {"type": "string", "format": "date-time"}}})
+    steps = range(edge - 3 * 86_400_000, edge + 3 * 86_400_000, 7_654_321)
+    for moment in (edge, *steps):
+        written = shape.record({"at": moment})
+        assert written["at"] == iso_time(moment)
