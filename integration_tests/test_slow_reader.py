@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -141,7 +141,8 @@ def assert_whole(run: Run, command: Command) -> None:
 
 
 def test_boxes_and_their_comments_wait_for_a_slow_reader(streak: Sandbox, command: Command) -> None:
-    with reading(streak, command, *FROM_BOXES) as blocked:
+    slow = replace(command, config={**command.config, "requests_per_second": 1})
+    with reading(streak, slow, *FROM_BOXES) as blocked:  # a minute's answers, then their rows
         blocked.take_until(of_stream("RECORD", "box_comments"))
         blocked.wait()
         requests, memory = len(streak.log), blocked.memory()
@@ -151,6 +152,7 @@ def test_boxes_and_their_comments_wait_for_a_slow_reader(streak: Sandbox, comman
         assert blocked.memory() - memory < MORE
         streak.fault("*", "reset", times=10)  # what has become of connections that nobody used
         run = blocked.finish()
+        assert len(streak.log) - requests > UNDER_WAY, "everything had been asked for before"
 
     assert_whole(run, command)
 

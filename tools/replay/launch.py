@@ -38,17 +38,24 @@ class ReplayClock(Clock):
         return time.monotonic() + self.ahead + self._mine()
 
     def sleep(self, seconds: float) -> None:
-        if seconds >= LONG:
+        until = self._mine() + max(0.0, seconds)
+        if until - self._furthest() >= LONG:  # else it only catches up with the others
             time.sleep(MOMENT)
-        self._slept[threading.get_ident()] = self._mine() + max(0.0, seconds)
+        self._slept[threading.get_ident()] = until
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000 + round((self.ahead + self._mine()) * 1000)
 
     def wait(self, work: Future[Any], seconds: float) -> bool:
         return bool(wait([work], min(seconds, LOOK)).done)
 
     def _mine(self) -> float:
         if threading.current_thread() is threading.main_thread():
-            return max(self._slept.copy().values(), default=0.0)
+            return self._furthest()
         return self._slept.get(threading.get_ident(), 0.0)
+
+    def _furthest(self) -> float:
+        return max(self._slept.copy().values(), default=0.0)
 
     def listen(self) -> None:
         """Let as many seconds go by as stdin says."""
