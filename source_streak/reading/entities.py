@@ -69,9 +69,8 @@ class EntityReading(Reading):
         yield from self._compare(lists)
         self.heart.begin(self.noun, sum(len(listing.keys) for listing in lists))
         set_aside = yield from self._read(rows_of(lists), Doubts())
-        late = self.stream.select_listings(
-            (yield from self.heart.wait_for(partial(account.ask_again, level)))
-        )
+        late = yield from self.heart.wait_for(partial(account.ask_again, level))
+        late = self.stream.select_listings(late)
         yield from self._compare(late)
         set_aside += yield from self._read(rows_of(late), Doubts())
         again = [answer.parent for answer in set_aside]
@@ -238,17 +237,13 @@ class EntityReading(Reading):
         return chain(rows, self.stream.unset_rows(parent)) if self._delivers_unset else rows
 
     def _hand_on(self, answer: Answer) -> Iterator[Item]:
+        """Deliver an answer; where its rows' keys have to go out first, it waits for others."""
         if self.stream.endpoint and self.deletions.remembers:
-            return self._take(answer)
+            self._gathered.add(answer)
+            return self._flush() if self._gathered.is_due else iter(())
         if self.whole:  # the fast path of _deliver
             return self.records(answer.parent, answer.rows)
         return self._deliver(answer)
-
-    def _take(self, answer: Answer) -> Iterator[Item]:
-        """Deliver an answer together with others: their rows' keys have to go out first."""
-        self._gathered.add(answer)
-        if self._gathered.is_due:
-            yield from self._flush()
 
     def _flush(self) -> Iterator[Item]:
         """Keys, state, rows."""
