@@ -116,6 +116,9 @@ probe: .venv/ready ## ask the live Streak what nobody has documented (key in STR
 test-live: .venv/ready ## every command and stream against the account of secrets/config.json, at most 500 requests
 	@$(BIN)/python tools/live.py
 
+room: .venv/ready ## how large all states of a sync are together, and where deletions are not told
+	PYTHONPATH=$(CURDIR)/sandbox:$(CURDIR)/unit_tests $(BIN)/python tools/room.py
+
 chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
 	$(BIN)/python tools/chaos.py
 
@@ -149,4 +152,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache dist site streak.duckdb probe.md report.html
 
-.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench probe test-live chaos docs docs-serve dist report screenshots image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench room probe test-live chaos docs docs-serve dist report screenshots image lock clean
