@@ -32,6 +32,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
+from copies import Copies
 from destination import Record, discovered
 from quick import QuickClock
 from streak_sandbox import Sandbox
@@ -211,3 +212,9 @@ def secrets_of(key: str) -> tuple[str, ...]:
         base64.b64encode(f"{key}:".encode()).decode().rstrip("="),
         base64.b64encode(key.encode()).decode().rstrip("="),
     )
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
+    with Copies(tmp_path_factory.mktemp("copies")) as copies:
+        yield copies

@@ -107,12 +107,6 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
-    with Copies(tmp_path_factory.mktemp("copies")) as copies:
-        yield copies
-
-
-@pytest.fixture(scope="module")
 def quiet_streak() -> Iterator[Sandbox]:
     """One for all tests that set nothing in it."""
     with small_streak() as sandbox:

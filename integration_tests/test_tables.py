@@ -9,7 +9,7 @@ import copy
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from airbyte_cdk.models import AirbyteCatalog, SyncMode
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
 from conftest import Discover, Read, Reading
+from copies import Copies
 from destination import Record, discovered
 from jsonschema import Draft7Validator
 from pytest_mock import MockerFixture
@@ -400,8 +401,8 @@ def test_v1_tells_the_same_of_pipelines_as_v2(streak: Sandbox, discover: Discove
 
 
 @pytest.fixture
-def desk(tmp_path: Path, streak: Sandbox) -> Iterator[Desk]:
-    return Desk(tmp_path, streak)
+def desk(tmp_path: Path, streak: Sandbox, copies: Copies) -> Desk:
+    return Desk(tmp_path, streak, copies)
 
 
 def assert_discover_fails_like_check(desk: Desk, **environment: str) -> str:

@@ -151,7 +151,7 @@ def test_a_stream_that_ends_during_a_wait_ends_the_wait(
 ) -> None:
     """The platform would go on showing it as waiting."""
     client.rate_limited_until = 1_795_284_000_000
-    watch.now += 1
+    watch.seconds += 1
     assert beat(heart) == [Limited(1_795_284_000_000)]
 
     assert list(heart.end()) == [Signal.RESUMED]
