@@ -53,7 +53,7 @@ class Running:
     def __init__(self, original: Copies, pid: int, pipes: list[Path]) -> None:
         self.pid, self.returncode = pid, None
         self._original = original
-        self.stdout, self.stderr = (path.open("rb", buffering=0) for path in pipes)
+        self.stdout, self.stderr = (path.open("rb") for path in pipes)
 
     returncode: int | None
 
@@ -77,7 +77,7 @@ class Running:
         read: dict[int, bytes] = {}
         pipes = (self.stdout, self.stderr)
         threads = [
-            threading.Thread(target=lambda at=at, pipe=pipe: read.update({at: pipe.readall()}))
+            threading.Thread(target=lambda at=at, pipe=pipe: read.update({at: pipe.read()}))
             for at, pipe in enumerate(pipes)
         ]
         for thread in threads:
@@ -129,18 +129,21 @@ class Copies:
 
     @contextmanager
     def running(
-        self, *arguments: str, environment: Mapping[str, str], folder: Path | None = None
+        self,
+        *arguments: str,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        waits: bool = True,
     ) -> Iterator[Running]:
-        """One command while it runs, with the machine's own clock.
+        """One command while it runs. What is left of it at the end of the block is killed.
 
-        What is left of it at the end of the block is killed.
+        `waits`: with the machine's own clock.
         """
         outputs = self._outputs()
         for path in outputs:
             os.mkfifo(path)
-        process = Running(
-            self, self._start(arguments, environment, folder, outputs, waits=True), outputs
-        )
+        pid = self._start(arguments, environment, folder, outputs, waits)
+        process = Running(self, pid, outputs)
         try:
             yield process
         finally:

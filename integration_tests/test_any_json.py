@@ -351,13 +351,9 @@ ROW = st.fixed_dictionaries(
 
 
 def rows_of(body: Any) -> list[Any]:
-    return (
-        body["results"]
-        if isinstance(body, dict) and "results" in body
-        else body
-        if isinstance(body, list)
-        else []
-    )
+    if isinstance(body, dict):
+        return body.get("results") or body.get("entries") or []
+    return body if isinstance(body, list) else []
 
 
 def altered(part: str, change: dict[str, Any]) -> Callable[[str, Any], Any]:

@@ -1,18 +1,13 @@
 """Killed at any moment, and started again with the last state that was printed.
 
-Nothing is lost, and little is asked twice.
-
-The connector runs as a process of its own and is ended by SIGKILL, at a request that the sandbox
-gets or at a line that it prints. Only its pace is another: no pause between requests, and a state
-after each record, so that there are states to be killed between.
+Nothing is lost, and little is asked twice. The connector runs as a process of its own and is ended
+by SIGKILL, at a request that the sandbox gets or at a line that it prints. Its clock waits for
+nothing, and hurries, so that there are many states to be killed between.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -22,18 +17,12 @@ import orjson
 import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from conftest import catalog_of, reading
+from copies import Copies
 from destination import Destination, Record, without_cursor
 from streak_sandbox import Sandbox
 
-LAUNCH = """
-import sys
-from functools import partial
-from quick import HurryingClock
-from source_streak import SourceStreak, command
-command.SourceStreak = partial(SourceStreak, HurryingClock(step=0.5))
-from source_streak.run import run
-run(sys.argv[1:])
-"""
+pytestmark = pytest.mark.xdist_group("kills")  # one process is copied
+HURRIED = {"QUICK_STEP": "0.5"}  # seconds that pass at each look at the clock
 INCREMENTAL = (
     *("contacts", "organizations", "boxes", "box_field_values", "box_stage_history"),
     *("box_comments", "box_meetings", "box_tasks", "box_threads", "box_files", "newsfeed"),
@@ -46,11 +35,11 @@ COUNTERS = {
     "files": ("fileCount",),
 }
 LATENCY_MS = 40
-UNDER_WAY = 24  # requests ahead of the one whose rows are written, at 1 request a second: fetching.py, rolling
-# what a tenth of a second holds, for which the framework keeps back what it prints; and some to
-# spare
+UNDER_WAY = 24  # requests ahead of the one whose rows are written, at 1 request a second
+# What a tenth of a second holds, for which the framework keeps back what it prints; and some more.
 UNPRINTED = 26
-LISTS = 1 + 5 + 5 + 1 + 2 + 2  # of pipelines, boxes, newsfeeds, teams, contacts, organizations
+# Of the key's user, pipelines, boxes, newsfeeds, teams, contacts, organizations.
+LISTS = 1 + 1 + 5 + 5 + 1 + 2 + 2
 
 State = dict[str, Any]
 
@@ -64,7 +53,8 @@ class Rounds:
 
     streak: Sandbox
     folder: Path
-    launch: tuple[str, ...] = ("-c", LAUNCH)
+    copies: Copies
+    quick: bool = True
     streams: tuple[str, ...] = INCREMENTAL
     settings: dict[str, Any] = field(default_factory=lambda: {"requests_per_second": 1})
     outputs: list[list[dict[str, Any]]] = field(default_factory=list)
@@ -73,36 +63,21 @@ class Rounds:
 
     def run(self, kill_at_request: int | None = None, kill_at_record: int | None = None) -> bool:
         """One attempt. Returns whether it was killed."""
-        arguments = [
-            "read",
-            "--config",
-            self._file("config", {"api_key": self.streak.key, **self.settings}),
-        ]
-        arguments += [
-            "--catalog",
-            self._file(
-                "catalog",
-                ConfiguredAirbyteCatalogSerializer.dump(
-                    catalog_of(*self.streams, incremental=True)
-                ),
-            ),
-        ]
+        configured = catalog_of(*self.streams, incremental=True)
+        config = self._file("config", {"api_key": self.streak.key, **self.settings})
+        catalog = self._file("catalog", ConfiguredAirbyteCatalogSerializer.dump(configured))
+        arguments = ["read", "--config", config, "--catalog", catalog]
         if self.states:
             arguments += ["--state", self._file("state", list(self.states.values()))]
-        environment = {
-            "STREAK_API_URL": self.streak.url,
-            "PATH": "",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        command = [sys.executable, *self.launch, *arguments]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-        ) as process:
+        environment = {"STREAK_API_URL": self.streak.url, "PATH": "", **HURRIED}
+        running = self.copies.running(
+            *arguments, environment=environment, folder=self.folder, waits=not self.quick
+        )
+        with running as process:
             if kill_at_request is not None:
                 self.streak.on("*", lambda _: process.kill(), after=kill_at_request)
             messages, records = [], 0
-            for line in process.stdout or ():
+            for line in process.stdout:
                 if not line.endswith(b"\n"):
                     break  # cut off in the middle: nobody can read it
                 messages.append(orjson.loads(line))
@@ -115,9 +90,8 @@ class Rounds:
         self.outputs.append(messages)
         for message in messages:
             if message["type"] == "STATE":
-                self.states[message["state"]["stream"]["stream_descriptor"]["name"]] = message[
-                    "state"
-                ]
+                state = message["state"]
+                self.states[state["stream"]["stream_descriptor"]["name"]] = state
         self.kills += killed
         return killed
 
@@ -137,14 +111,15 @@ class Rounds:
 
 
 @pytest.fixture
-def streak(request: pytest.FixtureRequest) -> Any:
-    with Sandbox(**getattr(request, "param", {"boxes": 200, "latency_ms": LATENCY_MS})) as sandbox:
+def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    usual = {"boxes": 200, "latency_ms": LATENCY_MS}
+    with Sandbox(**getattr(request, "param", usual)) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def rounds(streak: Sandbox, tmp_path: Path) -> Rounds:
-    return Rounds(streak, tmp_path)
+def rounds(streak: Sandbox, tmp_path: Path, copies: Copies) -> Rounds:
+    return Rounds(streak, tmp_path, copies)
 
 
 def needed(streak: Sandbox) -> int:
@@ -212,10 +187,8 @@ def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
         else:
             rounds.run(kill_at_request=random.randrange(60, 110))
     assert not rounds.run()
-    asked, listed = (
-        len(streak.requests("v?/boxes/*")),
-        len(streak.requests()) - len(streak.requests("v?/boxes/*")),
-    )
+    asked = len(streak.requests("v?/boxes/*"))
+    listed = len(streak.requests()) - asked
 
     assert rounds.kills == 3
     assert needed(streak) <= asked <= needed(streak) + rounds.kills * (UNDER_WAY + UNPRINTED)
@@ -237,11 +210,8 @@ def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
 @pytest.mark.parametrize("streak", [{"boxes": 2_000}], indirect=True)
 def test_the_same_with_the_command_just_as_it_is(streak: Sandbox, rounds: Rounds) -> None:
     """In streams that ask for nothing but lists its pace matters little."""
-    rounds.launch, rounds.streams, rounds.settings = (
-        ("-m", "source_streak"),
-        INCREMENTAL[:5],
-        {"requests_per_second": 20},
-    )
+    rounds.quick, rounds.streams = False, INCREMENTAL[:5]
+    rounds.settings = {"requests_per_second": 20}
     assert rounds.run(kill_at_record=5_000)
     assert not rounds.run()
 

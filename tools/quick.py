@@ -74,16 +74,22 @@ class StoppedClock(QuickClock):
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """The command with such a clock. QUICK_HOURS and QUICK_SPEED: of the environment."""
+    """The command with such a clock.
+
+    Of the environment: QUICK_HOURS and QUICK_SPEED, or QUICK_STEP for one that hurries.
+    """
     from source_streak import SourceStreak, command
     from source_streak.run import run
 
-    numbers = (float(os.environ.get(f"QUICK_{name}", default)) for name, default in DEFAULTS)
-    command.SourceStreak = partial(SourceStreak, QuickClock(*numbers))  # type: ignore[assignment, misc]
+    step = _number("STEP", 0)
+    clock = HurryingClock(step) if step else QuickClock(_number("HOURS", 0), _number("SPEED", 1))
+    command.SourceStreak = partial(SourceStreak, clock)  # type: ignore[assignment, misc]
     run(arguments)
 
 
-DEFAULTS = (("HOURS", "0"), ("SPEED", "1"))
+def _number(name: str, default: float) -> float:
+    return float(os.environ.get(f"QUICK_{name}", default))
+
 
 if __name__ == "__main__":
     main()
