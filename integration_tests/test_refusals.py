@@ -728,9 +728,13 @@ def test_a_401_that_comes_once_costs_nothing_nor_does_one_on_the_proving_request
 @pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True, ids=["60 boxes"])
 def test_a_401_once_in_fifty_costs_no_row_in_24_syncs(streak: Sandbox, read: Read) -> None:
     """Wherever it falls: on a list, on a box, on the question whether the key works."""
-    calm = read()
+    streams = (
+        *("teams", "users", "contacts", "organizations", "pipelines", "boxes", "box_comments"),
+        *("box_tasks", "snippets", "newsfeed"),
+    )
+    calm = read(*streams)
     keys = {stream: len(records) for stream, records in calm.records.items()}
-    state = read(incremental=True).last_states
+    state = read(*streams, incremental=True).last_states
     streak.clear_log()
     for number in range(1, 101):
         fault = {"status": 401, "body": {"error": "flaky"}}
@@ -740,10 +744,10 @@ def test_a_401_once_in_fifty_costs_no_row_in_24_syncs(streak: Sandbox, read: Rea
         if sync % 2:
             for box in list(streak.account.boxes)[sync::4]:
                 streak.account.add_comment(box, "New")
-            reading = read(incremental=True, state=state)
+            reading = read(*streams, incremental=True, state=state)
             state = reading.last_states
         else:
-            reading = read()
+            reading = read(*streams)
             added = len(list(streak.account.all("comments"))) - keys["box_comments"]
             found = {stream: len(records) for stream, records in reading.records.items()}
             assert found == {**keys, "box_comments": keys["box_comments"] + added}
@@ -751,7 +755,7 @@ def test_a_401_once_in_fifty_costs_no_row_in_24_syncs(streak: Sandbox, read: Rea
         assert "missing" not in warnings(reading)
 
     met = [entry.path for entry in streak.log if entry.fault]
-    assert len(met) > 40
+    assert len(met) > 25
     assert len(met) == len(streak.log) // 50
 
 
