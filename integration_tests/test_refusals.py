@@ -243,7 +243,10 @@ def test_each_stream_alone_recognises_a_wrong_key(streak: Sandbox, read: Read, s
 def test_a_key_that_is_revoked_while_it_reads_ends_the_sync_and_sets_no_box_aside(
     streak: Sandbox, read: Read
 ) -> None:
-    streak.on("v2/boxes/*/comments", lambda sandbox: setattr(sandbox, "key", "another"), after=30)
+    def revoke(sandbox: Sandbox) -> None:
+        sandbox.key = "another"
+
+    streak.on("v2/boxes/*/comments", revoke, after=30)
 
     reading = read("box_comments", "box_files", "snippets")
 
