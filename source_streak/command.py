@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import logging
 import sys
+from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    ConnectorSpecification,
+    FailureType,
+    Type,
+)
 from airbyte_cdk.sources import Source
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.sources.utils.schema_helpers import split_config
@@ -22,6 +30,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
+from source_streak.api.clock import Clock
 from source_streak.api.errors import StreakError
 from source_streak.config import SHORTEST_SECRET
 from source_streak.source import SourceStreak
@@ -29,6 +38,7 @@ from source_streak.stream import Failure
 
 T = TypeVar("T")
 LONGEST_QUOTED = 300  # letters of what is wrong with a setting
+FULL, LONGEST_KEPT = 65_536, 0.1  # bytes and seconds after which lines are written
 LOGGER = logging.getLogger("airbyte.source-streak")
 
 
@@ -74,6 +84,27 @@ class Entrypoint(AirbyteEntrypoint):
         self._records.clear()
         return super().handle_record_counts(message, stream_message_count)
 
+    def run(self, parsed_args: Namespace) -> Iterator[str]:
+        """The lines of one command, without their line ends."""
+        return (line_of(message)[:-1].decode() for message in self.messages(parsed_args))
+
+    def messages(self, parsed: Namespace) -> Iterator[AirbyteMessage]:
+        """One command, as the framework runs it, but without a temporary folder: nobody uses it."""
+        debug = parsed.debug or is_platform_debug_log_enabled()
+        self.logger.setLevel(logging.DEBUG if debug else logging.INFO)
+        source, spec = self.source, self.source.spec(self.logger)
+        if parsed.command == "spec":
+            yield AirbyteMessage(type=Type.SPEC, spec=spec)
+            return
+        config = source.read_config(parsed.config)
+        if parsed.command == "check":
+            yield from self.check(spec, config)
+        elif parsed.command == "discover":
+            yield from self.discover(spec, config)
+        else:
+            catalog, state = source.read_catalog(parsed.catalog), source.read_state(parsed.state)
+            yield from self.read(spec, config, catalog, state)
+
     def check(self, source_spec: ConnectorSpecification, config: Any) -> Iterator[AirbyteMessage]:
         """SUCCEEDED or FAILED; an outage is neither, and ends the command with its one error."""
         messages: Iterator[AirbyteMessage] = iter(super().check(source_spec, config))
@@ -87,14 +118,56 @@ class Entrypoint(AirbyteEntrypoint):
             raise
 
 
+class Output:
+    """The protocol's channel: whole lines, a few at a time, as the bytes that they are.
+
+    The framework's own buffer would make text of them, and bytes again.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lines: list[bytes] = []
+        self._size, self._due = 0, 0.0
+
+    def write(self, line: bytes) -> None:
+        """Written at once, or with those that follow within a moment."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= FULL or self._clock.monotonic() >= self._due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is kept. Raises BrokenPipeError when nobody reads."""
+        whole, self._lines, self._size = b"".join(self._lines), [], 0
+        self._due = self._clock.monotonic() + LONGEST_KEPT
+        out: Any = sys.__stdout__  # run.py puts another one there when a signal comes
+        if channel := getattr(out, "buffer", None):
+            channel.write(whole)
+        else:
+            out.write(whole.decode())
+        out.flush()
+
+
 def launch(arguments: list[str]) -> None:
     """Run one command, as airbyte_cdk.entrypoint.launch does."""
-    entrypoint = Entrypoint(SourceStreak())
+    entrypoint, output = Entrypoint(SourceStreak()), Output(Clock())
     parsed = entrypoint.parse_args(arguments)
     with PRINT_BUFFER:
-        write = sys.stdout.write  # the protocol's channel; print would write twice: line and end
-        for message in entrypoint.run(parsed):
-            write(f"{message}\n")
+        try:
+            for message in entrypoint.messages(parsed):
+                output.write(line_of(message))
+        finally:
+            output.flush()
+
+
+def line_of(message: AirbyteMessage) -> bytes:
+    """A message as the framework writes it, with its line end."""
+    try:
+        written = AirbyteMessageSerializer.dump(message)
+        return orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # no UTF-8, or nested deeply: the framework has a second way
+        line = AirbyteEntrypoint.airbyte_message_to_string(message)
+        return line.encode(errors="backslashreplace") + b"\n"
 
 
 def _without_internal(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from airbyte_cdk.models import (
 )
 
 from source_streak import SourceStreak
-from source_streak.command import Entrypoint
+from source_streak.command import Entrypoint, line_of
 from source_streak.records import once
 from source_streak.records.once import Once
 from source_streak.records.shape import FIRST_MS, LAST_MS, Shape, iso_time
@@ -51,6 +51,26 @@ def lines(entrypoint: type[AirbyteEntrypoint]) -> list[str]:
 
 def test_records_are_counted_as_the_framework_counts_them() -> None:
     assert lines(Entrypoint) == lines(AirbyteEntrypoint)
+
+
+ODD = {"text": 'é 株 \U0001f600 " \\ \u2028', "null": None, "at": 1.5, "deep": [{"a": [True]}]}
+MESSAGES = {
+    "a record": record("boxes"),
+    "a record of odd values": AirbyteMessage(
+        type=Type.RECORD, record=AirbyteRecordMessage("boxes_株", ODD, emitted_at=2**53)
+    ),
+    "a record with half an emoji": AirbyteMessage(
+        type=Type.RECORD, record=AirbyteRecordMessage("boxes", {"text": "\ud83d"}, emitted_at=1)
+    ),
+    "a record with a namespace": record("boxes", "n"),
+    "a state": state("boxes"),
+}
+
+
+@pytest.mark.parametrize("what", MESSAGES)
+def test_a_line_is_the_one_that_the_framework_writes(what: str) -> None:
+    line = AirbyteEntrypoint.airbyte_message_to_string(MESSAGES[what])
+    assert line_of(MESSAGES[what]).decode() == f"{line}\n"
 
 
 def test_what_shared_objects_mean_is_made_once_of_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,7 @@ LACKING = {
     "a C library by no name": "import ctypes\ndef CDLL(name): raise TypeError\nctypes.CDLL = CDLL",
     "SIGTERM": "import signal; del signal.SIGTERM",
     "SIGINT and SIGTERM": "import signal; del signal.SIGTERM, signal.SIGINT",
-    "/dev/shm": "import os; os.environ['TMPDIR'] = '/dev/shm/gone'",  # noqa: S108
-    "any temporary folder but /dev/shm": NO_FOLDER,
+    "any temporary folder": NO_FOLDER,
     "a stdout that can be reconfigured or watched": (
         "import sys, io\n"
         "class Plain(io.TextIOBase):\n"
@@ -59,13 +58,6 @@ def messages(out: bytes) -> list[dict[str, Any]]:
 def answers(out: bytes) -> list[str]:
     """The types of all messages but log lines."""
     return [message["type"] for message in messages(out) if message["type"] != "LOG"]
-
-
-def error_of(out: bytes) -> dict[str, Any]:
-    """What the one closing TRACE says."""
-    errors = [one["trace"]["error"] for one in messages(out) if one["type"] == "TRACE"]
-    (error,) = errors
-    return dict(error)
 
 
 @pytest.fixture(scope="module")
@@ -152,23 +144,48 @@ def test_a_lone_surrogate_is_written_as_json_escapes_it() -> None:
     assert ran.returncode == 0
 
 
-@pytest.mark.parametrize("command", ["spec", "check", "discover", "read"])
-def test_no_temporary_folder_anywhere_is_said_in_one_sentence(
-    config: str, catalog: str, command: str
+@pytest.mark.parametrize("command", ["check", "discover"])
+def test_no_command_needs_a_folder_for_temporary_files(
+    streak: Sandbox, config: str, command: str
 ) -> None:
-    arguments = [] if command == "spec" else ["--config", config]
-    arguments += ["--catalog", catalog] if command == "read" else []
+    ran = commanded(NO_FOLDER, command, "--config", config, STREAK_API_URL=streak.url)
 
-    ran = commanded(NO_FOLDER, command, *arguments, more="run.FOLDERS = ()")
+    assert answers(ran.stdout) in (["CATALOG"], ["CONNECTION_STATUS"])
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
-    error = error_of(ran.stdout)
-    assert "TMPDIR" in error["message"]
-    assert error["failure_type"] == "config_error"
-    logs = [
-        message["log"]["message"] for message in messages(ran.stdout) if message["type"] == "LOG"
-    ]
-    assert not [line for line in logs if "Traceback" in line]
-    assert (ran.returncode, ran.stderr) == (1, b"")
+
+IMPORTED = "import sys; print(any('declarative' in name for name in sys.modules), file=sys.stderr)"
+OTHER_FRAMEWORK = """
+import sys, importlib.abc
+class Circular(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "airbyte_cdk.entrypoint" and "airbyte_cdk.sources" not in sys.modules:
+            raise ImportError("partially initialized module")
+sys.meta_path.insert(0, Circular())
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "whole"),
+    [
+        pytest.param("", "False", id="as it is"),
+        pytest.param(OTHER_FRAMEWORK, "True", id="another that cannot do without its whole"),
+    ],
+)
+def test_no_more_of_the_framework_is_imported_than_there_has_to_be(before: str, whole: str) -> None:
+    at_end = f"real = run._end\ndef end(code):\n    {IMPORTED}\n    real(code)\nrun._end = end"
+
+    ran = commanded(before, "spec", more=at_end)
+
+    assert answers(ran.stdout) == ["SPEC"]
+    assert (ran.returncode, ran.stderr.decode().split()) == (0, [whole])
+
+
+def test_the_framework_hands_out_its_names_although_it_is_put_off() -> None:
+    asked = "run._put_off('airbyte_cdk')\nimport airbyte_cdk, sys\n"
+    asked += "print(airbyte_cdk.AirbyteEntrypoint.__name__, file=sys.stderr)"
+
+    assert commanded("", "spec", more=asked).stderr == b"AirbyteEntrypoint\n"
 
 
 def test_a_system_that_cannot_watch_its_output_does_not_take_that_for_a_reader_who_left() -> None:
