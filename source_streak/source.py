@@ -67,6 +67,10 @@ class SourceStreak(AbstractSource):
     def name(self) -> str:
         return "source-streak"
 
+    @property
+    def message_repository(self) -> None:
+        """Nothing is queued: streams yield their messages. (The framework looks at each record.)"""
+
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
         """The settings; a file that cannot be used is the user's to mend."""

@@ -48,14 +48,14 @@ class EntityReading(Reading):
         kind = KINDS[stream.parent]
         self.noun, self.scopes = kind.noun, f"{kind.source.removesuffix('Key')}s"
         state.things = (self.noun, self.scopes)
+        self._within_parent = True  # a long list has each row once: listings.py
         self.plan = plan
         self.deletions = Deletions(stream, account, state, mode)
         self.missing = Missing(self.deletions, account, self.heart)
-        # The fast path of _pending: a full refresh that asks for nothing and leaves nothing out.
+        # A full refresh that asks for nothing and leaves nothing out.
         self._takes_every = self.whole and not stream.endpoint and account.config.start is None
         self._empty_twice = 0
-        # Read from an answer by key, so that the ledger does not have them.
-        self._unlisted: frozenset[str] = frozenset()
+        self._unlisted: frozenset[str] = frozenset()  # read by key, so not in the ledger
         self._gathered = Gathered(account.clock)
 
     def steps(self) -> Iterator[Item]:
@@ -94,18 +94,17 @@ class EntityReading(Reading):
     # --- Which of them are read
 
     def _compare(self, lists: list[Listing]) -> Iterator[Item]:
-        """Find out which rows differ.
+        """Find out which rows differ; state that takes back what it says of them follows at once.
 
-        State follows at once, before the first record: it takes back what it says of those that
-        differ. Otherwise a change that was delivered just before a kill, and undone before the next
-        sync, would look as if nothing had happened.
+        Otherwise a change that was delivered just before a kill, and undone before the next sync,
+        would look as if nothing had happened.
         """
         if self.whole or not lists:
             return
         self.state.share = self.plan.share_of(self.stream, self.account)
         self.state.listing(listing.key for listing in lists)
-        every = self.account.good_listings(self.stream.parent)
-        total = sum(len(listing.keys) for listing in self.stream.select_listings(every))
+        every = self.stream.select_listings(self.account.good_listings(self.stream.parent))
+        total = sum(len(listing.keys) for listing in every)
         self.deletions.prepare(lists)
         for listing in lists:
             keep = self.deletions.not_listed(listing)
@@ -139,9 +138,8 @@ class EntityReading(Reading):
     @property
     def _delivers_unset(self) -> bool:
         """Whether a value that is unset now is an empty row, since deletions are not told."""
-        if self.whole or self.state.first or self.deletions.tracks:
-            return False
-        return self.stream.row_keys and not self.stream.endpoint
+        told = self.whole or self.state.first or self.deletions.tracks
+        return not told and self.stream.row_keys and not self.stream.endpoint
 
     def _too_old(self, row: Row, scope: str) -> bool:
         """Whether all its times lie before the start date. What was delivered once is read on."""
@@ -182,7 +180,8 @@ class EntityReading(Reading):
         """As Reading._read. What was answered is delivered, whatever comes after it."""
         set_aside: list[Answer] = []
         try:
-            yield from self._read_into(set_aside, parents, doubts)
+            every = self._read_every(parents) if self._takes_every else None
+            yield from every or self._read_into(set_aside, parents, doubts)
         except StreakError:
             yield from self._flush()
             raise
@@ -212,10 +211,16 @@ class EntityReading(Reading):
             if doubts.patience is None:
                 self.left_out.refusals.note(answer.refusal, action)
 
+    def _read_every(self, parents: Iterable[Parent]) -> Iterator[Item]:
+        """The fast path of _read_into: rows that are in their parents, and none is left out."""
+        for parent in parents:
+            if self.heart.is_due:
+                yield from self.heart.beat()
+            self.heart.done += 1
+            yield from self.records(parent, self.stream.rows(parent))
+
     def _answers(self, parents: Iterable[Parent], doubts: Doubts) -> Iterator[Answer | None]:
         pending = self._pending(parents) if doubts.patience is None else iter(parents)
-        if self._takes_every:
-            pending = iter(parents)
         if not self.stream.endpoint:
             return (parent and Answer(parent, self._rows(parent)) for parent in pending)
         client = self.account.client
@@ -238,12 +243,10 @@ class EntityReading(Reading):
 
     def _hand_on(self, answer: Answer) -> Iterator[Item]:
         """Deliver an answer; where its rows' keys have to go out first, it waits for others."""
-        if self.stream.endpoint and self.deletions.remembers:
-            self._gathered.add(answer)
-            return self._flush() if self._gathered.is_due else iter(())
-        if self.whole:  # the fast path of _deliver
-            return self.records(answer.parent, answer.rows)
-        return self._deliver(answer)
+        if not (self.stream.endpoint and self.deletions.remembers):
+            return self.records(answer.parent, answer.rows) if self.whole else self._deliver(answer)
+        self._gathered.add(answer)
+        return self._flush() if self._gathered.is_due else iter(())
 
     def _flush(self) -> Iterator[Item]:
         """Keys, state, rows."""
@@ -279,10 +282,7 @@ class EntityReading(Reading):
     # --- What was refused
 
     def _judge_set_aside(self, asked: int, still: list[Answer]) -> None:
-        """A full refresh without the rows of a box must not end green.
-
-        The destination would erase them.
-        """
+        """A full refresh without a box's rows must not end green: they would be erased."""
         refusals = self.left_out.refusals
         refusals.set_aside -= asked - len(still)
         refusals.check(at_end=True)

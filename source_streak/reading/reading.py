@@ -7,8 +7,9 @@ of long lists and what hangs on them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any
 
 from source_streak.api import errors
@@ -127,31 +128,38 @@ class Reading:
     def records(self, parent: Parent, rows: Iterable[Row]) -> Iterator[Record]:
         """One parent's rows as records; no primary key comes twice."""
         stream, columns, second = self.stream, self._columns, self._second_names
+        shaped, extra_columns, keys_of = self.shape.record, stream.extra_columns, self._keys_of
+        cursor = stream.cursor_column if stream.incremental else None
         emitted = set() if self._within_parent else self._emitted
         carried = {name: parent.keys[name] for name in self._carries if name in parent.keys}
         for kind in stream.misshapen(parent):
             self.left_out.misshapen[kind] += 1
         for row in rows:
-            if "key" not in row and second and (key := key_of(row, second)):
+            if second and "key" not in row and (key := key_of(row, second)):
                 row = {**row, "key": key}
-            record = self.shape.record({**row, **carried, **stream.extra_columns(row, parent)})
-            identity = self.identity(record)
+            record = shaped({**row, **carried, **extra_columns(row, parent)})
+            try:
+                identity = keys_of(record)
+            except KeyError:
+                identity = (None,)
             if None in identity:
                 self.left_out.without_key += 1
             elif identity not in emitted:
                 emitted.add(identity)
                 self.heart.records += 1
-                if stream.incremental:
-                    record[stream.cursor_column] = self.state.read_at
+                if cursor:
+                    record[cursor] = self.state.read_at
                 yield (
                     record
                     if columns is None
                     else {name: record[name] for name in record if name in columns}
                 )
 
-    def identity(self, record: Mapping[str, Any]) -> tuple[Any, ...]:
-        """A record's primary key."""
-        return tuple(map(record.get, self.stream.key_columns))
+    @cached_property
+    def _keys_of(self) -> Callable[[Record], tuple[Any, ...]]:
+        """A record's primary key. Raises KeyError."""
+        first, *others = self.stream.key_columns
+        return itemgetter(first, *others) if others else lambda record: (record[first],)
 
     # --- The end: what was refused fails the stream or is said
 
