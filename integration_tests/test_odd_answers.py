@@ -354,6 +354,23 @@ def test_what_has_no_key_is_left_out_with_its_count(streak: Sandbox, read: Read)
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
+def test_a_box_that_is_nested_too_deeply_to_be_written_is_asked_for_again(
+    streak: Sandbox, read: Read
+) -> None:
+    deep: Any = []
+    for _ in range(250):
+        deep = [deep]
+    list_path = f"v1/pipelines/{next(iter(streak.account.pipelines))}/boxes"
+    boxes = [*streak.account.boxes.values()]
+    odd = [{**boxes[0], "fields": {"1": deep}}, *boxes[1:]]
+    answers_of(streak, list_path, lambda asked: boxes if asked else odd)
+
+    reading = read("boxes")
+
+    assert set(reading.keys("boxes")) == set(streak.account.boxes)
+
+
+@pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
 def test_v2_pipelines_without_a_pipeline_are_not_believed_while_v1_has_some(
     streak: Sandbox, read: Read
 ) -> None:

@@ -195,7 +195,7 @@ class Client:
                 self.nul_characters += found
 
 
-def json_of(response: Response) -> Any:
+def json_of(response: Response, parse: Callable[[bytes], Any] = parse_json) -> Any:
     """The JSON of an answer, parsed once. Raises RetryableFailure for what is none; TooLarge."""
     body = response.raw
     if isinstance(body, transport.Body) and body.parsed:
@@ -204,7 +204,7 @@ def json_of(response: Response) -> Any:
         raise TooLarge(MOST_PARSED)
     content, nul_characters = without_nul(response.content)
     try:
-        parsed = parse_json(content)
+        parsed = parse(content)
     except ValueError:
         raise RetryableFailure(_unusable(response)) from None
     if isinstance(body, transport.Body):

@@ -29,11 +29,13 @@ from source_streak.api.paging import (
     Pager,
     Params,
     Row,
+    WrongShape,
     collect,
     key_of,
     parse_page,
     read_list,
 )
+from source_streak.api.parsing import parse_unchecked, written
 from source_streak.api.transport import Response
 
 LOGGER = logging.getLogger("airbyte.lists")
@@ -314,7 +316,7 @@ class PagesAhead:
 
 def _put_away(response: Response, kind: Kind, source: str, seen_at: float) -> PackedPage:
     """A page with its rows compressed. Of a row that stands in it twice the later one counts."""
-    page = parse_page(json_of(response))
+    page = parse_page(json_of(response, parse_unchecked))
     known = [(key, row) for row in page.rows if (key := key_of(row, kind.key_names))]
     rows = {key: row if row.get("key") == key else {**row, "key": key} for key, row in known}
     keys = list(rows)
@@ -322,7 +324,7 @@ def _put_away(response: Response, kind: Kind, source: str, seen_at: float) -> Pa
         keys[start : start + PACKED_TOGETHER] for start in range(0, len(keys), PACKED_TOGETHER)
     ]
     parts = [
-        Packed(_compress(orjson.dumps([rows[key] for key in group])), tuple(group), source, seen_at)
+        Packed(_packed([rows[key] for key in group]), tuple(group), source, seen_at)
         for group in groups
     ]
     return PackedPage(
@@ -334,11 +336,17 @@ def _put_away(response: Response, kind: Kind, source: str, seen_at: float) -> Pa
     )
 
 
-def _compress(data: bytes) -> bytes:
-    """With one compressor for each thread: a new one for each part costs more than it saves."""
+def _packed(rows: list[Row]) -> bytes:
+    """With one compressor for each thread: a new one for each part costs more than it saves.
+
+    Raises WrongShape for what is nested too deeply to be written.
+    """
     if not hasattr(LOCAL, "compressor"):
         LOCAL.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-    packed: bytes = LOCAL.compressor.compress(data)
+    try:
+        packed: bytes = LOCAL.compressor.compress(written(rows))
+    except ValueError as error:
+        raise WrongShape(str(error)) from error
     return packed
 
 

@@ -43,21 +43,34 @@ def takes_more_than(memory: int, content: bytes) -> bool:
 
 
 def parse_json(content: bytes) -> Any:
-    """JSON. Raises ValueError for what is none, and for what is nested too deeply to be written.
+    """JSON. Raises ValueError for what is none, and for what is nested too deeply to be written."""
+    parsed = parse_unchecked(content)
+    written(parsed)
+    return parsed
+
+
+def written(value: Any) -> bytes:
+    """JSON of a value, once it is sure that there is room for what records and messages add.
+
+    Raises ValueError for what is nested too deeply.
+    """
+    try:
+        return orjson.dumps([[[[[[[[value]]]]]]]])[8:-8]
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def parse_unchecked(content: bytes) -> Any:
+    """JSON, for those who write it at once. Raises ValueError for what is none.
 
     Forgiven, so that it does not cost the page: a byte-order mark; half an emoji, and bytes that
     are no letter (a � takes their place); a number that is none, such as NaN or 1e400 (its text
     takes its place, which is a misfit in every column of numbers); a line break within a text.
     """
     try:
-        parsed = orjson.loads(content)
+        return orjson.loads(content)
     except ValueError:
-        parsed = _parse_leniently(content)
-    try:
-        orjson.dumps([[[[[[[[parsed]]]]]]]])  # with room for what records and messages add
-    except TypeError as error:
-        raise ValueError(str(error)) from error
-    return parsed
+        return _parse_leniently(content)
 
 
 def _parse_leniently(content: bytes) -> Any:
