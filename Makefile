@@ -107,8 +107,13 @@ audit: .venv-audit/ready ## known vulnerabilities of what the connector is locke
 	.venv-audit/bin/$(PIP) pip-audit==2.10.1
 	@touch $@
 
-bench: .venv/ready ## the figures of docs/performance.md
+bench: .venv/ready .venv-tap/ready ## the figures of docs/performance.md
 	$(BIN)/python tools/bench.py
+
+.venv-tap/ready:
+	$(PYTHON) -m venv .venv-tap
+	.venv-tap/bin/$(PIP) singer-sdk==0.54.9
+	@touch $@
 
 probe: .venv/ready ## ask the live Streak what nobody has documented (key in STREAK_API_KEY or secrets/config.json): probe.md
 	@$(BIN)/python tools/probe.py $(if $(POST),--post)

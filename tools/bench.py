@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -52,7 +54,14 @@ CHILDREN = {
     "box_threads": ("gmailThreadCount",),
     "box_files": ("fileCount",),
 }
-BOXES_A_PAGE, DIRECTORY_PAGE = 500, 1000
+OWN = ("NEWSFEED_BOX_CREATION_MOVE", "NEWSFEED_BOX_EDIT")  # what box_changes asks a timeline for
+BOXES_A_PAGE, DIRECTORY_PAGE, TIMELINE_PAGE = 500, 1000, 100
+# The streams whose rows are in the boxes' lists: they make no requests of their own.
+IN_BOXES = (
+    *("boxes", "box_field_values", "box_stage_history", "box_contacts", "box_organizations"),
+    *("box_users", "box_links"),
+)
+TAP = Path(__file__).parents[1] / ".venv-tap" / "bin" / "python"
 STREAM = len(
     b'{"type":"RECORD","record":{"stream":"'
 )  # where its name stands in the line of a record
@@ -71,6 +80,8 @@ class Sizes:
     speed: int = 50_000
     memory: int = 100_000
     starts: int = 5
+    taps: int = 5
+    beside: str | None = None  # the folder of another version
     scale: int = 100_000
     plot: tuple[int, ...] = (1_000, 10_000, 50_000, 100_000, 250_000)
 
@@ -82,6 +93,7 @@ class Sizes:
             speed=5_000,
             memory=2_000,
             starts=1,
+            taps=1,
             scale=2_000,
             plot=(100, 1_000),
         )
@@ -92,6 +104,7 @@ class Run:
     """What one run of the connector did."""
 
     seconds: float = 0.0
+    processor: float = 0.0  # seconds
     peak: int = 0  # bytes
     records: int = 0
     spans: dict[str, float] = field(default_factory=dict)  # stream -> seconds
@@ -110,10 +123,14 @@ def main() -> None:
         "--quick", action="store_true", help="small accounts: about a minute, to see that it runs"
     )
     parser.add_argument(
-        "--only", metavar="WHAT", help="start, requests, pace, speed, memory, scale or plot"
+        "--only", metavar="WHAT", help=", ".join(measure.__name__ for measure in MEASURES)
+    )
+    parser.add_argument(
+        "--beside", metavar="FOLDER", help="a checkout of another version, for `records`"
     )
     options = parser.parse_args()
     sizes = Sizes.quick() if options.quick else Sizes()
+    sizes.beside = options.beside
     chosen = [measure for measure in MEASURES if options.only in (None, measure.__name__)]
     with LIVE:
         LIVE.say("| what | measured | to hold |\n|---|---|---|", sys.stdout)
@@ -179,11 +196,91 @@ def speed(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     yield what, f"{median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f})", "14,000"
 
 
+def tap(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
+    """Processor and wall time beside a Singer tap that reads the same boxes, in turn."""
+    reads = ("source-streak", "tap, 16 columns")
+    for latency in (0, 100):
+        with sandbox(sizes.speed) as streak, prepared(streak, ("boxes",)) as options:
+            streak.moods(latency_ms=latency)
+            commands = (
+                [*WITHOUT_BUDGET, "read", *options],
+                [str(TAP), str(Path(__file__).with_name("tap_streak.py")), *options[:2]],
+            )
+            runs = [[timed(command, streak) for command in commands] for _ in range(sizes.taps)]
+        ours, theirs = ([one[place] for one in runs] for place in (0, 1))
+        for name, did in zip(reads, (ours, theirs), strict=True):
+            yield f"{sizes.speed:,} boxes, {latency} ms latency: {name}", spent(did), ""
+        ratio = median(one.processor for one in ours) / median(one.processor for one in theirs)
+        yield f"{sizes.speed:,} boxes, {latency} ms latency: ratio", f"{ratio:.2f}", "0.70"
+
+
+def records(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
+    """Processor time of what needs no request of its own; with --beside, in turn with another."""
+    versions = [("this version", [], os.getcwd())]
+    if sizes.beside:
+        versions.append(("the other version", [], sizes.beside))
+    with sandbox(sizes.speed) as streak, prepared(streak, IN_BOXES, tables=True) as options:
+        for _ in range(3):
+            for _, runs, folder in versions:
+                runs.append(timed([*without_budget(folder), "read", *options], streak, folder))
+    for name, runs, _ in versions:
+        cost = median(one.processor for one in runs) / runs[0].records * 1e6
+        what = f"{sizes.speed:,} boxes, the streams made of them and tables: {name}"
+        yield what, f"{cost:.1f} µs a record; {spent(runs)}", "15 µs"
+    if sizes.beside:
+        ours, others = (median(one.processor for one in runs) for _, runs, _ in versions)
+        yield "ratio", f"{ours / others:.2f}", "0.55"
+
+
+def without_budget(folder: str) -> tuple[str, ...]:
+    """As WITHOUT_BUDGET, of the version in this folder: budget.py was elsewhere before."""
+    place = (
+        "source_streak.api" if Path(folder, "source_streak", "api").is_dir() else "source_streak"
+    )
+    return (*WITHOUT_BUDGET[:2], WITHOUT_BUDGET[2].replace("source_streak.api", place))
+
+
+@contextmanager
+def prepared(streak: Sandbox, streams: Iterable[str], tables: bool = False) -> Iterator[list[str]]:
+    """The options of a read of these streams, and of the tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        config, catalog = Path(folder, "config.json"), Path(folder, "catalog.json")
+        config.write_bytes(orjson.dumps({"api_key": streak.key, "requests_per_second": 20}))
+        catalog.write_bytes(orjson.dumps(catalog_of(streams, config, streak, False, tables)))
+        yield ["--config", str(config), "--catalog", str(catalog)]
+
+
+def timed(command: list[str], streak: Sandbox, folder: str | None = None) -> Run:
+    """One run into a file, so that nobody reads meanwhile; `folder`: where the package lies."""
+    did, began = Run(), time.monotonic()
+    places = {"PYTHONPATH": folder} if folder else {}
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            command, env={**streak.environment, **places}, stdout=out, stderr=subprocess.DEVNULL
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        if status:
+            sys.exit(f"{' '.join(command)} ended with status {status}.")
+        did.seconds, did.processor = time.monotonic() - began, used.ru_utime + used.ru_stime
+        out.seek(0)
+        did.records = sum(line.startswith(RECORD) for line in out)
+    LIVE.update(stream=Path(command[0]).name, rows=did.records)
+    return did
+
+
+def spent(runs: list[Run]) -> str:
+    processor, wall = ([getattr(one, name) for one in runs] for name in ("processor", "seconds"))
+    return (
+        f"{median(processor):.1f} s of processor time ({min(processor):.1f} to "
+        f"{max(processor):.1f}), {median(wall):.1f} s, {runs[0].records:,} records"
+    )
+
+
 def memory(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     with sandbox(sizes.memory) as streak:
         did = run(streak, WITHOUT_BUDGET)
     what = f"peak memory, all streams, no budget, {sizes.memory:,} boxes ({did.records:,} records in {did.seconds:,.0f} s)"
-    yield what, f"{did.peak / 1e6:,.0f} MB", "250 MB"
+    yield what, f"{did.peak / 1e6:,.0f} MB", "150 MB"
 
 
 def scale(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
@@ -195,7 +292,7 @@ def scale(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     yield (
         f"{size:,} boxes in 20 pipelines, their {children:,} children, all streams",
         figures(did),
-        "250 MB",
+        "150 MB",
     )
     with sandbox(size * 5 // 2, pipelines=1) as streak:
         yield (
@@ -293,10 +390,16 @@ def run(
         return measured([*program, what, *options], streak)
 
 
-def catalog_of(streams: Iterable[str], config: Path, streak: Sandbox, incremental: bool) -> Message:
-    """A configured catalog of these streams (none.
+def catalog_of(
+    streams: Iterable[str],
+    config: Path,
+    streak: Sandbox,
+    incremental: bool,
+    tables: bool = False,
+) -> Message:
+    """A configured catalog of these streams (none: all), and of the tables only if asked for.
 
-    All, but for the tables, which hold the boxes once more).
+    They hold the boxes once more.
     """
     command = [COMMAND, "discover", "--config", str(config)]
     found = subprocess.run(command, env=streak.environment, stdout=subprocess.PIPE, check=True)
@@ -305,11 +408,9 @@ def catalog_of(streams: Iterable[str], config: Path, streak: Sandbox, incrementa
         if incremental and "incremental" in chosen["stream"]["supported_sync_modes"]:
             chosen["sync_mode"] = "incremental"
     names = {chosen["stream"]["name"]: chosen for chosen in whole["streams"]}
-    return {
-        "streams": [
-            names[name] for name in streams or names if streams or not name.startswith("boxes_")
-        ]
-    }
+    found_tables = [name for name in names if name.startswith("boxes_")]
+    others = streams or (name for name in names if name not in found_tables)
+    return {"streams": [names[name] for name in (*others, *(found_tables if tables else ()))]}
 
 
 def measured(command: list[str], streak: Sandbox) -> Run:
@@ -362,7 +463,8 @@ def note(did: Run, message: Message) -> None:
 def necessary_requests(account: Account) -> Counter[str]:
     """What a whole read cannot do without.
 
-    The lists, and one request for each box and child stream whose counter is not 0.
+    The lists, one request for each box and child stream whose counter is not 0, and for each box
+    its text and its timeline, page by page.
     """
     pipelines, boxes = account.pipelines.values(), account.boxes.values()
     needed = Counter(
@@ -375,6 +477,10 @@ def necessary_requests(account: Account) -> Counter[str]:
     )
     for stream, counters in CHILDREN.items():
         needed[stream] = sum(any(box.get(counter) != 0 for counter in counters) for box in boxes)
+    needed["box_documents"] = len(account.boxes)
+    for key in account.boxes:
+        entries = sum(entry.kind in OWN for entry in account.timeline(key))
+        needed["box_changes"] += pages(entries, TIMELINE_PAGE)
     return needed
 
 
@@ -453,7 +559,7 @@ def busiest_second(times: Iterable[float]) -> int:
     return most
 
 
-MEASURES = (start, requests, pace, speed, memory, scale, plot)
+MEASURES = (start, requests, pace, speed, tap, records, memory, scale, plot)
 
 
 if __name__ == "__main__":
