@@ -26,7 +26,7 @@ POSIX = os.name == "posix"  # elsewhere os.kill knows no signals: it ends a proc
 M_ARENA_MAX = -8  # malloc.h
 GRACE = 3.0  # seconds from a signal to the end, whatever is still under way
 M_MMAP_THRESHOLD = -3  # malloc.h
-LARGE = 131_072  # bytes
+LARGE = 32_768  # bytes: what listings.py keeps is a little larger
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:

@@ -205,6 +205,10 @@ class Listings:
         """The keys of the rows that were seen last in this list, and so are its own."""
         return {key for key in listing.keys if self._last_seen[key].source == listing.key}
 
+    def count_present(self, listing: Listing) -> int:
+        """How many those are."""
+        return sum(self._last_seen[key].source == listing.key for key in listing.keys)
+
     def where(self, key: str) -> str | None:
         """The key of the pipeline or team in whose list a row was seen last; None if in none."""
         part = self._last_seen.get(key)
@@ -253,7 +257,7 @@ class Listings:
             return refusal
         finally:
             pages.close()
-            listing.keys |= seen
+            listing.keys = listing.keys | seen if listing.keys else seen
         return None
 
     def _fetch(self, listing: Listing, params: Params) -> PackedPage:

@@ -149,7 +149,9 @@ class LongLists:
 
     def _is_short(self, listing: Listing, count: int) -> bool:
         """Whether boxes are missing from a list, and not as many as in earlier syncs."""
-        missing = 0 if listing.problem else count - len(self.present(listing))
+        if listing.problem:
+            return False
+        missing = count - self._by_level[listing.level].count_present(listing)
         return missing > 0 and missing != self._shortfalls.get(listing.key)
 
     def _judge_short(self, lists: list[Listing]) -> None:
