@@ -318,6 +318,23 @@ def test_a_count_that_has_been_wrong_for_long_stands_in_nobodys_way(streak: Sand
     assert told(connection.sync(), "boxes") == [(box,)]
 
 
+@pytest.mark.parametrize("tracked", [True, False])
+def test_an_empty_list_against_a_count_that_is_wrong_for_good_is_believed_after_an_hour(
+    streak: Sandbox, tracked: bool
+) -> None:
+    """As where all boxes of a pipeline are archived, and Streak goes on counting them."""
+    connection = synced(streak, "boxes", "box_comments", track_deletions=tracked)
+    for box in boxes_of(streak, SUPPORT):
+        streak.account.archive_box(box, counted=True)
+
+    first, second, third = connection.sync(), connection.sync(0.003), connection.sync(HOUR)
+
+    assert not first.ok
+    assert not second.ok, "ten seconds later"
+    assert third.ok
+    assert nothing_told(third)
+
+
 def test_a_child_list_that_is_short_of_its_counter_concludes_nothing_for_an_hour(
     streak: Sandbox,
 ) -> None:

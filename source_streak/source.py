@@ -59,7 +59,7 @@ class SourceStreak(AbstractSource):
         self._clock = clock or Clock()
         self._configured: dict[str, Mapping[str, Any]] = {}  # name -> JSON schema
         self._incremental: frozenset[str] = frozenset()
-        self._shortfalls: Mapping[str, int] = {}
+        self._shortfalls: Mapping[str, tuple[int, bool]] = {}
         self._accounts: list[Account] = []  # of the read under way
         LOGGER.addFilter(_shorten)
 
@@ -192,9 +192,12 @@ class SourceStreak(AbstractSource):
         )
         states = _by_stream(state or [])
         self._shortfalls = shortfalls_in(
-            one.stream.stream_state.__dict__
-            for one in states
-            if one.stream and one.stream.stream_state
+            (
+                one.stream.stream_state.__dict__
+                for one in states
+                if one.stream and one.stream.stream_state
+            ),
+            self._clock.now(),
         )
         try:
             yield from _config_errors_last(

@@ -747,13 +747,16 @@ def test_shortfalls_are_found_in_the_states_of_all_streams() -> None:
     comments.sights.seen_before("count:hiring", 7)
     comments.sights.seen_before("count:support")
 
-    assert shortfalls_in([boxes.as_dict(), comments.as_dict(), {}]) == {"sales": 3, "hiring": 7}
+    states = [boxes.as_dict(), comments.as_dict(), {}]
+
+    assert shortfalls_in(states, NOW) == {"sales": (3, False), "hiring": (7, False)}
+    assert shortfalls_in(states, NOW + HOUR_MS) == {"sales": (3, True), "hiring": (7, True)}
 
 
 @EXAMPLES
 @given(st.lists(STATES, max_size=3))
 def test_shortfalls_are_numbers_whatever_the_states_are(saved: list[State]) -> None:
-    assert all(type(count) is int for count in shortfalls_in(saved).values())
+    assert all(type(count) is int for count, _ in shortfalls_in(saved, NOW).values())
 
 
 # Never ahead of what was delivered

@@ -48,11 +48,11 @@ class Account:
         config: Config,
         clock: Clock | None = None,
         hurried: bool = False,
-        known_shortfalls: Mapping[str, int] | None = None,
+        known_shortfalls: Mapping[str, tuple[int, bool]] | None = None,
     ) -> None:
-        """`known_shortfalls`.
+        """`known_shortfalls`: of pipelines whose lists fell short of Streak's count before.
 
-        By pipeline, how many boxes its list fell short of Streak's count in earlier syncs.
+        By how many boxes, and whether for an hour already.
         """
         self.clock = clock or Clock()
         self.started = self.clock.now()  # epoch milliseconds

@@ -26,7 +26,7 @@ class LongLists:
         short: ShortLists,
         clock: Clock,
         start: int | None,
-        known_shortfalls: Mapping[str, int],
+        known_shortfalls: Mapping[str, tuple[int, bool]],
     ) -> None:
         """`known_shortfalls`: as for Account. `start`: the start date in epoch milliseconds."""
         self._access, self._short, self._start = access, short, start
@@ -152,19 +152,25 @@ class LongLists:
         if listing.problem:
             return False
         missing = count - self._by_level[listing.level].count_present(listing)
-        return missing > 0 and missing != self._shortfalls.get(listing.key)
+        return missing > 0 and missing != self._known_shortfall(listing)
+
+    def _known_shortfall(self, listing: Listing) -> int:
+        """How many boxes were missing in earlier syncs; of an empty list, for an hour already."""
+        missing, lasting = self._shortfalls.get(listing.key, (0, False))
+        return missing if lasting or listing.keys else 0
 
     def _judge_short(self, lists: list[Listing]) -> None:
         """A list that is short for good is used, with a warning.
 
-        One with nothing in it is a failed one.
+        One with nothing in it is a failed one, unless it has been so for an hour.
         """
         for listing in lists:
-            if listing.problem or not listing.shortfall:
+            short = listing.shortfall
+            if listing.problem or not short or short == self._known_shortfall(listing):
                 continue
             if not listing.keys:
                 listing.problem = errors.empty_list(listing.expected or 0)
-            elif listing.shortfall != self._shortfalls.get(listing.key):
+            else:
                 LOGGER.warning(
                     'The pipeline "%s" has %s boxes by Streak\'s count, but its list holds '
                     "only %s, also when read twice. "

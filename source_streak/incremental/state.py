@@ -25,7 +25,7 @@ from source_streak.incremental.fingerprint import fingerprint, recheck_slot
 from source_streak.incremental.ledger import Ledger
 from source_streak.incremental.packed import Unreadable
 from source_streak.incremental.room import EVERYTHING
-from source_streak.incremental.sights import Sight, Sights
+from source_streak.incremental.sights import HOUR_MS, Sight, Sights
 from source_streak.records.shape import DAY_MS, LAST_MS, iso_time, milliseconds_of
 
 VERSION = 2
@@ -232,17 +232,17 @@ class StreamState:
         return self._ledgers[scope]
 
 
-def shortfalls_in(saved: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def shortfalls_in(saved: Iterable[Mapping[str, Any]], now: int) -> dict[str, tuple[int, bool]]:
     """By pipeline, how many boxes its list fell short of Streak's count in earlier syncs.
 
-    `saved`: the states of all streams.
+    And whether it was so an hour ago already. `saved`: the states of all streams.
     """
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, bool]] = {}
     for state in saved:
-        for what, (_, value) in _Saved(state).sights().items():
+        for what, (since, value) in _Saved(state).sights().items():
             kind, _, scope = what.partition(":")
             if kind == "count" and value is not None:
-                found[scope] = value
+                found[scope] = value, now - since >= HOUR_MS
     return found
 
 

@@ -23,6 +23,7 @@ from source_streak.api.paging import Row
 from source_streak.incremental.fingerprint import stamps
 from source_streak.incremental.state import StreamState
 from source_streak.reading.deletions import Deletions
+from source_streak.reading.evidence import is_complete
 from source_streak.reading.facts import Facts
 from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
 from source_streak.reading.gathered import Gathered
@@ -80,6 +81,8 @@ class EntityReading(Reading):
         self._unlisted = frozenset(parent.key for parent in moved)
         yield from self._read(moved, Doubts(patience=0.0))
         if not self.whole:
+            for listing in self.stream.select_listings(account.listings(level)):
+                is_complete(listing, self.state.sights)  # a count that is wrong is remembered
             self.deletions.end(self.heart.records)
         if bad := self.stream.select_listings(account.bad_listings(level)):
             problems = {listing.name: listing.problem for listing in bad if listing.problem}
