@@ -443,3 +443,13 @@ def test_boxes_of_another_table_are_not_its_business(streak: Sandbox) -> None:
     streak.account.delete_box(boxes_of(streak, SALES)[0])
 
     assert nothing_told(connection.sync())
+
+
+def test_organizations_that_streak_has_retired_are_no_matter_of_contacts(streak: Sandbox) -> None:
+    """Although both share the room for states."""
+    streak.fault("v2/teams/*/organizations", "status", status=410, times=None)
+
+    sync = Connection(streak, "contacts", "organizations").sync()
+
+    assert sync.failed.keys() - {""} == {"organizations"}
+    assert sync.live("contacts")

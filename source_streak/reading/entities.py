@@ -104,7 +104,8 @@ class EntityReading(Reading):
         """
         if self.whole or not lists:
             return
-        self.state.share = self.plan.share_of(self.stream, self.account)
+        share = partial(self.plan.share_of, self.stream, self.account)
+        self.state.share = yield from self.heart.wait_for(share)
         self.state.listing(listing.key for listing in lists)
         every = self.stream.select_listings(self.account.good_listings(self.stream.parent))
         total = sum(len(listing.keys) for listing in every)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from source_streak.api.account import Account
-from source_streak.api.errors import Level
+from source_streak.api.errors import Level, StreakError
 from source_streak.api.paging import Row
 from source_streak.incremental.room import EVERYTHING, TOTAL, Need, Share, divide
 from source_streak.reading.facts import Facts
@@ -26,7 +26,7 @@ class Plan:
         self._shares: dict[str, Share] = {}
 
     def share_of(self, stream: Facts, account: Account) -> Share:
-        """The room that a stream's state has. The lists of its level have been read."""
+        """The room that a stream's state has. Blocks while lists of the others are read."""
         if stream.name not in self._shares:
             people = stream.parent in PEOPLE
             streams = [one for one in self.streams if one.parent in ENTITIES]
@@ -40,7 +40,10 @@ class Plan:
 
 def need_of(stream: Facts, account: Account) -> Need | None:
     """What a stream would remember if it could; None where its lists cannot be read."""
-    lists = stream.select_listings(account.good_listings(stream.parent))
+    try:
+        lists = stream.select_listings(account.good_listings(stream.parent))
+    except StreakError:  # the matter of that stream alone
+        return None
     count = sum(len(listing.keys) for listing in lists)
     rows = 0
     if stream.row_keys and stream.tells_deletions:
