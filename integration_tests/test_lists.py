@@ -768,6 +768,29 @@ def test_the_pages_of_one_list_are_asked_for_one_after_the_other_until_a_second_
         assert all(earlier < later for earlier, later in pairwise(pages))
 
 
+@pytest.mark.parametrize(
+    ("bound", "stream", "pages"),
+    [
+        ("api.listings.MOST_PACKED", "contacts", "v2/teams/*/contacts"),
+        ("reading.reading.MOST_KEPT", "users", "v2/teams/*/users"),
+        ("reading.reading.MOST_KEPT", "box_tasks", "v2/boxes/*/tasks"),
+        ("api.short_lists.MOST_SHORT", "teams", "v2/users/me/teams"),
+    ],
+)
+def test_a_list_that_brings_more_than_there_can_be_ends_its_stream_with_a_sentence(
+    streak: Sandbox, read: Read, mocker: MockerFixture, bound: str, stream: str, pages: str
+) -> None:
+    mocker.patch(f"source_streak.{bound}", 1)
+    for box in streak.account.boxes:
+        streak.account.add_task(box, "One")
+        streak.account.add_task(box, "Another")
+    read_ = read(stream, "pipelines")
+
+    assert "more than there can be" in read_.error_of(stream).message
+    assert stream == "teams" or read_.statuses["pipelines"] == "COMPLETE"
+    assert len(streak.requests(pages)) <= 60, "asked again for what would be so again"
+
+
 @EMPTY
 @pytest.mark.parametrize("limit_cap", [10, 37, None])
 def test_in_a_storm_of_edits_and_moves_no_box_is_lost(

@@ -41,6 +41,7 @@ from airbyte_protocol_dataclasses.models import (  # type: ignore[import-untyped
 )
 
 from source_streak.api.account import Account
+from source_streak.api.bounds import MOST_KEPT, Bound
 from source_streak.api.client import json_of, path_of
 from source_streak.api.errors import Level, StreakError
 from source_streak.api.listings import Listing
@@ -322,7 +323,8 @@ class StreakStream(HttpStream):
         rows = self.rows(parent)
         try:
             if self.endpoint:
-                answer = fetch(self, self.account.access, parent, Doubts())
+                bound = Bound(MOST_KEPT)
+                answer = fetch(self, self.account.access, bound, Doubts(), parent)
                 if answer.refusal:
                     self.account.decide(answer.refusal, self.parent, self.name.replace("_", " "))
                 rows = answer.rows

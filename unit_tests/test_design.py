@@ -35,7 +35,10 @@ FROM_TOP_TO_BOTTOM = (
     "api.errors",  # what a refusal means: values that every room may speak of
 )
 KNOW_NO_FRAMEWORK = ("reading", "incremental", "records", "api", "config")
-PURE = ("incremental", "records", "api.paging", "api.errors", "api.patience", "api.parsing")
+PURE = (
+    *("incremental", "records", "api.paging", "api.bounds", "api.errors", "api.patience"),
+    "api.parsing",
+)
 DO_SOMETHING = {"requests", "urllib3", "time", "socket", "os", "random", "logging"}
 ON_THE_WIRE = {"api.client", "api.transport"}
 LONGEST = {"file": 400, "class": 250, "function": 40}

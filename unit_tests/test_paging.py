@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -11,11 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from source_streak.api.bounds import MOST_PACKED, TIMES_COUNTED, Bound, EndlessList
 from source_streak.api.errors import Refused
 from source_streak.api.paging import (
-    TIMES_COUNTED,
     Cursored,
-    EndlessList,
     Numbered,
     Page,
     Pager,
@@ -27,6 +27,7 @@ from source_streak.api.paging import (
     key_of,
     parse_page,
     read_list,
+    use_each,
 )
 
 settings.register_profile(
@@ -421,6 +422,34 @@ def test_a_list_that_long_is_read_where_it_may_be_that_long(expected: int | None
     assert read_endless(expected, pages=6) == 1_200_000
 
 
+def test_a_list_that_streak_does_not_count_has_an_end_too() -> None:
+    pages = read_list(Numbered(MANY), endless, identify=lambda row: str(row["key"]))
+
+    with pytest.raises(EndlessList, match="2,200,000 rows, and goes on"):
+        use_each(pages, Bound(MOST_PACKED), lambda _: None)
+
+
+def test_lists_that_are_read_together_have_one_bound() -> None:
+    bound = Bound(3)
+    with bound.one_list() as more:
+        more(2)
+        with pytest.raises(EndlessList), bound.one_list() as more_elsewhere:
+            more_elsewhere(2)
+        with pytest.raises(EndlessList):
+            more(0)
+
+
+def test_lists_that_have_ended_or_were_refused_make_room_for_others() -> None:
+    bound = Bound(3)
+    with bound.one_list() as more:
+        more(3)
+    with suppress(Refused), bound.one_list() as more:
+        more(3)
+        raise Refused(404, "")
+    with bound.one_list() as more:
+        more(3)
+
+
 def test_rows_that_come_again_or_have_no_key_count_as_brought_too() -> None:
     """One new row a page would keep such a list going for ever."""
     again = [{"key": "a"}] * MANY
@@ -429,7 +458,7 @@ def test_rows_that_come_again_or_have_no_key_count_as_brought_too() -> None:
         return Page([{"key": str(params["page"])}, *again], more=True)
 
     with pytest.raises(EndlessList):
-        collect(read_list(Numbered(MANY), ask, expected=1))
+        collect(read_list(Numbered(MANY), ask, expected=1), Bound(2 * MOST_PACKED))
 
 
 # --- Parsing an answer ----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import orjson
 import zstandard
 
 from source_streak.api.access import Access
+from source_streak.api.bounds import MOST_PACKED, TIMES_COUNTED, Bound, EndlessList
 from source_streak.api.client import json_of, path_of
 from source_streak.api.clock import Clock
 from source_streak.api.errors import Level, Refused, StreakError
@@ -30,10 +31,10 @@ from source_streak.api.paging import (
     Params,
     Row,
     WrongShape,
-    collect,
     key_of,
     parse_page,
     read_list,
+    use_each,
 )
 from source_streak.api.parsing import parse_unchecked, written
 from source_streak.api.transport import Response
@@ -191,7 +192,10 @@ class Listings:
         are left to that one.
         """
         self._under_way = lists
-        futures = {self._readers.submit(self._read_one, listing): listing for listing in lists}
+        counted = sum(listing.expected or 0 for listing in lists)
+        bound = Bound(max(MOST_PACKED, TIMES_COUNTED * counted))
+        work = partial(self._read_one, bound)
+        futures = {self._readers.submit(work, listing): listing for listing in lists}
         try:
             for future in as_completed(futures):
                 listing, refusal = futures[future], future.result()
@@ -230,7 +234,7 @@ class Listings:
         """How many rows have been listed, for the log."""
         return sum(listing.rows_so_far for listing in list(self._under_way))
 
-    def _read_one(self, listing: Listing) -> Refused | StreakError | None:
+    def _read_one(self, bound: Bound, listing: Listing) -> Refused | StreakError | None:
         """Into `listing`, which is this thread's own until it returns."""
         kind = KINDS[listing.level]
         pages = PagesAhead(
@@ -251,8 +255,12 @@ class Listings:
             listing.without_key += page.without_key
             return page
 
+        pages_read = read_list(kind.pager, ask, listing.expected, seen)
         try:
-            _, listing.ended = collect(read_list(kind.pager, ask, listing.expected, seen))
+            listing.ended = use_each(pages_read, bound, lambda _: None)  # `ask` puts the rows away
+        except EndlessList as endless:
+            listing.pages, listing.asked_again = [], True  # it would be so again
+            return endless
         except (Refused, StreakError) as refusal:
             return refusal
         finally:

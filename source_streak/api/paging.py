@@ -14,12 +14,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from source_streak.api.errors import Refused, StreakError
+from source_streak.api.bounds import Bound, check_count
+from source_streak.api.errors import Refused
 
 FLAGS = {"true": True, "false": False}
 MOST_BARREN = 3  # pages in a row with nothing new: then the list goes round in a circle
-MOST_ROWS = 1_000_000  # of one list that has more than TIMES_COUNTED times what Streak counts
-TIMES_COUNTED = 10
 
 Row = dict[str, Any]
 Params = dict[str, Any]
@@ -27,16 +26,6 @@ Params = dict[str, Any]
 
 class WrongShape(ValueError):
     """A 200 whose JSON is not a list: not an empty list, but an answer to ask for again."""
-
-
-class EndlessList(StreakError):
-    """A list that brings far more than there can be."""
-
-    def __init__(self, rows: int, counted: int) -> None:
-        super().__init__(
-            f"A list of Streak's has brought {rows:,} rows, and Streak counts {counted:,}. "
-            "It was not read to its end. Please report this to the connector's developers."
-        )
 
 
 @dataclass(frozen=True)
@@ -190,7 +179,7 @@ def read_list(
             continue
         fresh, new = _unseen(page.rows, seen, identify)
         total, brought = total + new, brought + len(page.rows)
-        _check_end(brought, expected)
+        check_count(brought, expected)
         barren = 0 if new else barren + 1
         yield fresh
         tally = Tally(new, total, expected, largest or params.get("limit", float("inf")))
@@ -224,19 +213,24 @@ def _unseen(
     return fresh, new
 
 
-def _check_end(brought: int, expected: int | None) -> None:
-    if expected is not None and brought > max(MOST_ROWS, TIMES_COUNTED * expected):
-        raise EndlessList(brought, expected)
-
-
-def collect(pages: Generator[list[Row], None, bool]) -> tuple[list[Row], bool]:
+def collect(pages: Generator[list[Row], None, bool], bound: Bound) -> tuple[list[Row], bool]:
     """All rows of a list, and whether it ended properly."""
     rows: list[Row] = []
-    while True:
-        try:
-            rows += next(pages)
-        except StopIteration as end:
-            return rows, bool(end.value)
+    return rows, use_each(pages, bound, rows.extend)
+
+
+def use_each(
+    pages: Generator[list[Row], None, bool], bound: Bound, use: Callable[[list[Row]], None]
+) -> bool:
+    """Read a list to its end, page by page. Returns whether it ended properly."""
+    with bound.one_list() as more:
+        while True:
+            try:
+                rows = next(pages)
+            except StopIteration as end:
+                return bool(end.value)
+            more(len(rows))
+            use(rows)
 
 
 def cursor_refused(params: Params, refusal: Refused) -> bool:

@@ -6,6 +6,7 @@ import logging
 
 from source_streak.api import errors
 from source_streak.api.access import Access
+from source_streak.api.bounds import MOST_SHORT, Bound
 from source_streak.api.client import json_of
 from source_streak.api.errors import Reason, Refused, Unanswered
 from source_streak.api.paging import (
@@ -70,7 +71,7 @@ class ShortLists:
         def page(params: Params) -> Page:
             return self._access.get(path, params, lambda response: parse_page(json_of(response)))
 
-        rows, whole = collect(read_list(pager, page, identify=identify))
+        rows, whole = collect(read_list(pager, page, identify=identify), Bound(MOST_SHORT))
         if not whole:
             raise errors.endless_list(path)
         known = [{**row, "key": key} for row in rows if (key := identify(row))]

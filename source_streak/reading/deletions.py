@@ -17,7 +17,7 @@ from source_streak.api.listings import Listing
 from source_streak.api.paging import Row, key_of
 from source_streak.incremental.fingerprint import recheck_slot
 from source_streak.incremental.state import StreamState
-from source_streak.reading.evidence import shortfall
+from source_streak.reading.evidence import is_complete, shortfall
 from source_streak.reading.facts import Facts
 from source_streak.reading.fetching import Answer
 from source_streak.reading.heartbeat import Record
@@ -92,8 +92,10 @@ class Deletions:
                 self.stream.name,
             )
 
-    def end(self, delivered: int) -> None:
+    def end(self, delivered: int, lists: Iterable[Listing]) -> None:
         """The stream was read to its end: what it saw counts from now on. `delivered`: rows."""
+        for listing in lists:
+            is_complete(listing, self.state.sights)  # a count that is wrong is remembered
         self.state.user = self._user or self.state.user
         self.state.sights.end()
         self._say(delivered)

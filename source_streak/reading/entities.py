@@ -23,7 +23,6 @@ from source_streak.api.paging import Row
 from source_streak.incremental.fingerprint import stamps
 from source_streak.incremental.state import StreamState
 from source_streak.reading.deletions import Deletions
-from source_streak.reading.evidence import is_complete
 from source_streak.reading.facts import Facts
 from source_streak.reading.fetching import Answer, Doubts, fetch, rolling
 from source_streak.reading.gathered import Gathered
@@ -80,12 +79,10 @@ class EntityReading(Reading):
         moved = yield from self.missing.items()
         self._unlisted = frozenset(parent.key for parent in moved)
         yield from self._read(moved, Doubts(patience=0.0))
+        lists = self.stream.select_listings(account.listings(level))
         if not self.whole:
-            for listing in self.stream.select_listings(account.listings(level)):
-                is_complete(listing, self.state.sights)  # a count that is wrong is remembered
-            self.deletions.end(self.heart.records)
-        if bad := self.stream.select_listings(account.bad_listings(level)):
-            problems = {listing.name: listing.problem for listing in bad if listing.problem}
+            self.deletions.end(self.heart.records, lists)
+        if problems := {listing.name: listing.problem for listing in lists if listing.problem}:
             self.say_skipped(self.scopes.removesuffix("s"), problems)
 
     def _good_lists(self) -> list[Listing]:
@@ -237,8 +234,8 @@ class EntityReading(Reading):
         asked, last = parent, self.state.last_read
         if self.stream.reads_since and last and self.state.knows(parent.scope, parent.key):
             asked = parent._replace(keys={**parent.keys, "since": str(last - DAY_MS)})
-        doubts = replace(doubts, believe_empty=believed)
-        return fetch(self.stream, self.account.access, asked, doubts)._replace(parent=parent)
+        doubts, access = replace(doubts, believe_empty=believed), self.account.access
+        return fetch(self.stream, access, self.bound, doubts, asked)._replace(parent=parent)
 
     def _rows(self, parent: Parent) -> Iterable[Row]:
         """The rows that are in a parent."""

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from source_streak.api.access import Access
+from source_streak.api.bounds import Bound
 from source_streak.api.clock import Clock
 from source_streak.api.errors import Level, Refused, Unanswered
 from source_streak.api.paging import Page, Pager, Params, Row, collect, key_of, read_list
@@ -65,8 +66,8 @@ class Doubts:
     believe_empty: bool = False
 
 
-def fetch(stream: Asked, access: Access, parent: Parent, doubts: Doubts) -> Answer:
-    """One parent's whole list. Runs in a worker thread."""
+def fetch(stream: Asked, access: Access, bound: Bound, doubts: Doubts, parent: Parent) -> Answer:
+    """One parent's whole list. Runs in a worker thread. `bound`: of all that are under way."""
     path = stream.path(stream_slice=parent.keys)
     empty_twice = False
 
@@ -93,7 +94,7 @@ def fetch(stream: Asked, access: Access, parent: Parent, doubts: Doubts) -> Answ
         identify=lambda row: key_of(row, stream.key_names),
     )
     try:
-        rows, whole = collect(pages)
+        rows, whole = collect(pages, bound)
     except (Refused, Unanswered) as refusal:
         return Answer(parent, refusal=refusal)
     return Answer(parent, rows, ended_early=not whole, empty_twice=empty_twice)

@@ -14,6 +14,7 @@ from typing import Any
 
 from source_streak.api import errors
 from source_streak.api.account import Account
+from source_streak.api.bounds import MOST_KEPT, Bound
 from source_streak.api.errors import Action, Level, Refusals, Refused, StreakError, Unanswered
 from source_streak.api.paging import Row, key_of
 from source_streak.incremental.state import StreamState
@@ -41,6 +42,7 @@ class Reading:
         self.what = stream.name.replace("_", " ")
         self.heart = Heartbeat(account, stream.logger)
         self.left_out = LeftOut(Refusals(self.what))
+        self.bound = Bound(MOST_KEPT)
         self._emitted: set[tuple[Any, ...]] = set()
         self._second_names = tuple(name for name in stream.key_names if name != "key")
         self._within_parent = any(name in PARENT_KEYS for name in stream.key_columns)
@@ -111,7 +113,7 @@ class Reading:
         if not self.stream.endpoint:
             return (Answer(parent, self.stream.rows(parent)) for parent in parents)
         client = self.account.client
-        work = partial(fetch, self.stream, self.account.access, doubts=doubts)
+        work = partial(fetch, self.stream, self.account.access, self.bound, doubts)
         return rolling(client.pool, work, iter(parents), 3 * client.threads, self.account.clock)
 
     def wanted(self, answer: Answer) -> Iterable[Row]:
