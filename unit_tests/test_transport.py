@@ -8,8 +8,9 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 from pathlib import Path
 from typing import Any
 
@@ -340,9 +341,10 @@ def test_silence_within_an_answer_is_no_connection_that_broke_off() -> None:
 class Line:
     """A session, and how often it said that a request was written."""
 
-    def __init__(self, room: Room | None = None) -> None:
+    def __init__(self, room: Room | None = None, clock: FakeClock | None = None) -> None:
         self.written = 0
-        self.session = transport.session("key", self._note, room or Room(), FakeClock())
+        clock = clock or FakeClock()
+        self.session = transport.session("key", self._note, room or Room(), clock)
 
     def _note(self) -> None:
         self.written += 1
@@ -360,6 +362,30 @@ def test_every_request_is_told_when_it_is_written_also_those_that_get_no_answer(
         line.get(server.url).close()
 
     assert line.written == len(server.got) == 3
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        chain(b"HTTP/1.1 200 OK\r\nX-Slow: ", repeat(b"x"[0])),
+        cycle(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["one header", "no answer proper"],
+)
+def test_a_head_that_drips_is_given_up_after_two_minutes(head: Iterator[int]) -> None:
+    """Each byte comes before 60 seconds of silence are over."""
+    clock = FakeClock()
+    began = clock.time
+
+    def drip(connection: socket.socket) -> None:
+        with suppress(OSError):
+            for byte in head:
+                clock.go(50)
+                connection.sendall(bytes([byte]))
+
+    with serving(drip) as server, pytest.raises(requests.exceptions.ReadTimeout):
+        deadline(lambda: Line(clock=clock).get(server.url))
+    assert clock.time - began > 2 * TIMEOUT[1]
 
 
 def test_a_connection_is_used_again_whether_or_not_its_answer_is_packed() -> None:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from http.client import HTTPResponse
 from importlib.metadata import version
 from itertools import takewhile
 from typing import Any
@@ -261,23 +262,64 @@ def _wire(raw: Any) -> Iterator[bytes]:
         raise requests.exceptions.ReadTimeout from silence
 
 
-class _Notifying:
-    """Says when a request has been written: between its slot and that, a handshake may lie."""
+class Incoming(io.RawIOBase):
+    """What a connection brings: `until` a time, in seconds of the clock; None: for ever."""
 
-    def __init__(self, on_the_wire: Callable[[], None], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, wire: Any, clock: Clock, until: float | None) -> None:
+        self._wire, self._clock, self.until = wire, clock, until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """As a socket's. Raises TimeoutError."""
+        size: int | None = self._wire.readinto(buffer)
+        if self.until is not None and self._clock.monotonic() > self.until:
+            raise TimeoutError
+        return size
+
+    def close(self) -> None:
+        self._wire.close()
+        super().close()
+
+
+class Answer(HTTPResponse):
+    """An answer whose head has to come within two silences; its body is the matter of Body."""
+
+    def __init__(self, clock: Clock, connection: socket.socket, **kwargs: Any) -> None:
+        super().__init__(connection, **kwargs)
+        wire: Any = self.fp
+        self._incoming = Incoming(wire.detach(), clock, clock.monotonic() + 2 * TIMEOUT[1])
+        self.fp = io.BufferedReader(self._incoming)
+
+    def begin(self) -> None:
+        super().begin()
+        self._incoming.until = None
+
+
+class _Watched:
+    """Says when a request has been written: between its slot and that, a handshake may lie.
+
+    The head of its answer has an end.
+    """
+
+    def __init__(
+        self, on_the_wire: Callable[[], None], clock: Clock, *args: Any, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._on_the_wire = on_the_wire
+        self.response_class: Any = partial(Answer, clock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)  # type: ignore[misc]
         self._on_the_wire()
 
 
-class NotifyingConnection(_Notifying, HTTPConnection):
+class WatchedConnection(_Watched, HTTPConnection):
     """Over plain text: to the sandbox on this machine."""
 
 
-class NotifyingTlsConnection(_Notifying, HTTPSConnection):
+class WatchedTlsConnection(_Watched, HTTPSConnection):
     """Encrypted."""
 
 
@@ -291,8 +333,9 @@ class StreamingAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=CONNECTIONS)
         self._room, self._clock = room, clock
         self._connections: dict[str, Any] = {
-            "http": partial(NotifyingConnection, on_the_wire),  # ignore-https-check: loopback only
-            "https": partial(NotifyingTlsConnection, on_the_wire),
+            # ignore-https-check: loopback only
+            "http": partial(WatchedConnection, on_the_wire, clock),
+            "https": partial(WatchedTlsConnection, on_the_wire, clock),
         }
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
