@@ -13,6 +13,7 @@ after the other, so that the same happens again; with `--threads` as many at a t
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -42,6 +43,7 @@ from source_streak.api import client, listings, transport
 from source_streak.incremental.room import Share
 from source_streak.reading import evidence
 from source_streak.reading.plan import Plan
+from source_streak.records.shape import DAY_MS, iso_time
 
 ROUNDS_A_SERIES = 10  # with one account, one destination and one state
 BOXES = 60
@@ -81,8 +83,18 @@ LASTING: tuple[tuple[str, dict[str, Any]], ...] = (
 KINDS_OF_SERIES = (
     *("plain", "two pipelines named", "boxes share entries of the ledger"),
     *("more than 4 are many", "deletions not tracked now and then", "other users"),
+    *("counters absent", "lists capped at 37", "a start date", "clocks that are set back"),
 )
+STAYS: dict[str, dict[str, Any]] = {  # what such a series has even while Streak is calm
+    "counters absent": {"counters_absent": True, "box_count_absent": True},
+    "lists capped at 37": {"limit_cap": 37, "v2_limit_cap": 37, "flag_absent": True},
+}
 EMPTY_LIST = "answered twice with an empty list"
+KINDS_OF_PROBLEMS = (
+    *("lost", "stale", "wrongly deleted", "left behind", "twice in a sync", "told or asked again"),
+    "not ended well",
+)
+ONE_BY_ONE = re.compile(r"v\d/(boxes|contacts|organizations)/")
 Row = tuple[str, tuple[str, ...]]  # a stream, and a primary key
 Replay = Callable[[Connection, Sync], Iterable[str]]
 
@@ -125,7 +137,7 @@ class Tally:
         yield f"| deletions told | {self.deletions:,} |"
         for name, count in sorted(self.excused.items()):
             yield f"| exception: {name} | {count:,} |"
-        for kind in ("lost", "stale", "wrongly deleted", "left behind", "not ended well"):
+        for kind in KINDS_OF_PROBLEMS:
             found = sum(problem.startswith(kind) for problem in self.problems)
             yield f"| **{kind}** | **{found}** |"
 
@@ -150,7 +162,9 @@ class Series:
         tally.series[self.kind] += 1
         self.random = Random(seed)  # noqa: S311 # the same at every run is the point
         named = sorted(streak.account.pipelines)[:2] if self.kind == "two pipelines named" else []
-        settings = {"pipelines": named} if named else {}
+        settings: dict[str, Any] = {"pipelines": named} if named else {}
+        if self.kind == "a start date":
+            settings["start_date"] = iso_time(self._median_stamp())
         self.people = Happenings(streak.account, named)
         catalog = discover(streak, **settings)
         self.connection = Connection(streak, catalog=catalog, clock=RestlessClock, **settings)
@@ -161,15 +175,18 @@ class Series:
         """Chaos, then a calm hour, then the comparison."""
         self.round_number += 1
         self.tally.rounds += 1
+        set_back = self.kind == "clocks that are set back"
         for _ in range(self.random.randint(1, 3)):
             self._misbehave()
-            self.sync(self.random.choice((0.0, 0.003, 1.1, 30.0)), kill=self.random.random() < 0.7)
+            hours = self.random.choice((0.0, 0.003, 1.1, 30.0, *((-1.0, -50.0) * set_back)))
+            self.sync(hours, kill=self.random.random() < 0.7)
             for _ in range(self.random.randint(0, 6)):
                 self._change()
         self._calm()
         self._calm_sync(self.random.choice((0.0, 1.1, 30.0)), may_doubt=True)
         self._calm_sync(1.1)
         self._compare(self.people.hidden)
+        self._quiet_sync()
 
     def end(self) -> None:
         """A month later everything has been read again."""
@@ -232,7 +249,7 @@ class Series:
     def _calm(self) -> None:
         self.streak.clear_faults()
         self.streak._triggers.clear()
-        for name, value in type(self.streak.moods)().as_json().items():
+        for name, value in (type(self.streak.moods)().as_json() | STAYS.get(self.kind, {})).items():
             setattr(self.streak.moods, name, value)
 
     # --- The connector, and the destination
@@ -272,8 +289,31 @@ class Series:
             if stream and not any(words in sentence for words in forgiven):
                 self._problem(Difference("not ended well", stream, (sentence,)))
 
+    def _quiet_sync(self) -> None:
+        """Nothing has happened since the last one: the lists are asked for, and nothing is told."""
+        day = self._day()
+        sync = self.sync(0.0, kill=False, rough=False)
+        if self._day() > day:
+            return  # with its recheck turn
+        for stream, records in sync.records.items():
+            self._problem(Difference("told or asked again", stream, (f"{len(records)} rows",)))
+        for path in filter(ONE_BY_ONE.match, sync.requests):
+            self._problem(Difference("told or asked again", "", (path,)))
+
+    def _day(self) -> int:
+        return RestlessClock(self.connection.hours).now() // DAY_MS
+
+    def _median_stamp(self) -> int:
+        boxes = self.streak.account.boxes.values()
+        return sorted(box["lastUpdatedTimestamp"] for box in boxes)[len(boxes) // 2]
+
     def _watch(self, sync: Sync, before: set[Row]) -> None:
-        """No deletion is told of a row that was there before this sync and is after it."""
+        """No key comes twice, and no deletion of what was there before this sync and is after it."""
+        for stream, records in sync.records.items():
+            names = self.connection.destination.keys.get(stream, ("box_key",))
+            keys = Counter(tuple(record[name] for name in names) for record in records)
+            for key in (key for key, count in keys.items() if count > 1):
+                self._problem(Difference("twice in a sync", stream, key))
         there = before & set(rows_of(self.streak, self.people.lasting))
         for stream in sync.records:
             for record in sync.deleted(stream):
@@ -295,7 +335,7 @@ class Series:
     def _compare(self, hidden: set[tuple[str, str]]) -> None:
         self.streak.moods.box_count_absent = True  # a full refresh cannot wait for an hour
         right = self.connection.whole()
-        self.streak.moods.box_count_absent = False
+        self._calm()
         self.tally.rows += sum(len(right.rows(name)) for name in self.connection.names)
         for one in differences(self.connection.destination, right, self.connection.names):
             if excuse := self._excuse(one, hidden):
@@ -307,11 +347,19 @@ class Series:
         """Which of the exceptions of docs/incremental.md it is."""
         if one.kind == "left behind" and one.key[0] in self.streak.account.archived:
             return "of a box that lives on in no list"
+        older = self.kind == "a start date" and self._lives(one.key[0])
+        if one.kind == "left behind" and older:
+            return "of a box whose stamps fell behind the start date after it was delivered"
         if one.kind == "stale" and (one.stream, one.key[0]) in hidden:
             return "an edit that moved nothing of its box"
         if one.stream == "box_documents" and one.kind == "stale" and not self.over:
             return "a document that shows something else's text"
         return ""
+
+    def _lives(self, box: str) -> bool:
+        account = self.streak.account
+        row = account.boxes.get(box)
+        return row is not None and row["pipelineKey"] not in account.hidden
 
     def _problem(self, one: Difference) -> None:
         words = f"{one.kind}: {one.stream}: {one.key} {one.columns}"

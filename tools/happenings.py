@@ -130,6 +130,15 @@ class Happenings:
     def _rarely_let_a_day_drift_by(self, random: Random) -> Any:
         return self.account.drift()
 
+    def _rarely_miscount_boxes(self, random: Random) -> Any:
+        """Until a sight of an hour it looks as if some were missing; after it, it is known."""
+        pipeline = self._pipeline(random)
+        pipeline["boxCount"] = max(0, pipeline["boxCount"] + random.choice((-1, 1)))
+
+    def _rarely_miscount_children(self, random: Random) -> Any:
+        box = self._box(random)
+        box["commentCount"] += 1
+
     # --- What hangs on them
 
     def _often_add_child(self, random: Random) -> Any:
