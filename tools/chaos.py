@@ -353,7 +353,7 @@ class Series:
         if one.kind == "stale" and (one.stream, one.key[0]) in hidden:
             return "an edit that moved nothing of its box"
         if one.stream == "box_documents" and one.kind == "stale" and not self.over:
-            return "a document that shows something else's text"
+            return "a document that shows what was renamed elsewhere"
         return ""
 
     def _lives(self, box: str) -> bool:
