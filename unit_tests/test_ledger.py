@@ -286,6 +286,23 @@ def test_forgetting_a_box_forgets_those_that_share_its_entry(most: int) -> None:
     assert book.delivered_count == sum(not again.differs(key) for key in KEYS)
 
 
+@pytest.mark.parametrize("most", [1, 3, 6])
+def test_forgetting_what_is_not_listed_any_more_leaves_those_alone_that_shared_its_entry(
+    most: int,
+) -> None:
+    looks = [(key, "as it is") for key in KEYS]
+    left = [(key, look) for key, look in looks if key != "box3"]
+    book = loaded(delivered(looks, most=most).text())
+    book.compare(prints(left), len(left), most=most)
+    for key in [key for key, _ in left if book.differs(key)]:
+        book.mark_delivered(key)
+
+    book.forget(["box3"])
+
+    assert not [key for key, _ in left if compared(book, left, most=most).differs(key)]
+    assert compared(book, looks, most=most).differs("box3")
+
+
 def test_what_is_forgotten_of_a_ledger_that_is_not_compared_is_not_in_its_text() -> None:
     looks = [(key, "as it is") for key in KEYS]
     book = loaded(delivered(looks).text())

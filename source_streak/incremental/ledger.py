@@ -209,13 +209,14 @@ class Ledger:
         return now
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Read these when they are listed."""
+        """Read these when they are listed: those that are not leave others of their bucket alone."""
         now = self._settle()
         for hash_ in map(_hash, keys):
             if self._known.find(hash_) >= 0:
                 self._forgotten.add(self._known.bucket(hash_))
             self._kept.pop(now.bucket(hash_), None)
-            if (place := now.find(hash_)) >= 0:
+            if _has(self._hashed, hash_ << HASH_BITS, (hash_ + 1) << HASH_BITS):
+                place = now.find(hash_)
                 self._pending[place] = now.sizes[place]
                 known_bucket = self._known_now.bucket(hash_)
                 (self._exceptions.discard if self._rule else self._exceptions.add)(known_bucket)
