@@ -478,11 +478,16 @@ def main() -> None:
                 )
 
             while tally.rounds < options.rounds:
-                rounds = min(ROUNDS_A_SERIES, options.rounds - tally.rounds)
+                rounds, known = (
+                    min(ROUNDS_A_SERIES, options.rounds - tally.rounds),
+                    len(tally.problems),
+                )
                 series(seed, rounds, tally, show, replay=replayed, threads=options.threads)
                 live.say(
                     f"seed {seed}: {tally.rounds} rounds, {len(tally.problems)} problems so far"
                 )
+                for problem in tally.problems[known:]:
+                    live.say(problem)
                 seed += 1
             live.say(f"killed at {options.kill_points} points")
             with tempfile.TemporaryDirectory(prefix="streak-kills-") as folder:

@@ -131,13 +131,13 @@ class Happenings:
         return self.account.drift()
 
     def _rarely_miscount_boxes(self, random: Random) -> Any:
-        """Until a sight of an hour it looks as if some were missing; after it, it is known."""
+        """A list that is short of its count looks for an hour as if it had lost something."""
         pipeline = self._pipeline(random)
         pipeline["boxCount"] = max(0, pipeline["boxCount"] + random.choice((-1, 1)))
 
     def _rarely_miscount_children(self, random: Random) -> Any:
         box = self._box(random)
-        box["commentCount"] += 1
+        box["commentCount"] = len(self.account.comments[box["key"]]) + 1
 
     # --- What hangs on them
 

@@ -14,7 +14,7 @@ Source of the statuses: https://streak.readme.io/reference/error-codes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -292,6 +292,18 @@ class Refusals:
         self.gone += decided is Action.GONE
         self.set_aside += decided is not Action.GONE
         self.check()
+
+    def note_again(
+        self, refusals: Sequence[Refused | Unanswered], level: Level
+    ) -> list[Refused | Unanswered]:
+        """What is refused also when it is asked again, at the stream's end.
+
+        Returns what does not say that its box is gone. Raises StreakError as `note` does.
+        """
+        still = [one for one in refusals if action(one, level) is not Action.GONE]
+        self.set_aside, self.gone = len(still), len(refusals) - len(still)
+        self.check(at_end=True)
+        return still
 
     def check(self, at_end: bool = False) -> None:
         """Raises StreakError for too many refusals: at a stream's end, or once enough can tell."""

@@ -209,7 +209,7 @@ class Ledger:
         return now
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Read these when they are listed: those that are not leave others of their bucket alone."""
+        """Read these when they are listed; those that are not now leave their bucket as it is."""
         now = self._settle()
         for hash_ in map(_hash, keys):
             if self._known.find(hash_) >= 0:

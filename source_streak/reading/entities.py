@@ -17,7 +17,7 @@ from typing import Any
 
 from source_streak.api import errors
 from source_streak.api.account import Account
-from source_streak.api.errors import Action, StreakError
+from source_streak.api.errors import StreakError
 from source_streak.api.listings import KINDS, Listing
 from source_streak.api.paging import Row
 from source_streak.incremental.fingerprint import stamps
@@ -73,9 +73,8 @@ class EntityReading(Reading):
         late = self.stream.select_listings(late)
         yield from self._compare(late)
         set_aside += yield from self._read(rows_of(late), Doubts())
-        again = [answer.parent for answer in set_aside]
-        still = yield from self._read(again, Doubts(patience=0.0))
-        self._judge_set_aside(len(again), still)
+        again = [answer.parent for answer in set_aside]  # a 404, too, may be a proxy's fluke
+        self._judge_set_aside((yield from self._read(again, Doubts(patience=0.0))))
         moved = yield from self.missing.items()
         self._unlisted = frozenset(parent.key for parent in moved)
         yield from self._read(moved, Doubts(patience=0.0))
@@ -207,8 +206,7 @@ class EntityReading(Reading):
                 yield from self._hand_on(answer)
                 continue
             action = yield from self.decide(answer.refusal)
-            if action is not Action.GONE:
-                set_aside.append(answer)
+            set_aside.append(answer)
             if doubts.patience is None:
                 self.left_out.refusals.note(answer.refusal, action)
 
@@ -282,10 +280,12 @@ class EntityReading(Reading):
 
     # --- What was refused
 
-    def _judge_set_aside(self, asked: int, still: list[Answer]) -> None:
-        """A full refresh without a box's rows must not end green: they would be erased."""
-        refusals = self.left_out.refusals
-        refusals.set_aside -= asked - len(still)
-        refusals.check(at_end=True)
+    def _judge_set_aside(self, refused: list[Answer]) -> None:
+        """A full refresh without a box's rows must not end green: they would be erased.
+
+        `refused`: also when asked again.
+        """
+        refusals = [answer.refusal for answer in refused if answer.refusal]
+        still = self.left_out.refusals.note_again(refusals, self.stream.parent)
         if self.whole and still:
-            raise errors.rows_missing(self.what, self.noun, len(still), still[-1].refusal)
+            raise errors.rows_missing(self.what, self.noun, len(still), still[-1])
