@@ -95,9 +95,10 @@ def test_a_flag_that_says_no_more_ends_a_numbered_list() -> None:
 
 
 def test_a_page_with_nothing_new_ends_a_numbered_list() -> None:
-    same = Page(rows("a", "b"))
+    listed = read(NUMBERED, Page(rows("a", "b")), expected=99)
 
-    assert read(NUMBERED, same, expected=99).keys == ["a", "b"]
+    assert listed.keys == ["a", "b"]
+    assert len(listed.asked) == 2
 
 
 def test_a_page_with_nothing_new_ends_a_numbered_list_even_if_it_says_that_there_is_more() -> None:
