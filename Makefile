@@ -127,6 +127,9 @@ room: .venv/ready ## how large all states of a sync are together, and where dele
 chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
 	$(BIN)/python tools/chaos.py
 
+mutations: .venv/ready ## take out one guard of deletions, state, paging, … at a time: a test must fail each time; some minutes
+	$(BIN)/python tools/mutations.py $(GUARD)
+
 docs: .venv/ready .venv-docs/ready ## the documentation site, in site/; a broken link or a page in no menu fails
 	$(BIN)/python tools/stream_facts.py >.venv-docs/streams.json
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
@@ -157,4 +160,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache dist site streak.duckdb probe.md report.html
 
-.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench room probe test-live chaos docs docs-serve dist report screenshots image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench room probe test-live chaos mutations docs docs-serve dist report screenshots image lock clean
