@@ -15,6 +15,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -34,6 +35,7 @@ from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
 from copies import Copies
 from destination import Record, discovered
+from pytest_mock import MockerFixture
 from quick import QuickClock
 from streak_sandbox import Sandbox
 
@@ -212,6 +214,12 @@ def secrets_of(key: str) -> tuple[str, ...]:
         base64.b64encode(f"{key}:".encode()).decode().rstrip("="),
         base64.b64encode(key.encode()).decode().rstrip("="),
     )
+
+
+@pytest.fixture
+def give_room(mocker: MockerFixture) -> Callable[[int], None]:
+    """So many bytes for all states of a sync, from now on."""
+    return partial(mocker.patch, "source_streak.reading.plan.TOTAL")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.models.scenario import ExpectedOutcome
 from conftest import Read, Reading, secrets_of
 from destination import DELETED_AT, Destination
-from pytest_mock import MockerFixture
 from quick import QuickClock, StoppedClock
 from streak_sandbox import Sandbox
 
@@ -551,7 +550,7 @@ def changed(reading: Reading, **properties: Any) -> list[AirbyteStateMessage]:
             if value is None:
                 vars(state.stream.stream_state).pop(name, None)
             else:
-                setattr(state.stream.stream_state, name, value)
+                vars(state.stream.stream_state)[name] = value
     return reading.last_states
 
 
@@ -607,9 +606,9 @@ def test_50_000_boxes_cost_less_than_1_mb_of_state_for_their_keys(streak: Sandbo
 
 
 def test_more_keys_than_there_is_room_for_are_not_kept_and_that_is_said(
-    streak: Sandbox, sync: Sync, mocker: MockerFixture
+    streak: Sandbox, sync: Sync, give_room: Callable[[int], None]
 ):
-    mocker.patch("source_streak.reading.plan.TOTAL", 3_000)
+    give_room(3_000)
     first = sync("boxes")
     streak.account.delete_box(boxes_of(streak, "Sales")[3])
 

@@ -27,7 +27,7 @@ from exact import (
     told,
 )
 from pytest_mock import MockerFixture
-from streak_sandbox import Sandbox
+from streak_sandbox import Moods, Sandbox
 
 PEOPLE = ("contacts", "organizations")
 UNKNOWN = "gave no answer by key that can be believed"
@@ -236,8 +236,7 @@ def test_a_list_that_is_refused_failed_empty_or_short_concludes_nothing(
     assert not asked(second, box)
 
     streak.clear_faults()
-    for name, value in type(streak.moods)().as_json().items():
-        setattr(streak.moods, name, value)
+    streak.moods.become(**Moods().as_json())
     third = connection.sync()
 
     assert told(third, "boxes") == [(box,)]
@@ -668,8 +667,7 @@ MOODS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("moods", MOODS, ids="+".join)
 def test_whatever_shape_the_lists_have(streak: Sandbox, moods: dict[str, Any]) -> None:
-    for name, value in moods.items():
-        setattr(streak.moods, name, value)
+    streak.moods.become(**moods)
     box = a_box_with_everything(streak)
     other = a_box_with_everything(streak, HIRING)
     connection = Connection(streak, *OF_BOXES, *PEOPLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from exact import (
     synced,
     told,
 )
-from pytest_mock import MockerFixture
 from streak_sandbox import Sandbox
+
+from source_streak.incremental.room import TOTAL
 
 YEAR = 365 * DAY
 
@@ -268,10 +269,10 @@ GIVEN_UP = "have no room in the state"
 
 @pytest.mark.parametrize("total", [6_000, 15_000, 30_000])
 def test_keys_that_have_no_room_are_given_up_with_one_warning_a_stream(
-    streak: Sandbox, mocker: MockerFixture, total: int
+    streak: Sandbox, give_room: Callable[[int], None], total: int
 ) -> None:
     """In which order: unit_tests/test_room.py."""
-    mocker.patch("source_streak.reading.plan.TOTAL", total)
+    give_room(total)
     connection = Connection(streak, *ORDER)
     first = connection.sync()
 
@@ -294,14 +295,13 @@ def test_small_accounts_have_room_for_everything(streak: Sandbox) -> None:
 
 
 def test_what_was_given_up_once_stays_so_until_the_stream_is_refreshed(
-    streak: Sandbox, mocker: MockerFixture
+    streak: Sandbox, give_room: Callable[[int], None]
 ) -> None:
     """Otherwise deletions of what was delivered meanwhile would be told in part, and nobody knew."""
     box = a_box_with_everything(streak)
-    small = mocker.patch("source_streak.reading.plan.TOTAL", 3_000)
+    give_room(3_000)
     connection = synced(streak, "box_comments")
-    mocker.stop(small)
-    mocker.stopall()
+    give_room(TOTAL)
     streak.account.delete_comment(box, streak.account.comments[box][0]["key"])
 
     second = connection.sync()
@@ -316,8 +316,10 @@ def test_what_was_given_up_once_stays_so_until_the_stream_is_refreshed(
     assert exact(connection)
 
 
-def test_changes_arrive_where_keys_are_given_up(streak: Sandbox, mocker: MockerFixture) -> None:
-    mocker.patch("source_streak.reading.plan.TOTAL", 2_000)
+def test_changes_arrive_where_keys_are_given_up(
+    streak: Sandbox, give_room: Callable[[int], None]
+) -> None:
+    give_room(2_000)
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.edit_box(box, name="Another")

@@ -323,7 +323,10 @@ def test_an_outage_in_the_middle(
 def test_a_key_that_is_deleted_in_the_middle(
     streak: Sandbox, command: Command, everything: Message
 ) -> None:
-    streak.on("v?/boxes/*", lambda running: setattr(running, "key", "strk_another"), after=10)
+    def delete_key(running: Sandbox) -> None:
+        running.key = "strk_another"
+
+    streak.on("v?/boxes/*", delete_key, after=10)
     run = command.read(everything)
 
     hold(run)

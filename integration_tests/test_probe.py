@@ -158,7 +158,7 @@ def test_it_names_what_is_odd_about_some(name: str, monkeypatch: pytest.MonkeyPa
     with Sandbox(boxes=150) as streak:
         account = streak.account
         some = account.pipelines if name.endswith("pipelines") else account.boxes
-        setattr(streak.moods, name, list(some)[: len(some) // 2 + 1])
+        streak.moods.become(**{name: list(some)[: len(some) // 2 + 1]})
         report = probed(streak, monkeypatch)
 
     assert " of " in report.moods[name]
@@ -323,8 +323,7 @@ def test_nothing_of_the_account_is_in_the_report(
     capsys: Any,
 ) -> None:
     streak, marks = marked
-    for title, value in mood.items():
-        setattr(streak.moods, title, value)
+    streak.moods.become(**mood)
     with streak:
         report = probed(streak, monkeypatch)
     text = report.markdown() + "".join(capsys.readouterr())

@@ -202,7 +202,7 @@ class Series:
         streak, random = self.streak, self.random
         self._calm()
         for name, value in random.sample(self._moods(), random.randint(0, 3)):
-            setattr(streak.moods, name, value)
+            streak.moods.become(**{name: value})
             self.tally.moods[name] += 1
         lies = self.kind != "counters absent"  # where nothing speaks against an empty list
         passing = [fault for fault in PASSING if lies or fault[0] != "empty"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,3 +208,19 @@ def test_every_stream_has_its_schema_and_every_schema_its_stream() -> None:
     }
 
     assert {path.stem for path in (CODE / "schemas").glob("*.json")} == names | {"pipeline_table"}
+
+
+def test_tests_hand_in_what_they_need_and_replace_hardly_anything() -> None:
+    replacing = re.compile(
+        r"\bsetattr\(|mocker\.(patch|spy|stub)|monkeypatch\.(setattr|setitem|delattr)"
+    )
+    tests = [*CODE.parent.glob("unit_tests/*.py"), *CODE.parent.glob("integration_tests/*.py")]
+    found = [
+        f"{path.name}:{number}"
+        for path in tests
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if replacing.search(line)
+    ]
+
+    assert len(found) < 20, found

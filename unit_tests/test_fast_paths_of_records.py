@@ -21,8 +21,7 @@ from airbyte_cdk.models import (
 
 from source_streak import SourceStreak
 from source_streak.command import Entrypoint, line_of
-from source_streak.records import once
-from source_streak.records.once import Once
+from source_streak.records.once import MOST, Once
 from source_streak.records.shape import FIRST_MS, LAST_MS, Shape, iso_time
 
 
@@ -73,8 +72,7 @@ def test_a_line_is_the_one_that_the_framework_writes(what: str) -> None:
     assert line_of(MESSAGES[what]).decode() == f"{line}\n"
 
 
-def test_what_shared_objects_mean_is_made_once_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(once, "MOST", 2)
+def test_what_shared_objects_mean_is_made_once_of_each_while_there_is_room() -> None:
     calls: list[Any] = []
 
     def make(thing: Any) -> bytes:
@@ -82,13 +80,12 @@ def test_what_shared_objects_mean_is_made_once_of_each(monkeypatch: pytest.Monke
         return orjson.dumps(thing)
 
     made = Once(make)
-    alike: list[list[int]] = [[1], [1], [2]]
-    for thing in (*alike, *alike):
+    alike: list[list[int]] = [[1], [1]]
+    many = [[number] for number in range(MOST)]
+    for thing in (*alike, *alike, *many, *alike):
         assert made.of(thing) == orjson.dumps(thing)
-    assert len(calls) > len(alike)  # room for two
-    before = len(calls)
+    assert len(calls) == len(alike) + len(many) + len(alike)
     assert made.of(alike[-1]) is made.of(alike[-1])
-    assert len(calls) == before
 
 
 @pytest.mark.parametrize("edge", [0, -1, 1, -2, LAST_MS, LAST_MS + 1, FIRST_MS, FIRST_MS - 1])

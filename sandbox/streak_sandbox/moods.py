@@ -81,6 +81,11 @@ class Moods:
             value = set(value)
         object.__setattr__(self, name, value)
 
+    def become(self, **moods: Any) -> None:
+        """Change those that are named, and no others."""
+        for name, value in moods.items():
+            setattr(self, name, value)
+
     def as_json(self) -> dict[str, Any]:
         values = dataclasses.asdict(self)
         return {

@@ -387,8 +387,7 @@ class Sandbox:
 
     async def _set_moods(self, request: web.Request) -> web.Response:
         try:
-            for name, value in (await request.json()).items():
-                setattr(self.moods, name, value)
+            self.moods.become(**await request.json())
         except (AttributeError, TypeError, ValueError) as error:
             return _json(400, {"error": str(error)})
         return _json(200, self.moods.as_json())
