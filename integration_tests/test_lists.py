@@ -5,6 +5,7 @@ Nothing lost, nothing twice, and an end.
 
 from __future__ import annotations
 
+import gc
 import re
 import threading
 from collections import Counter
@@ -22,6 +23,7 @@ from quick import HurryingClock
 from streak_sandbox import Account, Sandbox
 
 from source_streak.api import listings
+from source_streak.stream import StreakStream
 
 BOX_LISTS = "v1/pipelines/*/boxes"
 CHILDREN = {  # stream: where it is asked for, and the counters that spare the asking
@@ -846,3 +848,13 @@ def test_a_read_leaves_no_thread_behind_in_a_process_that_goes_on(
     for thread in ours:
         thread.join(2)
     assert not [thread.name for thread in ours if thread.is_alive()]
+
+
+def test_a_read_leaves_no_stream_behind_in_a_process_that_goes_on(
+    streak: Sandbox, read: Read
+) -> None:
+    assert read("boxes", "box_comments").ok
+    gc.collect()
+
+    streams = [thing for thing in gc.get_objects() if isinstance(thing, StreakStream)]
+    assert [stream.name for stream in streams if stream.url_base == streak.url] == []

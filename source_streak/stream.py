@@ -9,7 +9,7 @@ yields, and drops it at its end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -34,7 +34,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
 from airbyte_cdk.sources.types import StreamSlice
-from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
+from airbyte_cdk.sources.utils.schema_helpers import InternalConfig, ResourceSchemaLoader
 from airbyte_cdk.utils import AirbyteTracedException
 from airbyte_protocol_dataclasses.models import (  # type: ignore[import-untyped]
     AirbyteStreamStatusRateLimitedReason,
@@ -121,6 +121,10 @@ class StreakStream(HttpStream):
     def is_resumable(self) -> bool:
         """Never: a full refresh starts anew."""
         return False
+
+    def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # cached below
+        """As the file says. The framework's own would keep the stream, and so its whole sync."""
+        return _schema_of(self.name)
 
     @property
     def shape(self) -> Shape:
@@ -356,3 +360,9 @@ def _status_message(name: str, item: Item, now: int) -> AirbyteMessage:
     status = AirbyteStreamStatusTraceMessage(StreamDescriptor(name=name), running, reasons)
     trace = AirbyteTraceMessage(TraceType.STREAM_STATUS, float(now), stream_status=status)
     return AirbyteMessage(type=Type.TRACE, trace=trace)
+
+
+@cache
+def _schema_of(name: str) -> Mapping[str, Any]:
+    """Resolved once in a process: nobody changes it."""
+    return ResourceSchemaLoader("source_streak").get_schema(name)
