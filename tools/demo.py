@@ -1,7 +1,8 @@
 """`make demo`: the connector's four commands, as a user would type them, and what they bring.
 
 Reads a sandbox, or a real account if STREAK_API_KEY is in the environment, into a DuckDB file; with
-`--report` the dbt package makes report.html of it.
+`--report` the dbt package makes report.html of it. With `--quick` the connector's clock never waits
+(quick.py), for the tests.
 """
 
 from __future__ import annotations
@@ -239,8 +240,9 @@ def output(arguments: str, folder: Path, environment: dict[str, str]) -> list[by
 @contextmanager
 def running(arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[Any]:
     """The connector, started, and ended with the block."""
+    command = [sys.executable, "-m", "quick"] if "--quick" in sys.argv else [COMMAND]
     with subprocess.Popen(
-        [COMMAND, *arguments.split()], cwd=folder, env=environment, stdout=subprocess.PIPE
+        [*command, *arguments.split()], cwd=folder, env=environment, stdout=subprocess.PIPE
     ) as process:
         try:
             yield process
