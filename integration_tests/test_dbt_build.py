@@ -164,7 +164,7 @@ def in_upper(row: Row) -> Row:
 
 
 def again(table: str, other: str) -> str:
-    """SQL that puts every row in once more, other in these columns."""
+    """SQL that puts every row in again, with other values in these columns."""
     return f"INSERT INTO {table} SELECT * REPLACE ({other}) FROM {table}"  # noqa: S608
 
 

@@ -697,7 +697,7 @@ def test_a_box_moved_into_a_pipeline_whose_list_fails_midway_is_not_lost_between
 ) -> None:
     """Seen where it was, then where it is.
 
-    That list is refused further on, and read once more at the end.
+    That list is refused further on, and read again at the end.
     """
     ideas = next(
         row["key"] for row in streak.account.pipelines.values() if row["name"].startswith("Ada")

@@ -330,7 +330,7 @@ def figures(did: Run) -> str:
 
 
 def plot(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
-    """All streams, for the first time and once more with nothing changed. Draws docs/scale.svg."""
+    """All streams, for the first time and again with nothing changed. Draws docs/scale.svg."""
     points: list[tuple[int, list[float], list[float]]] = []
     for boxes in sizes.plot:
         with sandbox(boxes) as streak:
@@ -399,7 +399,7 @@ def catalog_of(
 ) -> Message:
     """A configured catalog of these streams (none: all), and of the tables only if asked for.
 
-    They hold the boxes once more.
+    They hold the boxes again.
     """
     command = [COMMAND, "discover", "--config", str(config)]
     found = subprocess.run(command, env=streak.environment, stdout=subprocess.PIPE, check=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from probing import boxes, history, keys, lists, more, people, pipelines, properties, values
-from probing.assumptions import TEXTS, settle
+from probing.assumptions import TEXTS, judged
 from probing.points import Answer, Point, Question, Sample, Section, Verdict
 from probing.run import points
 
@@ -69,7 +69,7 @@ def test_a_text_says_what_differs_to_whoever_can_mend_it(name: str) -> None:
     words = dict.fromkeys(
         ["kind", "how", "number", "one", "other", "types", "counters", "stream"], "x"
     )
-    row = settle(name, "did", False, **words)
+    row = judged(name, "did", False, **words)
 
     assert row.verdict is Verdict.DIFFERS
     assert row.assumed.endswith(".")

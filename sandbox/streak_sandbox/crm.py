@@ -72,7 +72,7 @@ class Crm:
         self.teams: dict[str, Row] = {}
         self.pipelines: dict[
             str, Row
-        ] = {}  # as v2 has them; objects.pipeline_as_v1 gives the other face
+        ] = {}  # as v2 has them; objects.pipeline_as_v1 gives the other shape
         self.boxes: dict[str, Row] = {}  # archived ones too
         self.children: dict[str, OfBoxes] = {kind: self._children(kind) for kind in CHILD_KINDS}
         self.changes = OfBoxes(self.boxes, timelines.untouched)  # timelines.Entry, oldest first

@@ -19,7 +19,7 @@ class Text(NamedTuple):
     advice: str
 
 
-def settle(name: str, streak: str, it_does: bool | Verdict | None, **words: object) -> Assumption:
+def judged(name: str, streak: str, it_does: bool | Verdict | None, **words: object) -> Assumption:
     """A row of the table. `streak`: what it did; `it_does`: None where nobody can tell."""
     text = Text(*(part.format(**words) for part in TEXTS[name]))
     verdict = it_does if isinstance(it_does, Verdict) else _verdict(it_does)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from typing import NamedTuple
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.names import name
 from probing.points import Answer, Assumption, Point, Question, Row, Sample, Section
 from probing.shapes import shape_of
@@ -92,7 +92,7 @@ def _counted(lists: Lists) -> Assumption:
             wrong += answer.count != sum(counts)
     it_is = not wrong if same + wrong else None
     words = {"kind": kind.title, "counters": " + ".join(kind.counters)}
-    return settle("child count", f"{same} lists are, {wrong} are not", it_is, **words)
+    return judged("child count", f"{same} lists are, {wrong} are not", it_is, **words)
 
 
 def _flag(lists: Lists) -> Assumption:
@@ -102,7 +102,7 @@ def _flag(lists: Lists) -> Assumption:
     told = ", ".join(f"hasNextPage {flag}: {count}" for flag, count in flags.items())
     how = "page by page" if kind.paged else "without parameters"
     words = {"kind": kind.title, "how": how, "number": kind.number}
-    return settle(
+    return judged(
         "child flag", told or "none read", set(flags) <= expected if flags else None, **words
     )
 
@@ -134,7 +134,7 @@ def _paging(lists: Lists) -> Generator[Question, Answer, tuple[Assumption, ...]]
     told += f"; without parameters: {bare.told()}, {bare.count} of {whole.count} rows"
     name_of = "child pages" if kind.paged else "child whole"
     it_does = honoured if kind.paged else not honoured
-    return (settle(name_of, told, it_does, kind=kind.title, number=kind.number),)
+    return (judged(name_of, told, it_does, kind=kind.title, number=kind.number),)
 
 
 def _of_its_own(lists: Lists) -> tuple[Assumption, ...]:
@@ -147,7 +147,7 @@ def _task_shape(rows: list[Row]) -> Assumption:
     newer = sum("assignedTo" in row for row in rows)
     older = sum("assignedToSharingEntries" in row for row in rows)
     told = f"assignedTo on {newer}, assignedToSharingEntries on {older} of {len(rows)}"
-    return settle("tasks", told, newer + older >= len(rows) if rows else None)
+    return judged("tasks", told, newer + older >= len(rows) if rows else None)
 
 
 def _durations(lists: Lists) -> Assumption:
@@ -160,7 +160,7 @@ def _durations(lists: Lists) -> Assumption:
                 same += box[total] == summed
                 other += box[total] != summed
     it_does = not other if same + other else None
-    return settle("durations", f"{same} totals do, {other} do not", it_does)
+    return judged("durations", f"{same} totals do, {other} do not", it_does)
 
 
 def _moods(lists: Lists) -> Row:
@@ -196,6 +196,6 @@ def by_key(sample: Sample) -> Point:
     return Section(
         "A box by its key",
         (f"{told}.", f"Other than in the list: {differing or 'nothing'}."),
-        assumptions=(settle("box by key", told, it_does),),
+        assumptions=(judged("box by key", told, it_does),),
         moods={"gone_boxes": f"{statuses['404']} of {len(boxes)}"} if statuses["404"] else {},
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.names import name
 from probing.points import Answer, Assumption, Point, Question, Row, Sample, Section, ask_each
 from probing.shapes import Shape, shape_of
@@ -68,7 +68,7 @@ def timeline(sample: Sample) -> Point:
         ),
         shapes=(("An entry of the timeline", shape_of(found)),),
         assumptions=(
-            settle("timeline", statuses, readable == len(answers) if answers else None),
+            judged("timeline", statuses, readable == len(answers) if answers else None),
             *_entries(found),
         ),
         moods=_timeline_mood(answers, plain),
@@ -83,8 +83,8 @@ def _entries(found: list[Any]) -> tuple[Assumption, Assumption]:
     with_key = sum(row["key"] in _texts_in(entry) for entry, row in rows)
     with_time = sum(row["timestamp"] is not None for _, row in rows)
     return (
-        settle("timeline key", f"{with_key} of {of} have one", with_key == of if of else None),
-        settle("timeline time", f"it finds {with_time} of {of}", with_time == of if of else None),
+        judged("timeline key", f"{with_key} of {of} have one", with_key == of if of else None),
+        judged("timeline time", f"it finds {with_time} of {of}", with_time == of if of else None),
     )
 
 
@@ -148,11 +148,11 @@ def timeline_pages(sample: Sample) -> Point:
         "The timeline: pages",
         (f"{order}; limit=1000: {_count(larger)}.", f"nextPageToken {token}.", f"{start}."),
         assumptions=(
-            settle(
+            judged(
                 "timeline token", token, None if alone is None else entries_of(alone) is not None
             ),
-            settle("timeline order", order, _turned_round(up, down)),
-            settle("timeline start", start, fewer),
+            judged("timeline order", order, _turned_round(up, down)),
+            judged("timeline start", start, fewer),
         ),
     )
 
@@ -240,7 +240,7 @@ def documents(sample: Sample) -> Point:
             f"maxTokens=1: {capped.told()}." if capped else "",
         ),
         assumptions=(
-            settle("documents", statuses, len(good) == len(answers) if answers else None),
+            judged("documents", statuses, len(good) == len(answers) if answers else None),
         ),
         moods=_document_mood(answers),
     )

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections import Counter
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.names import name
 from probing.points import Answer, Point, Question, Row, Sample, Section
 from probing.shapes import shape_of
@@ -39,7 +39,7 @@ def single_objects(sample: Sample) -> Point:
     return Section(
         "Single objects by their keys",
         tuple(facts) or ("Nothing to ask for.",),
-        assumptions=(settle("single objects", told, all(good) if good else None),),
+        assumptions=(judged("single objects", told, all(good) if good else None),),
     )
 
 
@@ -69,8 +69,8 @@ def strangers(sample: Sample) -> Point:
         ),
         shapes=(("The body of a refusal", shape_of(bodies)),),
         assumptions=(
-            settle("unknown key", _told(well_formed), good),
-            settle("malformed key", _told(malformed), bad),
+            judged("unknown key", _told(well_formed), good),
+            judged("malformed key", _told(malformed), bad),
         ),
     )
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from itertools import combinations
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.points import Answer, Assumption, Point, Question, Row, Sample, Section, number
 from probing.shapes import shape_of
 
@@ -79,13 +79,13 @@ def _of_all_lists(sample: Sample, odd: Odd, told: str) -> tuple[Assumption, ...]
     refused = {status for status in sample.refused.values() if status}
     order = f"{odd.backwards} of {read} lists are in another order, {odd.twice} have a box twice"
     return (
-        settle("listed", told or "no pipelines", refused <= {401, 403} if refused else None),
-        settle(
+        judged("listed", told or "no pipelines", refused <= {401, 403} if refused else None),
+        judged(
             "box list length",
             f"{odd.empty + odd.short} of {read} are short",
             not odd.empty + odd.short if read else None,
         ),
-        settle("box list order", order, not odd.backwards + odd.twice if read else None),
+        judged("box list order", order, not odd.backwards + odd.twice if read else None),
     )
 
 
@@ -168,7 +168,7 @@ def _shapes(calls: Calls) -> Assumption:
     kinds = Counter(answer.envelope for answer in asked)
     told = ", ".join(f"{kind} {count} times" for kind, count in kinds.items())
     whole = calls["limit", "page", "sortBy"]
-    return settle(
+    return judged(
         "box list envelope",
         f"{told}; with all three parameters: {whole.told()}, {whole.envelope}",
         all(answer.rows is not None for answer in asked) if asked else None,
@@ -177,10 +177,10 @@ def _shapes(calls: Calls) -> Assumption:
 
 def _honoured(how: str, first: Answer, second: Answer) -> Assumption:
     if first.rows is None or second.rows is None:
-        return settle("box list pages", f"{first.told()} and {second.told()}", None, how=how)
+        return judged("box list pages", f"{first.told()} and {second.told()}", None, how=how)
     one, two = ({str(key) for key in answer.keys} for answer in (first, second))
     told = f"{first.count} and {second.count} rows of 2, {len(one & two)} in both"
-    return settle("box list pages", told, len(one) == 2 and bool(two) and not one & two, how=how)
+    return judged("box list pages", told, len(one) == 2 and bool(two) and not one & two, how=how)
 
 
 def _shape_moods(calls: Calls) -> Row:
@@ -237,7 +237,7 @@ def limits(sample: Sample) -> Point:
         "Box lists: the largest limit",
         tuple(facts),
         assumptions=(
-            settle("box list limit", told, False if capped else counts.get(500, 0) >= 500 or None),
+            judged("box list limit", told, False if capped else counts.get(500, 0) >= 500 or None),
         ),
         moods={"limit_cap": capped} if capped else {},
     )
@@ -258,7 +258,7 @@ def second_list(sample: Sample) -> Point:
         "The list of boxes of v2",
         (f"{told}.",),
         shapes=(("A box of v2", shape_of(first.rows or [])),),
-        assumptions=(settle("v2 box list", told, works if first.status else None),),
+        assumptions=(judged("v2 box list", told, works if first.status else None),),
     )
 
 
@@ -275,7 +275,7 @@ def batch_read(sample: Sample) -> Point:
         "The batch read of boxes",
         (f"{told}.",),
         shapes=(("A box of the batch", shape_of(answer.rows or [])),),
-        assumptions=(settle("batch", told, is_array if answer.status else None),),
+        assumptions=(judged("batch", told, is_array if answer.status else None),),
     )
 
 
@@ -294,8 +294,8 @@ def counters(sample: Sample) -> Point:
         "Counters of boxes",
         (f"{told}.", f"lastStageChangeDate {odd}/{len(boxes)}."),
         assumptions=(
-            settle("counters", told, everywhere if boxes else None),
-            settle("stage change", f"on {odd} of {len(boxes)} boxes", not odd if boxes else None),
+            judged("counters", told, everywhere if boxes else None),
+            judged("stage change", f"on {odd} of {len(boxes)} boxes", not odd if boxes else None),
         ),
     )
 
@@ -304,5 +304,5 @@ def _none(title: str, assumption: str) -> Section:
     why = "no pipeline with enough boxes, and few enough"
     words = {"how": "with"}
     return Section(
-        title, (f"Not asked: {why}.",), assumptions=(settle(assumption, why, None, **words),)
+        title, (f"Not asked: {why}.",), assumptions=(judged(assumption, why, None, **words),)
     )

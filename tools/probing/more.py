@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.points import Answer, Point, Question, Sample, Section
 from probing.shapes import shape_of, type_of
 
@@ -25,7 +25,7 @@ def newsfeed(sample: Sample) -> Point:
         "The newsfeed of a pipeline",
         (f"Rows, without and with detailLevel=ALL: {', '.join(map(str, counts)) or 'none read'}.",),
         shapes=(("An event", shape_of(rows)),),
-        assumptions=(settle("newsfeed", f"at most {most}", most <= 50 if counts else None),),
+        assumptions=(judged("newsfeed", f"at most {most}", most <= 50 if counts else None),),
     )
 
 
@@ -51,8 +51,8 @@ def snippets(sample: Sample) -> Point:
         ),
         shapes=(("A snippet", shape_of(rows)),),
         assumptions=(
-            settle("snippets", told, ignored),
-            settle("snippet text", kinds, set(texts) <= {"object", "string"} if rows else None),
+            judged("snippets", told, ignored),
+            judged("snippet text", kinds, set(texts) <= {"object", "string"} if rows else None),
         ),
     )
 
@@ -68,5 +68,5 @@ def agenda(_: Sample) -> Point:
         "v2/tasks, the agenda",
         (f"{told}.",),
         shapes=(("A task of the agenda", shape_of(plain.rows or [])),),
-        assumptions=(settle("agenda", told, plain.rows is not None if plain.status else None),),
+        assumptions=(judged("agenda", told, plain.rows is not None if plain.status else None),),
     )

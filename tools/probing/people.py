@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.points import Answer, Assumption, Point, Question, Row, Sample, Section
 from probing.shapes import shape_of, type_of
 
@@ -31,7 +31,7 @@ def myself(sample: Sample) -> Point:
             f"v1/users/me: {answer.told()}.",
             f"v1/users/{{userKey}}: {other.told()}." if other else "There is no user to ask for.",
         ),
-        assumptions=(settle("me", answer.told(), with_key if answer.status else None),),
+        assumptions=(judged("me", answer.told(), with_key if answer.status else None),),
     )
 
 
@@ -62,7 +62,7 @@ def teams(sample: Sample) -> Point:
         (f"{told}, {len(sample.teams)} teams, {len(members)} members.", *facts),
         shapes=(("A member of a team", shape_of(members)),),
         assumptions=(
-            settle("teams", told, answer.rows is not None if answer.status else None),
+            judged("teams", told, answer.rows is not None if answer.status else None),
             _sharing(members),
         ),
         moods=_flag_mood(answer),
@@ -82,7 +82,7 @@ def _sharing(members: list[Row]) -> Assumption:
     strange = sum(isinstance(value, str) and value not in SHARING for value in values)
     told = ", ".join(f"{what} {count}" for what, count in kinds.items()) or "no members"
     fits = set(kinds) <= {"string", "null"} and not strange
-    return settle("email sharing", f"{told}; other texts: {strange}", fits if members else None)
+    return judged("email sharing", f"{told}; other texts: {strange}", fits if members else None)
 
 
 def _flag_mood(answer: Answer) -> Row:
@@ -123,7 +123,7 @@ def directory(sample: Sample, kind: str) -> Point:
         f"{kind.title()} of a team",
         (f"limit=1000: {told or 'no team'}.",),
         assumptions=(
-            settle("directory", told or "no team", read, kind=kind),
+            judged("directory", told or "no team", read, kind=kind),
             _next_page(kind, pages),
             _fields(kind, rows),
             _links(kind, rows),
@@ -151,13 +151,13 @@ def _two_pages(path: str, keys: Row) -> Generator[Question, Answer, Pages | None
 
 def _next_page(kind: str, pages: Pages | None) -> Assumption:
     if pages is None:
-        return settle("directory cursor", "no list with a cursor", None, kind=kind)
+        return judged("directory cursor", "no list with a cursor", None, kind=kind)
     shared = {str(key) for key in pages.first.keys} & {str(key) for key in pages.second.keys}
     told = f"{pages.second.told()}, {pages.second.count} rows, {len(shared)} on both pages"
     if pages.again:
         told += f"; the same cursor again: {pages.again.told()}"
     works = bool(pages.second.rows) and not shared
-    return settle("directory cursor", told, works, kind=kind)
+    return judged("directory cursor", told, works, kind=kind)
 
 
 def _directory_moods(answers: list[Answer], pages: Pages | None) -> Row:
@@ -174,7 +174,7 @@ def _fields(kind: str, rows: list[Row]) -> Assumption:
     maps = [row["fields"] for row in rows if isinstance(row.get("fields"), dict)]
     kinds = Counter(type_of(value) for values in maps for value in values.values())
     told = ", ".join(f"{what} {count}" for what, count in kinds.items()) or "no value"
-    return settle("directory fields", told, set(kinds) <= {"string"} if kinds else None, kind=kind)
+    return judged("directory fields", told, set(kinds) <= {"string"} if kinds else None, kind=kind)
 
 
 def _links(kind: str, rows: list[Row]) -> Assumption:
@@ -185,7 +185,7 @@ def _links(kind: str, rows: list[Row]) -> Assumption:
             links += found if isinstance(found, list) else [found]
     with_key = sum(isinstance(link, dict) and "key" in link for link in links)
     told = f"{with_key} of {len(links)} links have a key"
-    return settle("directory links", told, with_key == len(links) if links else None, kind=kind)
+    return judged("directory links", told, with_key == len(links) if links else None, kind=kind)
 
 
 # --- Contacts saved after a time ----------------------------------------------------------------
@@ -199,7 +199,7 @@ def after(sample: Sample) -> Point:
         return Section(
             "Contacts saved after a time",
             (f"Not asked: {why}.",),
-            assumptions=(settle("after", why, None),),
+            assumptions=(judged("after", why, None),),
         )
     stamps, keys = _saved(sample.contacts[team]), {"teamKey": team}
     stamp = stamps[len(stamps) // 2]
@@ -217,7 +217,7 @@ def after(sample: Sample) -> Point:
     return Section(
         "Contacts saved after a time",
         (f"{told}.",),
-        assumptions=(settle("after", told, inclusive if read else None),),
+        assumptions=(judged("after", told, inclusive if read else None),),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.points import Answer, Assumption, Point, Question, Row, Sample, Section, ask_each
 from probing.shapes import shape_of, type_of
 
@@ -28,13 +28,13 @@ def pipelines(sample: Sample) -> Point:
             f"Both lists have the same keys: {_same(v1, v2)}. boxCount is {told}.",
         ),
         assumptions=(
-            settle(
+            judged(
                 "v2 pipelines",
                 f"{v2.told()}, {v2.envelope}",
                 isinstance(v2.body, dict) and v2.rows is not None,
             ),
             _pages(pages),
-            settle(
+            judged(
                 "box count", told, counted == len(sample.pipelines) if sample.pipelines else None
             ),
         ),
@@ -60,10 +60,10 @@ def _same(v1: Answer, v2: Answer) -> str:
 def _pages(pages: list[Answer]) -> Assumption:
     """Two pages of one row each have another row each."""
     if len(pages) < 2 or any(page.rows is None for page in pages):
-        return settle("v2 pages", "fewer than two rows", None)
+        return judged("v2 pages", "fewer than two rows", None)
     different = len({str(key) for page in pages for key in page.keys})
     told = f"{pages[0].count} and {pages[1].count} rows, {different} different"
-    return settle("v2 pages", told, pages[0].count == pages[1].count == 1 and different == 2)
+    return judged("v2 pages", told, pages[0].count == pages[1].count == 1 and different == 2)
 
 
 def _moods(whole: Answer, pages: list[Answer], known: int) -> Row:
@@ -104,5 +104,5 @@ def stages(sample: Sample) -> Point:
         "Stages",
         (f"{told}.",),
         shapes=(("A stage within its pipeline", shape_of(rows)),),
-        assumptions=(settle("stages", told, named),),
+        assumptions=(judged("stages", told, named),),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.names import name, schemas
 from probing.points import Assumption, Point, Sample, Section
 from probing.shapes import Difference, against_schema, shape_of, types
@@ -50,4 +50,4 @@ def _assumption(stream: str, difference: Difference, of: int) -> Assumption:
     told = [f"in no schema: {', '.join(unknown)}"] if unknown else []
     told += [f"of another type: {', '.join(other)}"] if other else []
     streak = f"{of} objects; {'; '.join(told) or 'nothing else'}"
-    return settle("schema", streak, not told if of else None, stream=stream)
+    return judged("schema", streak, not told if of else None, stream=stream)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from probing import boxes, history, keys, lists, more, people, pipelines, properties, values
 from probing.asking import Asking, ProbeClient
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.names import Known
 from probing.points import Point, Row, Sample, Section
 from probing.report import LIMITS, Report
@@ -111,16 +111,16 @@ def _rates(report: Report) -> Section:
         "Limits of requests",
         (f"{refused}.", f"{headers}; the names are under On the wire."),
         assumptions=(
-            settle("rate", refused, not limited if report.requests else None),
-            settle("rate headers", headers, not told - {"retry-after"} if report.headers else None),
+            judged("rate", refused, not limited if report.requests else None),
+            judged("rate headers", headers, not told - {"retry-after"} if report.headers else None),
         ),
         moods=moods,
     )
 
 
 def _not_asked(with_post: bool) -> Section:
-    rows = [settle("www", "not asked: the key goes to one host only", None)]
+    rows = [judged("www", "not asked: the key goes to one host only", None)]
     if not with_post:
         why = "not asked: it is a POST; `make probe POST=1` asks it too"
-        rows.append(settle("batch", why, None))
+        rows.append(judged("batch", why, None))
     return Section("Not asked", assumptions=tuple(rows))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
 
-from probing.assumptions import settle
+from probing.assumptions import judged
 from probing.points import Assumption, Point, Row, Sample, Section
 from probing.shapes import Shape, type_of
 
@@ -93,13 +93,13 @@ def _encoding(kind: str, shape: Shape | None) -> Assumption:
     expected = ENCODINGS[kind]
     fits = set(shape.types) <= set(expected) if shape else None
     told = _types(shape) if shape else "no value"
-    return settle("encoding", told, fits, kind=kind, types=" or ".join(expected))
+    return judged("encoding", told, fits, kind=kind, types=" or ".join(expected))
 
 
 def _unset(values: Values, blank: str) -> Assumption:
     told = f"absent {values.absent} times; present but empty: {blank or 'never'}"
     seen = values.absent or values.blank
-    return settle("unset", told, set(values.blank) <= {"string"} if seen else None)
+    return judged("unset", told, set(values.blank) <= {"string"} if seen else None)
 
 
 # --- Stamps -------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def stamps(sample: Sample) -> Point:
             if count and other in OF_CHANGES
         ),
         assumptions=tuple(
-            settle(
+            judged(
                 "stamps",
                 f"older on {later[one, other]} of {both[one, other]} boxes",
                 True if later[one, other] else None,
