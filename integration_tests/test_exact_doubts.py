@@ -304,7 +304,7 @@ def test_a_count_that_is_wrong_by_another_number_is_doubtful_for_another_hour(
     assert told(connection.sync(HOUR), "boxes") == [(box,)]
 
 
-def test_a_count_that_has_been_wrong_for_long_stands_in_nobodys_way(streak: Sandbox) -> None:
+def test_a_count_that_has_been_wrong_for_long_delays_no_deletion(streak: Sandbox) -> None:
     """It is learned without anything being missing, and the list is not read twice any more."""
     miscount(streak, 1)
     connection = synced(streak, "boxes", "box_comments")

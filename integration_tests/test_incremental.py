@@ -1110,7 +1110,7 @@ def test_a_start_date_can_be_a_date_or_a_time_with_or_without_zone(
         "x" * 50,
     ],
 )
-def test_a_start_date_that_is_none_is_said_in_a_sentence(start: str) -> None:
+def test_an_invalid_start_date_is_said_in_a_sentence(start: str) -> None:
     with pytest.raises(StreakError) as wrong:
         Config.from_settings({"api_key": "abc", "start_date": start})
 
@@ -1308,7 +1308,7 @@ def test_a_list_of_contacts_that_fails_midway_is_read_by_the_next_sync(
     assert_whole(first, second, third, fresh=read("contacts"))
 
 
-def test_a_page_cursor_that_is_refused_begins_the_list_once_more(
+def test_a_refused_page_cursor_starts_the_list_again(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     company = next(iter(streak.account.teams))
@@ -1675,7 +1675,7 @@ def test_a_state_file_that_holds_no_state_means_that_all_is_read(
     assert boxes_in(reading, "boxes") == set(streak.account.boxes)
 
 
-def test_a_state_for_pipelines_that_are_gone_is_no_matter(streak: Sandbox, sync: Sync) -> None:
+def test_the_state_of_pipelines_that_are_gone_does_no_harm(streak: Sandbox, sync: Sync) -> None:
     first = sync("boxes")
     state = blob(first, "boxes")
     state["ledgers"] = {

@@ -435,7 +435,7 @@ def test_a_childs_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read) -
         "v1/snippets",
     ],
 )
-def test_an_answer_that_is_no_list_is_asked_for_again_and_never_an_empty_list(
+def test_an_answer_that_is_not_a_list_is_asked_for_again_and_never_taken_for_an_empty_one(
     streak: Sandbox, read: Read, pattern: str, kind: str
 ) -> None:
     streak.fault(pattern, kind)

@@ -129,7 +129,7 @@ def test_a_read_needs_nothing_but_its_files_and_stdout(
     assert sum(record.stream == "boxes" for record in run.records) == BOXES
 
 
-def test_a_user_that_nobody_knows_reads(command: Command, found: Run) -> None:
+def test_an_unknown_user_can_run_a_read(command: Command, found: Run) -> None:
     hold(as_stranger(command).read(configured(found)))
 
 

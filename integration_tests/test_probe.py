@@ -353,7 +353,7 @@ def test_nothing_of_it_is_in_what_is_said_of_refusals(
     assert "x-thing" in text
 
 
-def test_answers_that_nobody_expects_are_told_by_their_types(
+def test_unexpected_answers_are_told_by_their_types(
     monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     odd = {

@@ -455,7 +455,7 @@ def test_no_stream_of_a_retired_endpoint_looks_like_an_empty_one(
         {"error": "in a 200"},
     ],
 )
-def test_a_200_that_is_no_list_is_never_taken_for_an_empty_one(
+def test_a_200_that_is_not_a_list_is_never_taken_for_an_empty_one(
     streak: Sandbox, read: Read, body: object
 ) -> None:
     streak.fault("v2/users/me/teams", "wrong_shape", times=None, body=body)

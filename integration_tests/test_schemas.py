@@ -287,9 +287,7 @@ UNDOCUMENTED = {  # as the sandbox hides one in each object
 
 
 @pytest.mark.parametrize("stream", UNDOCUMENTED)
-def test_a_property_that_nobody_has_documented_is_kept_and_said_by_name(
-    account: Account, stream: str
-) -> None:
+def test_an_undocumented_property_is_kept_and_named(account: Account, stream: str) -> None:
     name, value = UNDOCUMENTED[stream]
 
     assert value in [

@@ -68,7 +68,7 @@ PAGING = (
         "api/paging.py",
         '        raise WrongShape("a list of objects was expected")',
         "        rows = []",
-        "test_paging.py::test_what_is_no_list_is_not_taken_for_an_empty_one",
+        "test_paging.py::test_what_is_not_a_list_is_not_taken_for_an_empty_one",
     ),
     _guard(
         "a list that says more and sends nothing new is not whole",
@@ -215,7 +215,7 @@ DELETIONS = (
         "api/look_up.py",
         "    if isinstance(second, dict):\n        return second\n",
         "",
-        "test_look_up.py::test_a_refusal_that_is_none_the_second_time_is_no_deletion",
+        "test_look_up.py::test_a_box_that_answers_the_second_time_is_not_deleted",
     ),
     _guard(
         "two different refusals are no deletion",
@@ -370,7 +370,7 @@ PATIENCE = (
         "api/errors.py",
         "return bool(self._refused) and not self.answered and told",
         "return False",
-        "test_errors.py::test_twenty_refusals_without_a_success_are_a_matter_of_the_endpoint",
+        "test_errors.py::test_twenty_refusals_without_a_success_end_the_stream",
     ),
 )
 

@@ -234,7 +234,7 @@ def test_a_pause_that_comes_while_a_thread_waits_for_its_slot_holds_for_that_thr
     assert limited.acquire() >= START + 1.02 + 30
 
 
-def test_whoever_has_waited_out_the_pause_keeps_to_the_pace_alone() -> None:
+def test_a_thread_that_has_waited_out_the_pause_keeps_to_the_pace_alone() -> None:
     limited = Budget(10, FakeClock())
     first = ask(limited, 429, "3600")
 

@@ -253,7 +253,7 @@ def test_the_key_is_in_nothing_that_streak_is_quoted_with(form: str) -> None:
     assert "zoe" not in str(refused.value)
 
 
-def test_every_form_of_the_key_is_known_to_whoever_hides_it() -> None:
+def test_every_form_of_the_key_is_known_where_it_is_hidden() -> None:
     with line(ME) as one:
         assert forms_of(KEY) - {form for form in forms_of(KEY) if form.endswith(("=", "%3D"))} <= {
             *one.client.secrets
@@ -390,7 +390,7 @@ def test_a_person_waits_fifteen_seconds_for_what_fails() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
-def test_a_number_that_is_none_costs_no_list(number: str) -> None:
+def test_an_impossible_number_costs_no_list(number: str) -> None:
     body = f'[{{"key": "a", "count": {number}}}, {{"key": "b"}}]'.encode()
     with line(http(body)) as one:
         assert one.ask(rows_of) == [{"key": "a", "count": number}, {"key": "b"}]

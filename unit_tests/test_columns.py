@@ -755,7 +755,7 @@ def test_any_value_becomes_a_record_of_its_columns_or_is_kept_beside_them(
 @pytest.mark.parametrize(
     "value", [10**15, str(AT * 1000), -(10**15), 2**64 - 1, 1e300, "NaN", "1e400"]
 )
-def test_a_date_that_is_no_time_of_the_years_1_to_9999_is_kept_beside_its_column(
+def test_a_date_outside_the_years_1_to_9999_is_kept_beside_its_column(
     value: Any,
 ) -> None:
     field = {"key": "1001", "name": "Closes", "type": "DATE"}

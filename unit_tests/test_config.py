@@ -112,7 +112,7 @@ def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(
     assert "STREAK_API_URL" in refused(api_key="abc")
 
 
-def test_an_empty_environment_variable_is_none() -> None:
+def test_an_empty_environment_variable_counts_as_unset() -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("STREAK_API_URL", "")
         assert Config.from_settings({"api_key": "abc"}).api_url == STREAK
@@ -154,7 +154,7 @@ NO_DATES = [
 
 
 @pytest.mark.parametrize("text", NO_DATES, ids=lambda text: text[:24])
-def test_a_start_date_that_is_none_is_quoted_with_how_to_write_one(text: str) -> None:
+def test_an_invalid_start_date_is_quoted_with_how_to_write_one(text: str) -> None:
     sentence = refused(api_key="abc", start_date=text)
 
     assert text.strip()[:50] in sentence

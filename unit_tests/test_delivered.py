@@ -86,7 +86,7 @@ def test_it_holds_what_it_was_told_through_any_number_of_syncs(
     assert len(json.dumps(texts, ensure_ascii=False)) <= delivered.size() + len('{"\\""}')
 
 
-def test_what_nobody_told_is_not_there() -> None:
+def test_what_was_never_remembered_is_not_there() -> None:
     delivered = Delivered()
 
     assert delivered.scopes() == set()

@@ -239,7 +239,7 @@ def test_nineteen_refusals_without_a_success_may_still_be_single_boxes() -> None
 
 
 @pytest.mark.parametrize("kind", ["gone", "set_aside"])
-def test_twenty_refusals_without_a_success_are_a_matter_of_the_endpoint(kind: str) -> None:
+def test_twenty_refusals_without_a_success_end_the_stream(kind: str) -> None:
     with pytest.raises(StreakError, match=r"20 of 20 requests for box comments failed") as failed:
         count(Refusals("box comments"), **{kind: 20})
 
@@ -275,7 +275,7 @@ def test_a_single_refusal_of_all_that_was_asked_ends_the_stream_at_its_end() -> 
         refusals.check(at_end=True)
 
 
-def test_answers_too_large_to_be_read_are_no_matter_of_time() -> None:
+def test_answers_too_large_to_be_read_are_not_worth_another_sync() -> None:
     refusals = Refusals("box comments")
     refusals.note(BOMB, Action.SKIP)
     with pytest.raises(StreakError, match="more than 256 MB") as failed:

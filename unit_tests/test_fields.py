@@ -148,7 +148,7 @@ def test_a_value_is_in_the_columns_of_its_kind(
 
 @pytest.mark.parametrize("value", [5, "text", True, [1], {"a": 1}], ids=repr)
 @pytest.mark.parametrize("kind", ["SOMETHING_NEW", None])
-def test_a_type_that_nobody_knows_shows_its_value_as_text(kind: Any, value: Any) -> None:
+def test_an_unknown_type_shows_its_value_as_text(kind: Any, value: Any) -> None:
     assert typed({"type": kind}, value)["textValue"]
 
 
@@ -197,7 +197,7 @@ def test_any_value_of_any_type_gives_columns_of_the_right_types(kind: str, value
 
 @pytest.mark.parametrize("kind", [None, 5, ["TAG"], {"a": 1}, True, "SOMETHING_NEW", ""], ids=repr)
 @pytest.mark.parametrize("value", ["text", 5, [5], {"a": 1}, [{}]], ids=repr)
-def test_of_a_type_that_is_none_every_value_has_the_shape(kind: Any, value: Any) -> None:
+def test_a_value_of_an_unknown_type_always_fits(kind: Any, value: Any) -> None:
     assert fits(kind, value)
 
 
@@ -333,7 +333,7 @@ def test_definitions_are_read_from_an_array_and_from_an_object() -> None:
     [None, [], {}, [None, 5, "x", [], {}, {"key": 5}], {"1001": None, "1002": 5}, "x", 5],
     ids=repr,
 )
-def test_what_is_no_definition_is_none(fields: Any) -> None:
+def test_what_is_not_a_definition_is_ignored(fields: Any) -> None:
     assert definitions_of(fields) == {}
 
 

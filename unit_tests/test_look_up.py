@@ -70,7 +70,7 @@ def test_what_answers_is_asked_for_once_and_without_a_control() -> None:
     assert streak.asked == ["box"]
 
 
-def test_a_refusal_that_is_none_the_second_time_is_no_deletion() -> None:
+def test_a_box_that_answers_the_second_time_is_not_deleted() -> None:
     assert ask(Streak(box=[refused(404), {"key": "box"}]), "box") == {"box": {"key": "box"}}
 
 
@@ -142,7 +142,7 @@ def test_at_most_1000_questions_are_asked_in_a_sync() -> None:
     assert questions.ask(Level.BOX, ["last"], [LIVES], hidden=False) == {"last": Gone.UNKNOWN}
 
 
-def test_when_nobody_is_answered_it_is_seen_whether_streak_answers_at_all() -> None:
+def test_while_streak_seems_down_another_answer_is_waited_for_first() -> None:
     streak = Streak(box=Unanswered("Down.", 3, "a minute"))
     streak.down = True
     ask(streak, "box")

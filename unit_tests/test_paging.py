@@ -265,7 +265,7 @@ def test_a_list_is_begun_again_once_and_no_more() -> None:
         )
 
 
-def test_a_first_page_that_is_refused_is_no_matter_of_cursors() -> None:
+def test_a_refused_first_page_is_not_taken_for_a_refused_cursor() -> None:
     server = Server([EXPIRED])
     with pytest.raises(Refused):
         drained(read_list(CURSORED, server.ask), server.asked)
@@ -490,7 +490,7 @@ def test_an_empty_list_is_a_list(body: Any) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_list_is_not_taken_for_an_empty_one(body: Any) -> None:
+def test_what_is_not_a_list_is_not_taken_for_an_empty_one(body: Any) -> None:
     with pytest.raises(WrongShape):
         parse_page(body)
 
@@ -513,7 +513,7 @@ def test_a_flag_is_read(flag: bool) -> None:
 
 
 @pytest.mark.parametrize("cursor", [None, True, 5.5, {}, ["x"]], ids=repr)
-def test_a_cursor_that_is_no_text_is_none(cursor: Any) -> None:
+def test_a_cursor_that_is_not_text_is_ignored(cursor: Any) -> None:
     assert parse_page({"results": [], "cursor": cursor}).cursor is None
 
 
@@ -528,7 +528,7 @@ def test_a_flag_that_comes_as_text_is_read(flag: str, more: bool) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "", 5, ["a"], {"a": 1}], ids=repr)
-def test_a_key_that_is_no_text_or_empty_is_none(key: Any) -> None:
+def test_an_empty_key_or_one_that_is_not_text_counts_as_missing(key: Any) -> None:
     assert key_of({"key": key}) is None
 
 

@@ -21,7 +21,7 @@ def parse(content: bytes) -> Any:
 @pytest.mark.parametrize(
     "written", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 400, "9" * 5000]
 )
-def test_a_number_that_is_none_becomes_its_text_and_the_rest_of_the_page_stays(
+def test_an_impossible_number_becomes_its_text_and_the_rest_of_the_page_stays(
     written: str,
 ) -> None:
     page = f'{{"results": [{{"key": "a", "n": {written}}}, {{"key": "b", "n": 7.5}}]}}'
@@ -30,7 +30,7 @@ def test_a_number_that_is_none_becomes_its_text_and_the_rest_of_the_page_stays(
 
 
 @pytest.mark.parametrize("number", ["0", "-5", "7.25", "1e-999", "-0.0", str(2**63), str(-(2**63))])
-def test_numbers_beside_one_that_is_none_are_read_as_ever(number: str) -> None:
+def test_numbers_beside_an_impossible_one_are_read_as_always(number: str) -> None:
     alone = parse(f"[{number}]".encode())[0]
     beside = parse(f"[{number}, NaN]".encode())[0]
 
@@ -38,7 +38,7 @@ def test_numbers_beside_one_that_is_none_are_read_as_ever(number: str) -> None:
 
 
 @pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**300])
-def test_an_integer_beyond_64_bits_is_a_float_also_beside_a_number_that_is_none(
+def test_an_integer_beyond_64_bits_is_a_float_even_beside_an_impossible_number(
     number: int,
 ) -> None:
     assert parse(f"[{number}]".encode()) == [float(number)]

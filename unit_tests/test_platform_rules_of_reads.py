@@ -324,7 +324,7 @@ def test_a_deletion_needs_its_key_and_a_cursor_that_does_not_fall() -> None:
     assert "falls" in words_of(deletes([boxes(DELETION, box("b1", EARLY))]))
 
 
-def test_whoever_has_no_reader_ends_soon_and_quietly() -> None:
+def test_a_command_that_nobody_reads_ends_soon_and_quietly() -> None:
     ends = replay.k2_it_ends_when_nobody_reads
 
     assert not ends(boxes(code=141))
@@ -336,7 +336,7 @@ def test_whoever_has_no_reader_ends_soon_and_quietly() -> None:
     )
 
 
-def test_whoever_is_stopped_is_not_whole() -> None:
+def test_a_stopped_run_is_not_whole() -> None:
     stopped = replay.k3_a_sync_that_is_stopped_is_not_whole
 
     assert not stopped(replace(read(*READ[:5]), code=143))
@@ -344,7 +344,7 @@ def test_whoever_is_stopped_is_not_whole() -> None:
     assert "every stream is COMPLETE" in words_of(stopped(replace(read(), code=-15)))
 
 
-def test_a_wait_that_nobody_said_is_found() -> None:
+def test_an_unannounced_wait_is_found() -> None:
     assert not replay.l1_waits_are_said(boxes(limited("boxes"), box("b1")))
     assert replay.l1_waits_are_said(boxes(box("b1")))
     assert replay.l1_waits_are_said(boxes(limited("boxes"), box("b1")), at_least=2)

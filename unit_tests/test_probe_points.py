@@ -65,7 +65,7 @@ def test_every_text_is_used_and_filled_in() -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_text_says_what_differs_to_whoever_can_mend_it(name: str) -> None:
+def test_each_text_says_what_differs_and_where_to_mend_it(name: str) -> None:
     words = dict.fromkeys(
         ["kind", "how", "number", "one", "other", "types", "counters", "stream"], "x"
     )
@@ -151,7 +151,7 @@ def test_a_cap_is_told_from_a_list_that_is_short() -> None:
     assert run(lists.limits(account), pages(rows[:4])).moods == {}
 
 
-def test_an_envelope_that_nobody_knows_differs() -> None:
+def test_an_unknown_envelope_differs() -> None:
     section = run(lists.envelopes(sample()), lambda _: {"boxes": []})
 
     assert verdict(section, "bare array") is Verdict.DIFFERS

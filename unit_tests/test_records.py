@@ -288,7 +288,7 @@ def test_of_what_is_nested_the_column_keeps_what_fits_and_the_whole_is_kept_besi
     assert record(**{column: value}) == {column: fitted, OTHER: {column: value}}
 
 
-def test_nested_properties_that_nobody_knows_stay_where_they_are() -> None:
+def test_unknown_nested_properties_stay_where_they_are() -> None:
     assert record(person={"name": "Ada", "hat": {"size": 5}}) == {
         "person": {"name": "Ada", "hat": {"size": 5}}
     }

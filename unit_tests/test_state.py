@@ -114,7 +114,7 @@ def test_a_state_handed_out_is_not_changed_by_what_comes_later() -> None:
     assert sync(later(after), "sales") == ["three"]
 
 
-def test_nothing_delivered_is_a_state_too() -> None:
+def test_a_state_can_be_written_before_anything_was_delivered() -> None:
     assert StreamState({}, NOW, 0).as_dict() == {"version": VERSION, "readAt": iso_time(NOW)}
 
 
