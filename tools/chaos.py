@@ -37,7 +37,7 @@ from progress import Progress
 from quick import QuickClock
 from replay import Run, report
 from replay.command import forms_of
-from streak_sandbox import Sandbox
+from streak_sandbox import Moods, Sandbox
 
 from source_streak.api import client, listings, transport
 from source_streak.incremental.room import Share
@@ -252,8 +252,7 @@ class Series:
     def _calm(self) -> None:
         self.streak.clear_faults()
         self.streak._triggers.clear()
-        for name, value in (type(self.streak.moods)().as_json() | STAYS.get(self.kind, {})).items():
-            setattr(self.streak.moods, name, value)
+        self.streak.moods.become(**Moods().as_json() | STAYS.get(self.kind, {}))
 
     # --- The connector, and the destination
 
