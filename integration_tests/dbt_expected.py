@@ -214,7 +214,11 @@ class Expected:
             for name in ("open", "won", "lost")
         }
         tasks = [task for _, task in self.account.all("tasks") if self.assignee(task) == key]
-        comments = [row for _, row in self.account.all("comments") if row["creatorKey"] == key]
+        comments = [
+            row
+            for _, row in self.account.all("comments")
+            if row["creatorKey"] == key and row["timestamp"] <= self.now
+        ]
         return {
             **{f"{name}_boxes": len(boxes) for name, boxes in by_status.items()},
             "won_amount": sum(box["amount"] or 0 for box in by_status["won"]),

@@ -25,7 +25,7 @@ from demo import Tables
 from destination import Destination
 from postgres import Database
 from replay.command import Command, configured
-from streak_sandbox import Sandbox
+from streak_sandbox import Account, Sandbox
 
 TOP = Path(__file__).parents[1]
 PACKAGE = TOP / "dbt"
@@ -55,10 +55,10 @@ def command(streak: Sandbox, folder: Path) -> Command:
     return Command(folder, streak.url, {"api_key": streak.key, "requests_per_second": 20})
 
 
-def read(streak: Sandbox, folder: Path) -> Streams:
-    """A full refresh of all streams."""
+def read(streak: Sandbox, folder: Path, *names: str) -> Streams:
+    """A full refresh of these streams, of all if none are named."""
     connector = command(streak, folder)
-    run = connector.read(configured(connector.discover(), incremental=False))
+    run = connector.read(configured(connector.discover(), *names, incremental=False))
     assert run.code == 0
     found = {name: Stream(one["stream"]) for name, one in run.configured.items()}
     for record in run.records:
@@ -94,6 +94,27 @@ class Synced:
         return found
 
 
+def change(account: Account) -> None:
+    """Between two syncs: rows that are new, rows that are others now, rows that are gone."""
+    kinds = ("comments", "tasks", "threads", "files", "meetings")
+    deleted, moved, renamed, won, *_ = account.boxes
+    for kind in kinds:
+        box, row = next(
+            (box, row) for box, row in account.all(kind) if box["key"] not in (deleted, moved)
+        )
+        account.delete_child(kind, box["key"], row["key"])
+    account.delete_box(deleted)
+    pipeline = next(key for key in account.pipelines if key != account.boxes[moved]["pipelineKey"])
+    account.move_box(moved, pipeline)
+    account.edit_box(renamed, name="Another name", fields={"1001": "$1,500", "1002": None})
+    stages = account.pipelines[account.boxes[won]["pipelineKey"]]["stages"].values()
+    account.edit_box(won, stageKey=next(one["key"] for one in stages if one["name"] == "Won"))
+    account.add_comment(renamed, "Since the first sync")
+    account.add_box(pipeline, "Since the first sync")
+    team = next(iter(account.teams))
+    account.delete_contact(account.contacts[team][0]["key"])
+
+
 # --- Into databases -------------------------------------------------------------------------------
 
 
@@ -116,6 +137,20 @@ def into_duckdb(
             for name in streams:
                 database.execute(f'CREATE TABLE {schema}."{prefix}{name}" AS FROM main."{name}"')
                 database.execute(f'DROP TABLE main."{name}"')
+
+
+def in_upper_case(streams: Mapping[str, Stream]) -> Streams:
+    """The same tables with columns as Snowflake has them."""
+    found = {}
+    for name, stream in streams.items():
+        columns = stream.schema["json_schema"]["properties"]
+        schema = {"json_schema": {"properties": _upper(columns)}}
+        found[name] = Stream(schema, [_upper(row) for row in stream.rows])
+    return found
+
+
+def _upper(row: Row) -> Row:
+    return {name.upper(): value for name, value in row.items()}
 
 
 def into_postgres(
@@ -169,7 +204,8 @@ class Project:
         target = target or ("duckdb" if self.duckdb else "postgres")
         given = json.dumps({"streak_now": NOW, **self.variables, **variables})
         options = ["--profiles-dir", str(self.profiles), "--target", target, "--vars", given]
-        options += ["--target-path", str(self.folder / "target")]
+        if arguments[0] != "deps":
+            options += ["--target-path", str(self.folder / "target")]
         options += ["--log-path", str(self.folder / "logs")]
         done = subprocess.run(
             [self.dbt, "--no-use-colors", *arguments, *options],
@@ -211,8 +247,14 @@ def from_duckdb(path: Path, sql: str) -> list[Row]:
     with duckdb.connect(str(path), read_only=True) as database:
         database.execute("SET TimeZone = 'UTC'")
         result = database.execute(sql)
-        names = [column[0] for column in result.description]
-        return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+        columns = [(column[0], str(column[1])) for column in result.description]
+        return [
+            {
+                name: json.loads(value) if kind == "JSON" and value else value
+                for (name, kind), value in zip(columns, values, strict=True)
+            }
+            for values in result.fetchall()
+        ]
 
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d.*")
@@ -227,7 +269,7 @@ def plain(value: Any) -> Any:
         return round(moment.timestamp() * 1000)
     if isinstance(value, date):
         return value.isoformat()
-    return float(f"{value:.12g}") if isinstance(value, Decimal | float) else value
+    return float(f"{float(value):.12g}") if isinstance(value, Decimal | float) else value
 
 
 def by(rows: Iterable[Row], *columns: str) -> dict[Any, Row]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dbt_answers import CHECKS
 from dbt_expected import Expected
-from dbt_runs import MARTS, NOW_MS, Project, Row, Stream, Streams, into_duckdb, read
+from dbt_runs import MARTS, NOW_MS, Project, Streams, in_upper_case, into_duckdb, read
 from streak_sandbox import Sandbox
 from streak_sandbox.demo_account import demo_account
 
@@ -144,23 +144,13 @@ def test_a_key_that_comes_twice_fails_its_test(copy: Project):
 
 def test_other_names_and_upper_case(streams: Streams, built: Project, tmp_path: Path):
     """A schema and a prefix of the connection, and columns as Snowflake has them."""
-    upper = {
-        name: Stream(
-            {"json_schema": {"properties": in_upper(stream.schema["json_schema"]["properties"])}},
-            list(map(in_upper, stream.rows)),
-        )
-        for name, stream in streams.items()
-    }
+    upper = in_upper_case(streams)
     into_duckdb(upper, tmp_path / "streak.duckdb", schema="RAW", prefix="CRM_")
     project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
     project.run("run", streak_schema="RAW", streak_prefix="crm_")
 
     for mart in MARTS:
         assert project.rows(mart) == built.rows(mart), mart
-
-
-def in_upper(row: Row) -> Row:
-    return {name.upper(): value for name, value in row.items()}
 
 
 def again(table: str, other: str) -> str:

@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 from dbt_answers import CHECKS
 from dbt_expected import Expected
-from dbt_runs import MARTS, NOW_MS, PACKAGE, Project, Streams, Synced, into_duckdb, read
+from dbt_runs import MARTS, NOW_MS, PACKAGE, Project, Streams, Synced, change, into_duckdb, read
 from streak_sandbox import Account, Sandbox
 
 pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("syncs")]
 BOXES = 60
 EVERYTHING = {"streak_use_daily_box_history": True}
-# Counted from the time of a sync, or written by it.
-CLOCKS = {"read_at"}
 
 
 @pytest.fixture(scope="module")
@@ -29,27 +27,6 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Streams, Streams,
         connection.sync()
         change(streak.account)
         return connection.sync(), read(streak, folder / "whole"), streak.account
-
-
-def change(account: Account) -> None:
-    """Rows that are new, rows that are others now, rows that are gone."""
-    kinds = ("comments", "tasks", "threads", "files", "meetings")
-    deleted, moved, renamed, won, *_ = account.boxes
-    for kind in kinds:
-        box, row = next(
-            (box, row) for box, row in account.all(kind) if box["key"] not in (deleted, moved)
-        )
-        account.delete_child(kind, box["key"], row["key"])
-    account.delete_box(deleted)
-    pipeline = next(key for key in account.pipelines if key != account.boxes[moved]["pipelineKey"])
-    account.move_box(moved, pipeline)
-    account.edit_box(renamed, name="Another name", fields={"1001": "$1,500", "1002": None})
-    stages = account.pipelines[account.boxes[won]["pipelineKey"]]["stages"].values()
-    account.edit_box(won, stageKey=next(one["key"] for one in stages if one["name"] == "Won"))
-    account.add_comment(renamed, "Since the first sync")
-    account.add_box(pipeline, "Since the first sync")
-    team = next(iter(account.teams))
-    account.delete_contact(account.contacts[team][0]["key"])
 
 
 @pytest.fixture(scope="module")
