@@ -131,3 +131,10 @@ order by table_name
     {%- endset -%}
     {{ return(sql) }}
 {% endmacro %}
+
+
+{# What a mart's transaction begins with. PostgreSQL knows nothing of tables that were loaded a moment ago, takes them
+   for small, and loops for minutes over what it can hash in a second. #}
+{% macro streak_before_a_mart() %}
+    {{ return('set local enable_nestloop = off' if target.type == 'postgres' else '') }}
+{% endmacro %}

@@ -1,6 +1,6 @@
 {# The view of one stream: names in snake_case, one type for each column in every warehouse, deleted rows left out.
 
-   columns      {name in the stream: text | integer | number | boolean | time | json}
+   columns      {name in the stream: text | digits | integer | number | boolean | time | json}
    newest_per   a column of the stream. Of the rows with one value in it only those of the newest reading count: the
                 connector delivers all of a box's comments (tasks, files …) together, so what an older reading
                 brought and the newest did not is not there any more.

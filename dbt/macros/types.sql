@@ -1,5 +1,6 @@
 {# A column of a source in the package's own type. `column` is {'name', 'type'} or none: then it is null.
-   Times are UTC without a time zone (in BigQuery its TIMESTAMP), whatever the destination made of them. #}
+   Times are UTC without a time zone (in BigQuery its TIMESTAMP), whatever the destination made of them.
+   `digits` are texts such as the key of a stage: PyAirbyte writes 5001.0 for 5001 where another row has none. #}
 {% macro streak_typed(column, kind) %}
     {%- if column -%}
         {%- set name, type = adapter.quote(column.name), column.type -%}
@@ -10,14 +11,16 @@
         {{ return(streak.streak_utc(name, type)) }}
     {%- elif kind == 'json' and column -%}
         {{ return(streak.streak_json(name, type)) }}
+    {%- elif kind == 'digits' and column -%}
+        {{ return(streak.streak_replaced('cast(' ~ name ~ ' as ' ~ streak.streak_type('text') ~ ')', '[.]0$', '')) }}
     {%- endif -%}
     {{ return('cast(' ~ name ~ ' as ' ~ streak.streak_type(kind) ~ ')') }}
 {% endmacro %}
 
 
-{# The name of a type: text, integer, number, boolean, time, date, json, money. #}
+{# The name of a type: text, digits, integer, number, boolean, time, date, json, money. #}
 {% macro streak_type(kind) %}
-    {%- if kind == 'text' -%} {{ return(dbt.type_string()) }}
+    {%- if kind in ('text', 'digits') -%} {{ return(dbt.type_string()) }}
     {%- elif kind == 'integer' -%} {{ return(dbt.type_bigint()) }}
     {%- elif kind == 'number' -%} {{ return(adapter.dispatch('streak_type_number', 'streak')()) }}
     {%- elif kind == 'money' -%} {{ return(dbt.type_numeric()) }}
@@ -135,9 +138,9 @@
     {{ return('cross join unnest(array(select as struct value, place from ' ~ elements ~ ')) as ' ~ alias) }}
 {% endmacro %}
 
-{# The place of an element that streak_each found, counted up from 0 or 1. #}
+{# The place of an element that streak_each found, counted up from 0. #}
 {% macro streak_place(alias) %}
-    {%- set column = {'duckdb': 'key', 'snowflake': 'index'}.get(target.type, 'place') -%}
+    {%- set column = {'duckdb': 'key', 'snowflake': 'index', 'postgres': 'place - 1'}.get(target.type, 'place') -%}
     {{ return('cast(' ~ alias ~ '.' ~ column ~ ' as ' ~ dbt.type_bigint() ~ ')') }}
 {% endmacro %}
 

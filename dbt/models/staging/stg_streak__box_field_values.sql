@@ -1,7 +1,7 @@
 {{ streak.streak_staging('box_field_values', {
     'boxKey': 'text',
     'pipelineKey': 'text',
-    'fieldKey': 'text',
+    'fieldKey': 'digits',
     'fieldName': 'text',
     'fieldType': 'text',
     'textValue': 'text',

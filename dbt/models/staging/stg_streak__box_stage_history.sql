@@ -1,7 +1,7 @@
 {{ streak.streak_staging('box_stage_history', {
     'boxKey': 'text',
     'pipelineKey': 'text',
-    'stageKey': 'text',
+    'stageKey': 'digits',
     'stageName': 'text',
     'lastEntryToStageTs': 'time',
     'timeInStageMs': 'integer',

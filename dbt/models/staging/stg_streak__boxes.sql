@@ -7,7 +7,7 @@
     'creatorKey': 'text',
     'name': 'text',
     'notes': 'text',
-    'stageKey': 'text',
+    'stageKey': 'digits',
     'fields': 'json',
     'creationSourceType': 'text',
     'fieldsAutofillStatus': 'json',

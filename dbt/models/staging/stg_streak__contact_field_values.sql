@@ -1,6 +1,6 @@
 {{ streak.streak_staging('contact_field_values', {
     'contactKey': 'text',
-    'fieldKey': 'text',
+    'fieldKey': 'digits',
     'teamKey': 'text',
     'fieldName': 'text',
     'fieldType': 'text',

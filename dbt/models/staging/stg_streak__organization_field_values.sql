@@ -1,6 +1,6 @@
 {{ streak.streak_staging('organization_field_values', {
     'organizationKey': 'text',
-    'fieldKey': 'text',
+    'fieldKey': 'digits',
     'teamKey': 'text',
     'fieldName': 'text',
     'fieldType': 'text',

@@ -1,7 +1,7 @@
 {{ streak.streak_staging('pipeline_field_options', {
     'pipelineKey': 'text',
-    'fieldKey': 'text',
-    'key': 'text',
+    'fieldKey': 'digits',
+    'key': 'digits',
     'pipelineName': 'text',
     'fieldName': 'text',
     'label': 'text',

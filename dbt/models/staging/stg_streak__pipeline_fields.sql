@@ -1,6 +1,6 @@
 {{ streak.streak_staging('pipeline_fields', {
     'pipelineKey': 'text',
-    'key': 'text',
+    'key': 'digits',
     'pipelineName': 'text',
     'position': 'integer',
     'name': 'text',

@@ -1,8 +1,8 @@
 {{ streak.streak_staging('team_field_options', {
     'teamKey': 'text',
     'appliesTo': 'text',
-    'fieldKey': 'text',
-    'key': 'text',
+    'fieldKey': 'digits',
+    'key': 'digits',
     'teamName': 'text',
     'fieldName': 'text',
     'label': 'text',

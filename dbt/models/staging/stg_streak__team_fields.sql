@@ -1,7 +1,7 @@
 {{ streak.streak_staging('team_fields', {
     'teamKey': 'text',
     'appliesTo': 'text',
-    'key': 'text',
+    'key': 'digits',
     'teamName': 'text',
     'position': 'integer',
     'name': 'text',
