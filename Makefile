@@ -75,8 +75,13 @@ test-clients: .venv/ready .venv-clients/ready ## other people's clients read the
 	.venv-dbt/bin/$(PIP) --requirement dbt/requirements.txt
 	@touch $@
 
-test-dbt: .venv/ready .venv-dbt/ready ## dbt builds the package of dbt/ on what the demo loads
-	$(BIN)/python -m pytest -m dbt integration_tests/test_dbt_build.py
+.venv-warehouses/ready: dbt/warehouses.txt
+	$(PYTHON) -m venv .venv-warehouses
+	.venv-warehouses/bin/$(PIP) --requirement dbt/warehouses.txt
+	@touch $@
+
+test-dbt: .venv/ready .venv-dbt/ready .venv-clients/ready .venv-warehouses/ready ## dbt builds the package of dbt/ on DuckDB and PostgreSQL, and compiles it for Snowflake and BigQuery
+	$(BIN)/python -m pytest -m dbt -n 2 --dist loadgroup integration_tests/test_dbt_*.py
 
 files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
 	.venv-files/bin/hadolint --failure-threshold info Dockerfile
