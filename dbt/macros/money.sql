@@ -10,8 +10,13 @@
     {%- set spaces = "[\u00a0\u2009\u202f\u3000’']" -%}
     {%- set dashes = '[−–—]' -%}
     {%- set figure = '[0-9][0-9 .,]*' -%}
-    {%- set currencies = '(eur|euro|usd|chf|gbp|jpy|rub|руб|р|sek|nok|dkk|pln|czk|kr|zł|kč|fr|cad|aud|inr|cny)[.]?' -%}
-    {%- set end_of_unit = '([ .,€$£¥₽/(].*)?' -%}
+    {%- set signs = '€$£¥₽₴₸₺₩₪₹₫฿' -%}
+    {%- set currencies = '(' ~ [
+        'eur', 'euro', 'usd', 'chf', 'fr', 'gbp', 'jpy', 'cny', 'rmb', 'inr', 'krw', 'cad', 'aud', 'nzd', 'sgd', 'hkd',
+        'sek', 'nok', 'dkk', 'kr', 'pln', 'zł', 'czk', 'kč', 'huf', 'ft', 'ron', 'lei', 'rub', 'руб', 'р', 'uah', 'грн',
+        'kzt', 'try', 'tl', 'ils', 'brl', 'mxn', 'zar', 'thb', 'aed'
+    ] | join('|') ~ ')[.]?' -%}
+    {%- set end_of_unit = '([ .,' ~ signs ~ '/(].*)?' -%}
 money_spelled as (
     -- Apostrophes and all kinds of spaces part thousands.
     select
@@ -42,8 +47,8 @@ money_in_digits as (
             when {{ streak.streak_matches('figure', '[0-9]{1,3}( [0-9]{3})+([.,][0-9]+)?') }} then replace(figure, ' ', '')
         end as digits,
         (
-            {{ streak.streak_matches('before_it', '.*[€$£¥₽].*') }}
-            or {{ streak.streak_matches('after_it', '.*[€$£¥₽円].*') }}
+            {{ streak.streak_matches('before_it', '.*[' ~ signs ~ '].*') }}
+            or {{ streak.streak_matches('after_it', '.*[' ~ signs ~ '円元].*') }}
             or {{ streak.streak_matches('trim(before_it)', currencies) }}
             or {{ streak.streak_matches('after_it', currencies) }}
         ) as has_currency
@@ -82,7 +87,10 @@ money_as_number as (
             else 1
         end as times,
         case
-            when trim(before_it) = '-' or {{ streak.streak_matches('before_it', '(.*[ €$£¥₽])?-[€$£¥₽]?') }} then -1
+            when trim(before_it) = '-' or {{ streak.streak_matches('before_it', '(.*[ ' ~ signs ~ '])?-[' ~ signs ~ ']?') }}
+                then -1
+            -- (1,200.50), as accountants have it
+            when {{ streak.streak_matches('before_it', '[' ~ signs ~ ' ]*[(][' ~ signs ~ ' ]*') }} and after_it like ')%' then -1
             else 1
         end as sign
     from money_in_digits
