@@ -39,7 +39,8 @@ QUERIES = {
     """,
     "funnel": """
         SELECT
-            pipeline_key, stage_key, stage_name AS stage, stage_status AS status,
+            pipeline_key, stage_key, stage_status AS status,
+            stage_name || CASE WHEN stage_is_deleted THEN ' (deleted)' ELSE '' END AS stage,
             coalesce(stage_position, 1000) AS position,
             sum(reached)::INTEGER AS reached,
             sum(there_now)::INTEGER AS there_now,
@@ -47,7 +48,7 @@ QUERIES = {
             sum(lost_here)::INTEGER AS lost_here
         FROM streak__funnel
         WHERE stage_status <> 'lost'
-        GROUP BY pipeline_key, stage_key, stage_name, stage_status, stage_position
+        GROUP BY pipeline_key, stage_key, stage_name, stage_is_deleted, stage_status, stage_position
         HAVING stage_position IS NOT NULL OR sum(reached) > 0
         ORDER BY pipeline_key, position, stage_key
     """,

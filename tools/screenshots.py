@@ -22,7 +22,7 @@ LARGEST = 200_000  # bytes of one picture
 SHOTS = {
     "report-light.png": (1200, 2800, False),
     "report-dark.png": (1200, 2800, True),
-    "report-phone.png": (390, 3800, False),
+    "report-phone.png": (390, 5000, False),
 }
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

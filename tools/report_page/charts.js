@@ -160,7 +160,7 @@ function staleOwners(list, c, narrow) {
   return {
     ...wide, height: { step: 34 }, data: rows(list), description: "Stale boxes of each owner",
     layer: [
-      { mark: { type: "bar", height: 20, color: c.amber }, encoding: { y, x: { field: "boxes", type: "quantitative", title: null, axis: null, scale: { domain: [0, longest * 1.3] } }, tooltip: [{ field: "owner", title: "Owner" }, { field: "boxes", title: "Stale boxes" }, { field: "amount", format: ",.0f", title: "Money in them" }] } },
+      { mark: { type: "bar", height: 20, color: c.amber }, encoding: { y, x: { field: "boxes", type: "quantitative", title: null, axis: null, scale: { domain: [0, longest * (narrow ? 1.6 : 1.3)] } }, tooltip: [{ field: "owner", title: "Owner" }, { field: "boxes", title: "Stale boxes" }, { field: "amount", format: ",.0f", title: "Money in them" }] } },
       { mark: { type: "text", align: "left", dx: 6, fontWeight: 600 }, encoding: { y, x: { field: "boxes", type: "quantitative" }, text: { field: "label" } } },
     ],
   };
