@@ -120,6 +120,9 @@ bench: .venv/ready .venv-tap/ready ## the figures of docs/performance.md
 	.venv-tap/bin/$(PIP) singer-sdk==0.54.9
 	@touch $@
 
+bench-dbt: .venv-dbt/ready ## time and memory of the dbt package on 50,000 boxes, made of streak.duckdb (make demo)
+	$(CURDIR)/.venv-dbt/bin/python tools/dbt_bench.py
+
 probe: .venv/ready ## ask the live Streak what nobody has documented (key in STREAK_API_KEY or secrets/config.json): probe.md
 	@$(BIN)/python tools/probe.py $(if $(POST),--post)
 
@@ -165,4 +168,4 @@ lock: ## poetry.lock anew, after a change of the dependencies
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache dist site streak.duckdb probe.md report.html
 
-.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench room probe test-live chaos mutations docs docs-serve dist report screenshots image lock clean
+.PHONY: help demo test test-clients test-dbt test-wheel test-image acceptance acceptance-image test-lowest test-newest lint types files qa audit bench bench-dbt room probe test-live chaos mutations docs docs-serve dist report screenshots image lock clean

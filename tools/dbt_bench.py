@@ -1,0 +1,83 @@
+"""`make bench-dbt`: how long `dbt build` takes on many boxes, and how much memory.
+
+python tools/dbt_bench.py [BOXES]    # 50,000 unless another number is given
+
+Runs in .venv-dbt. Takes the boxes of streak.duckdb (`make demo`) with all that hangs on them, under
+new keys, until there are that many; the file itself stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+import report
+
+BOXES = 50_000
+KEYS = ("key", "boxKey", "box_key")  # what a row of a box has of its own
+MEGABYTE = 1024  # in the unit in which Linux tells the memory
+
+
+def main() -> None:
+    """Ends with a sentence where there is nothing to multiply."""
+    boxes = int(sys.argv[1]) if len(sys.argv) > 1 else BOXES
+    if not report.DATABASE.exists():
+        sys.exit(f"There is no {report.DATABASE}: `make demo` loads one.")
+    with tempfile.TemporaryDirectory(prefix="streak-bench-") as folder:
+        shutil.copy(report.DATABASE, folder)
+        os.chdir(folder)
+        rows = multiply(boxes)
+        began = time.monotonic()
+        report.build(report.sandbox_s_today())
+        seconds = time.monotonic() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print("| boxes | rows of their streams | dbt build | of processors | peak memory |")
+    print("|---|---|---|---|---|")
+    print(
+        f"| {boxes:,} | {rows:,} | {seconds:.0f} s | {used.ru_utime + used.ru_stime:.0f} s"
+        f" | {used.ru_maxrss / MEGABYTE:,.0f} MB |"
+    )
+
+
+def multiply(boxes: int) -> int:
+    """As many boxes as that, a little more or less by the rest; the rows of all their tables."""
+    with duckdb.connect(str(report.DATABASE)) as database:
+        (there,) = database.execute("SELECT count(*) FROM boxes").fetchone() or (0,)
+        times = max(1, round(boxes / there))
+        return sum(
+            multiply_table(database, table, columns, times)
+            for table, columns in tables(database).items()
+            if {"boxKey", "box_key"} & columns
+        )
+
+
+def tables(database: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The connector's tables with their columns."""
+    found: dict[str, set[str]] = {}
+    asked = "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main'"
+    for table, column in database.execute(asked).fetchall():
+        found.setdefault(table, set()).add(column)
+    return found
+
+
+def multiply_table(
+    database: duckdb.DuckDBPyConnection, table: str, columns: set[str], times: int
+) -> int:
+    """Each row so many times; how many there are then."""
+    new = ", ".join(f'"{key}" || \'-\' || copy AS "{key}"' for key in KEYS if key in columns)
+    database.execute(
+        f'INSERT INTO "{table}" SELECT rows.* REPLACE ({new})'  # noqa: S608 # names of the file
+        f' FROM "{table}" AS rows, range(1, {times}) AS copies(copy)'
+    )
+    (rows,) = database.execute(f'SELECT count(*) FROM "{table}"').fetchone() or (0,)  # noqa: S608
+    return int(rows)
+
+
+if __name__ == "__main__":
+    main()
