@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import duckdb
 import report
