@@ -117,8 +117,8 @@ def _api_url(address: str | None) -> str:
         raise StreakError(
             f'The environment variable STREAK_API_URL is "{CREDENTIALS.sub("//", address)}"; '
             "it has to begin with https:// "
-            "(http:// only for localhost or 127.0.0.1), and to hold no "
-            "password.",  # ignore-https-check: says that it is not allowed
+            "(http:// only for localhost or 127.0.0.1), "  # ignore-https-check: not allowed
+            "and to hold no password.",
             "config_error",
         )
     return address.rstrip("/") + "/"

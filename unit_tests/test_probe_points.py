@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 from probing import boxes, history, keys, lists, more, people, pipelines, properties, values
+from probing.asking import ProbeClient
 from probing.assumptions import TEXTS, judged
 from probing.points import Answer, Point, Question, Sample, Section, Verdict
 from probing.run import points
+
+from source_streak.api.client import Client
 
 TOP = Path(__file__).parents[1]
 OPEN_POINTS = (TOP / "docs" / "open_points.md").read_text()
@@ -44,6 +47,13 @@ def sample(**facts: Any) -> Sample:
     rows = [{"key": f"qzbox{number}", "commentCount": number % 3} for number in range(9)]
     pipeline = {"key": "qzsales", "boxCount": 9, "fields": [{"key": "1001", "type": "DATE"}]}
     return Sample(pipelines=[pipeline], boxes={"qzsales": rows}, teams=[{"key": "qzteam"}], **facts)
+
+
+def test_the_probe_replaces_nothing_private_of_the_connectors_client() -> None:
+    ours = {name for name in vars(ProbeClient) if not name.startswith("__")}
+    inherited = vars(Client).keys()
+
+    assert ours & inherited == {"ask_once", "judge"}
 
 
 # --- Assumptions --------------------------------------------------------------------------------

@@ -46,7 +46,10 @@ WEB_PAGE = ("<!doctype html", "<html")
 
 
 class Client:
-    """Asks Streak with one key; shared by all streams and threads of a sync."""
+    """Asks Streak with one key; shared by all streams and threads of a sync.
+
+    Whoever wants other than `get`'s one road (tools/probing) overrides `ask_once` and `judge`.
+    """
 
     def __init__(self, config: Config, clock: Clock | None = None, hurried: bool = False) -> None:
         """`hurried`: a person waits, so nobody waits for longer than 15 seconds in all."""
@@ -66,7 +69,7 @@ class Client:
         self._said = float("-inf")
         self._facts = threading.Lock()
         self._reading = threading.Lock()  # one page at a time: it takes seven times its JSON's room
-        self._session = transport.session(
+        self.session = transport.session(
             config.api_key, self.budget.on_the_wire, transport.Room(), self._clock
         )
 
@@ -96,7 +99,7 @@ class Client:
         while True:
             slot = self.budget.acquire(through_pause=self._hurried)
             try:
-                result = self._try(slot, path, params, read)
+                result = self.ask_once(slot, path, params, read)
             except (Refused, TooLarge) as refusal:
                 self._note(answered=True)
                 raise refusal.with_traceback(None) from None  # its frames hold the answer
@@ -117,7 +120,7 @@ class Client:
     def close(self) -> None:
         """Nothing more is asked: let go of threads and connections."""
         self.pool.shutdown(wait=False, cancel_futures=True)
-        self._session.close()
+        self.session.close()
 
     def _limit(self, patience: float | None) -> float:
         """Seconds of failing. A person waits so long in all, whatever is asked."""
@@ -125,11 +128,11 @@ class Client:
             return patience
         return max(0.0, SHORT_PATIENCE - self._failing) if self._hurried else PATIENCE
 
-    def _try(self, slot: float, path: str, params: Params, read: Callable[[Response], T]) -> T:
-        """One request. Raises as `get` does, and RetryableFailure."""
+    def ask_once(self, slot: float, path: str, params: Params, read: Callable[[Response], T]) -> T:
+        """One request, in a slot of the budget. Raises as `get` does, and RetryableFailure."""
         connect, silence = transport.TIMEOUT
         try:
-            response = self._session.get(
+            response = self.session.get(
                 self.url + path,
                 params=params,
                 timeout=(self._clock.real(connect), self._clock.real(silence)),
@@ -140,7 +143,7 @@ class Client:
         try:
             status = response.status_code
             self.budget.note_answer(slot, status, response.headers.get("Retry-After"))
-            self._judge(status, response)
+            self.judge(status, response)
             with self._reading:
                 return read(response)
         except WrongShape as problem:
@@ -149,7 +152,8 @@ class Client:
             self._count_nul(response)
             response.close()
 
-    def _judge(self, status: int, response: Response) -> None:
+    def judge(self, status: int, response: Response) -> None:
+        """Raises RetryableFailure or Refused for a status that brings no answer."""
         if status == 429:
             raise RetryableFailure("Streak's limit of requests was exceeded (429).", Cause.LIMITED)
         if status == 408 or status >= 500:

@@ -46,11 +46,11 @@ class ProbeClient(Client):
         self.headers: Counter[str] = Counter()  # names, lower case
         self.headers_of: dict[int, set[str]] = {}  # the same by status
 
-    def _try(self, slot: float, path: str, params: Any, read: Callable[[Response], T]) -> T:
+    def ask_once(self, slot: float, path: str, params: Any, read: Callable[[Response], T]) -> T:
         if self.sent >= self.most:
             raise Refused(0, USED_UP)
         self.sent += 1
-        return super()._try(slot, path, params, read)
+        return super().ask_once(slot, path, params, read)
 
     def post(self, path: str, content: Any, read: Callable[[Response], T]) -> T:
         """A POST that changes nothing, once. Raises as `get` does."""
@@ -59,16 +59,16 @@ class ProbeClient(Client):
             raise Refused(0, USED_UP)
         self.sent += 1
         try:
-            response = self._session.post(
+            response = self.session.post(
                 self.url + path, json=content, timeout=transport.TIMEOUT, allow_redirects=False
             )
         except OSError as problem:
             raise transport.trouble(problem) from problem
         self.budget.note_answer(slot, response.status_code, response.headers.get("Retry-After"))
-        self._judge(response.status_code, response)
+        self.judge(response.status_code, response)
         return read(response)
 
-    def _judge(self, status: int, response: Response) -> None:
+    def judge(self, status: int, response: Response) -> None:
         names = {title.lower() for title in response.headers}
         self.last = status
         self.statuses[status] += 1
@@ -78,7 +78,7 @@ class ProbeClient(Client):
         if self._limited > LIMITED_IN_A_ROW:
             self._limited = 0
         elif status in TRIED_AGAIN or status >= 500:
-            super()._judge(status, response)
+            super().judge(status, response)
 
 
 class Asking:
