@@ -67,6 +67,8 @@ STREAM = len(
 )  # where its name stands in the line of a record
 PACE = 10 / 1.02  # requests a second, set to 10: budget.py
 SCALE = Path(__file__).parents[1] / "docs" / "scale.svg"
+# No background, and tones that can be read on white and on black: a picture knows no theme.
+INK, COLOURS = "#7b7f86", ("#3d86d6", "#d2691e")
 SVG = "http://www.w3.org/2000/svg"  # ignore-https-check: a name, not an address
 LIVE = Progress("Starting a sandbox")
 
@@ -499,8 +501,8 @@ def drawing(points: list[tuple[int, list[float], list[float]]]) -> str:
         ]
         charts.append(f'<g transform="translate({place * 320} 0)">{chart(title, unit, lines)}</g>')
     return (
-        f'<svg xmlns="{SVG}" viewBox="0 0 960 300" font-family="sans-serif" font-size="11">'
-        f'<rect width="960" height="300" fill="white"/>{"".join(charts)}</svg>\n'
+        f'<svg xmlns="{SVG}" viewBox="0 0 960 300" font-family="sans-serif" font-size="11" '
+        f'fill="{INK}">{"".join(charts)}</svg>\n'
     )
 
 
@@ -524,21 +526,21 @@ def chart(title: str, unit: str, lines: list[list[tuple[int, float]]]) -> str:
     for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
         x, y = at(first, 10**power)
         parts.append(
-            f'<path d="M{x} {y:.1f}h220" stroke="#ddd"/><text x="54" y="{y + 4:.1f}" '
-            f'text-anchor="end">{10**power:,} {unit}</text>'
+            f'<path d="M{x} {y:.1f}h220" stroke="{INK}" stroke-opacity="0.3"/>'
+            f'<text x="54" y="{y + 4:.1f}" text-anchor="end">{10**power:,} {unit}</text>'
         )
     for boxes, _ in lines[0]:
         x, _ = at(boxes, low)
         parts.append(f'<text x="{x:.1f}" y="266" text-anchor="middle">{boxes // 1000:,}k</text>')
     for line, colour, name in zip(
-        lines, ("#1f5fa8", "#d2691e"), ("first sync", "second, incremental"), strict=True
+        lines, COLOURS, ("first sync", "second, incremental"), strict=True
     ):
         spots = [at(*point) for point in line]
         way = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
         parts.append(f'<path d="M{way}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in spots]
         parts.append(
-            f'<text x="{60 + 110 * (colour != "#1f5fa8")}" y="286" fill="{colour}">{name}</text>'
+            f'<text x="{60 + 110 * (colour != COLOURS[0])}" y="286" fill="{colour}">{name}</text>'
         )
     return "".join(parts)
 
