@@ -1,4 +1,4 @@
-"""How long a first sync takes, computed. Prints the table of docs/large_accounts.md.
+"""How long a first sync takes, computed. Prints the tables of docs/large_accounts.md.
 
     python tools/estimate.py                # 10,000, 100,000, 250,000 boxes at 8, 10, 20 a second
     python tools/estimate.py --boxes 40000 --rate 8 --comments 0.6 --files 0
@@ -18,6 +18,7 @@ from progress import duration
 BOXES = (10_000, 100_000, 250_000)
 RATES = (8, 10, 20)
 BOXES_A_PAGE, PEOPLE_A_PAGE = 500, 1000
+RECHECK_DAYS = 30  # the setting's default: each day a thirtieth of all boxes is read again
 MARGIN = 1.02  # the connector keeps 2 % of each second free
 SHARES = {"comments": 0.6, "meetings": 0.46, "tasks": 0.4, "threads": 0.4, "files": 0.31}
 
@@ -49,7 +50,7 @@ class Account:
 
     @property
     def texts(self) -> int:
-        """Requests for box_changes and box_documents, which have no counter: two a box."""
+        """Requests for box_changes and box_documents, which have no counter: one a box each."""
         return 2 * self.boxes
 
 
@@ -82,8 +83,22 @@ def table(accounts: list[Account], rates: list[float]) -> str:
     return "\n".join(lines)
 
 
+def table_of_texts(boxes: list[int], rate: float) -> str:
+    """Markdown: what box_changes and box_documents cost, each; a row for each account."""
+    lines = [
+        f"| boxes | first sync: requests | at {rate:g} a second "
+        f"| each later day, if nothing changes: requests | at {rate:g} a second |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    for first in boxes:
+        turn = round(first / RECHECK_DAYS)
+        times = [duration(seconds(requests, rate)) for requests in (first, turn)]
+        lines.append(f"| {first:,} | {first:,} | {times[0]} | {turn:,} | {times[1]} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Prints the table."""
+    """Prints both tables."""
     parser = argparse.ArgumentParser(description="How long a first sync takes, computed.")
     parser.add_argument("--boxes", type=int, nargs="+", default=list(BOXES))
     parser.add_argument("--rate", type=float, nargs="+", default=list(RATES))
@@ -96,6 +111,8 @@ def main() -> None:
     shares = tuple((name, getattr(options, name)) for name in SHARES)
     accounts = [Account(boxes, options.pipelines, shares=shares) for boxes in options.boxes]
     print(table(accounts, options.rate))
+    print("\nbox_changes and box_documents, each:\n")
+    print(table_of_texts(options.boxes, options.rate[0]))
 
 
 if __name__ == "__main__":

@@ -271,6 +271,23 @@ def test_how_long_a_first_sync_takes_is_what_the_script_computes() -> None:
     accounts = [estimate.Account(boxes) for boxes in estimate.BOXES]
 
     assert estimate.table(accounts, list(estimate.RATES)) in LARGE
+    assert estimate.table_of_texts(list(estimate.BOXES), estimate.RATES[0]) in LARGE
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/streak.md", "docs/incremental.md"])
+def test_what_box_changes_and_box_documents_cost_is_the_same_on_every_page(page: str) -> None:
+    told = " ".join((TOP / page).read_text().split())
+    costs = [
+        estimate.duration(estimate.seconds(boxes, estimate.RATES[0])) for boxes in (10_000, 100_000)
+    ]
+
+    assert f"10,000 boxes {costs[0]} each, 100,000 boxes {costs[1]}" in told
+
+
+def test_readme_says_how_many_points_are_open() -> None:
+    points = re.findall(r"^\| \d+ \|", (TOP / "docs/open_points.md").read_text(), re.MULTILINE)
+
+    assert first(r"account: (\d+) \[points", README) == str(len(points))
 
 
 # --- Versions and owner ---
