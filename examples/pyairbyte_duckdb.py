@@ -10,25 +10,26 @@ project:
 
 `make .venv-clients/ready` does the same but for the last line. An argument names another connector
 command than the one of this project. Rows and state stay in streak_cache.duckdb: run it again, and
-it goes on from there. Column names come in lower case.
+it goes on from there. Column names come in lower case. While it reads, PyAirbyte shows in a terminal
+which streams it has rows of; a line each half minute says how far a long one is.
 
 Two things that PyAirbyte does not do by itself:
 
 - What was deleted in Streak stays in a table that is merged. So streams that can only be read whole replace their tables here.
-  In the others a deleted row stays. In boxes and boxes_… it is marked: leave out rows that have a value in `_ab_cdc_deleted_at`.
+  In the others a deleted row stays, marked: leave out rows that have a value in `_ab_cdc_deleted_at`.
   To be rid of all of it, read those streams whole too: `read(cache, streams=…, force_full_refresh=True, write_strategy="replace")`.
 - A stream that is read whole and has no row any more keeps its old ones: "replace" does nothing without a row.
 """
 # ruff: noqa: T201 # it prints
 
+import logging
 import os
 import shutil
 import sys
 from pathlib import Path
 
-os.environ["AIRBYTE_OFFLINE_MODE"] = (
-    "1"  # else PyAirbyte looks the connector up in Airbyte's registry, and fails: it is not in there
-)
+# Else PyAirbyte looks the connector up in Airbyte's registry, and fails: it is not in there.
+os.environ["AIRBYTE_OFFLINE_MODE"] = "1"
 import airbyte as ab
 
 OURS = Path(__file__).parents[1] / ".venv/bin/source-streak"
@@ -47,11 +48,26 @@ def main() -> None:
     streak = ab.get_source(
         "source-streak", local_executable=COMMAND, config={"api_key": os.environ["STREAK_API_KEY"]}
     )
+    logging.getLogger("airbyte.source-streak").addHandler(HowFar())
     streak.check()
     cache = ab.DuckDBCache(db_path="streak_cache.duckdb")
     print(f"First read: {read(streak, cache):,} rows")
     print(f"Second read: {read(streak, cache):,} rows")
     show(cache)
+
+
+class HowFar(logging.Handler):
+    """Prints what the connector's log says of a stream that takes long: a line each half minute."""
+
+    stream = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """PyAirbyte's live view shows what is printed above itself."""
+        message = record.getMessage()
+        if message.startswith("Syncing stream: "):
+            self.stream = message.removeprefix("Syncing stream: ").strip()
+        elif "so far." in message:
+            print(f"{self.stream}: {message}", file=sys.stderr)
 
 
 def read(streak: ab.Source, cache: ab.DuckDBCache) -> int:
@@ -62,9 +78,8 @@ def read(streak: ab.Source, cache: ab.DuckDBCache) -> int:
     }
     remembered = [name for name in modes if "incremental" in modes[name]]
     whole = [name for name in modes if "incremental" not in modes[name]]
-    changed = streak.read(
-        cache, streams=remembered
-    )  # merges by primary key, and keeps the state in the cache
+    # Merges by primary key, and keeps the state in the cache.
+    changed = streak.read(cache, streams=remembered)
     replaced = streak.read(cache, streams=whole, force_full_refresh=True, write_strategy="replace")
     return changed.processed_records + replaced.processed_records
 
@@ -72,9 +87,8 @@ def read(streak: ab.Source, cache: ab.DuckDBCache) -> int:
 def show(cache: ab.DuckDBCache) -> None:
     """How many boxes there are in each stage of each pipeline."""
     boxes = cache["boxes"].to_pandas()
-    boxes = boxes[
-        boxes["_ab_cdc_deleted_at"].isna()
-    ]  # those that were deleted in Streak stay in the table, marked
+    # Those that were deleted in Streak stay in the table, marked.
+    boxes = boxes[boxes["_ab_cdc_deleted_at"].isna()]
     print(boxes.groupby(["pipelinename", "stagename"]).size().to_string())
 
 

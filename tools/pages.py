@@ -76,6 +76,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return indented(markdown)
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Puts each diagram into a box of its own, which site.css makes movable on a phone."""
+    return re.sub(
+        r'(<pre class="mermaid">.*?</pre>)', r'<div class="diagram">\1</div>', html, flags=re.DOTALL
+    )
+
+
 # --- Streams -------------------------------------------------------------------------------------
 
 

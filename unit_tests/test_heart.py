@@ -78,7 +78,7 @@ def test_a_line_says_how_many_of_how_many_and_about_how_long_still(
     heart.done, heart.records = 1000, 12345
     beat(heart)
 
-    assert said == ["1,000 of 4,000 boxes read, 12,345 records so far. About 3 minutes still."]
+    assert said == ["1,000 of 4,000 boxes read, 12,345 records so far. About 3 minutes to go."]
 
 
 def test_before_anything_is_done_no_time_is_guessed(
@@ -107,7 +107,7 @@ def test_the_time_spent_waiting_before_the_boxes_does_not_make_the_guess_longer(
     heart.done = 50
     beat(heart)
 
-    assert said[-1].endswith("About 30 seconds still.")
+    assert said[-1].endswith("About 30 seconds to go.")
 
 
 def test_a_stream_of_unknown_length_counts_its_records(

@@ -70,7 +70,7 @@ def test_it_follows_the_connector_s_own_messages(watch: Watch, out: io.StringIO)
     progress.follow({"type": "TRACE", "trace": {"type": "STREAM_STATUS", "stream_status": status}})
     progress.follow({"type": "RECORD", "record": {"stream": "box_comments", "data": {}}})
     watch.now += 10
-    sentence = "1,000 of 3,000 boxes read, 2,345 records so far. About 20 seconds still."
+    sentence = "1,000 of 3,000 boxes read, 2,345 records so far. About 20 seconds to go."
     progress.follow({"type": "LOG", "log": {"level": "INFO", "message": sentence}})
 
     assert progress.line() == "box_comments · 1 rows · 33% · 10 s, about 20 s to go"

@@ -109,20 +109,20 @@ class Heartbeat:
     def sentence(self, now: float, waiting_for: str = "") -> str:
         """How far the stream is.
 
-        `120 of 400 boxes read, 3,000 records so far. About 2 minutes still.`
+        `120 of 400 boxes read, 3,000 records so far. About 2 minutes to go.`
         """
         if waiting_for:
             return f"{waiting_for}; {self.records:,} records so far."
         if not self._total:
             return f"{self.records:,} records so far."
         left = (now - self._started) / self.done * (self._total - self.done) if self.done else None
-        still = (
-            f" About {pendulum.duration(seconds=max(1, round(left))).in_words()} still."
+        to_go = (
+            f" About {pendulum.duration(seconds=max(1, round(left))).in_words()} to go."
             if left is not None
             else ""
         )
         read = f"{self.done:,} of {self._total:,} {self._things} read"
-        return f"{read}, {self.records:,} records so far.{still}"
+        return f"{read}, {self.records:,} records so far.{to_go}"
 
 
 def names(counts: Mapping[str, int]) -> str:
