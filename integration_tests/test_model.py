@@ -20,6 +20,7 @@ from questions import PAGE, Question, answer, questions, table
 from source_streak import SourceStreak
 
 QUESTIONS = questions()
+README = (PAGE.parents[1] / "README.md").read_text()
 TABLES = (
     "boxes_PIPELINE"  # how the diagram calls the tables of pipelines, in which Mermaid takes no <
 )
@@ -100,6 +101,25 @@ def test_the_demo_ends_with_the_funnel():
     _, printed = demo()
 
     assert f"{QUESTIONS[0].title}\n\n{QUESTIONS[0].answer}" in printed
+
+
+def test_readme_shows_what_the_demo_prints():
+    """But for the seconds."""
+    told = re.search(r"```text\n(.+?)```", README, re.DOTALL)[1].replace("…\n", "")
+
+    assert [line for line in plain(told) if line not in plain(demo()[1])] == []
+
+
+def plain(text: str) -> list[str]:
+    """Its lines without what differs from run to run, and however wide a table is."""
+    lines = [re.sub(r"(?<= )[\d.]+$", "", line.rstrip()) for line in text.splitlines()]
+    return [re.sub(r"[ -]+", " ", line) for line in lines]
+
+
+def test_the_page_says_how_many_boxes_the_demo_has(database: duckdb.DuckDBPyConnection):
+    (boxes,) = database.execute("SELECT count(*) FROM boxes").fetchone()
+
+    assert f"the sandbox's {boxes} boxes" in PAGE.read_text()
 
 
 def test_a_demo_of_an_account_that_gave_no_boxes_has_no_funnel_and_does_not_fail(
