@@ -29,8 +29,7 @@ class LeftOut:
             (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
             (
                 *(self.refusals.set_aside, "box", "boxes"),
-                "refused or failed, also when asked again: the rows of this stream for it are "
-                "missing",
+                "refused or failed, also when asked again: this stream's rows of them are missing",
             ),
             (self.without_key, "row", "rows", "left out, without a key"),
             (
