@@ -5,7 +5,11 @@ Its diagrams have the streams and keys of the code, its queries give the answers
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import os
+import pty
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,6 +17,7 @@ from pathlib import Path
 
 import demo as command
 import duckdb
+import orjson
 import pytest
 from demo_account import demo
 from questions import PAGE, Question, answer, questions, table
@@ -145,3 +150,35 @@ def test_a_name_that_breaks_lines_or_cells_stays_in_its_cell():
         f"| {' ' * 40} |",
         f"| {'x' * 39}… |",
     ]
+
+
+def test_the_demo_says_while_it_reads_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In a terminal; stdout holds nothing of that, so that it can be piped."""
+    monkeypatch.setenv("TERM", "xterm")
+    log = {"level": "INFO", "message": "1,000 of 4,000 boxes read, 9 records so far."}
+    began = {"stream_descriptor": {"name": "boxes"}, "status": "STARTED"}
+    messages = [
+        {
+            "type": "TRACE",
+            "trace": {"type": "STREAM_STATUS", "stream_status": began, "emitted_at": 1},
+        },
+        {"type": "RECORD", "record": {"stream": "boxes", "data": {"key": "b1"}}},
+        {"type": "LOG", "log": log},
+    ]
+    stream = {"name": "boxes", "json_schema": {"properties": {"key": {"type": "string"}}}}
+    ours, theirs = pty.openpty()
+    with duckdb.connect() as database, open(theirs, "w", closefd=False) as terminal:
+        tables = command.Tables(database, tmp_path, [stream])
+        with (
+            contextlib.redirect_stderr(terminal),
+            contextlib.redirect_stdout(io.StringIO()) as told,
+        ):
+            command.load(map(orjson.dumps, messages), tables)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+
+    assert "boxes · 1 row" in shown
+    assert "so far" not in told.getvalue()

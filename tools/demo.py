@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import duckdb
 import orjson
+from progress import Progress
 from questions import answer, questions
 from runs import COMMAND, Message, configured, failure, finished, only, sandbox, stream_status
 
@@ -188,24 +189,22 @@ def load(output: BinaryIO, tables: Tables) -> int:
     rows, seconds = 0, 0.0
     said = set[str]()
     print("\n" + ROW.format("stream", "rows", "seconds"), flush=True)
-    for message in map(orjson.loads, output):
-        if message["type"] == "RECORD":
-            tables.add(message["record"]["stream"], message["record"]["data"])
-        elif status := stream_status(message):
-            stream, state, moment = status
-            began.setdefault(stream, moment)
-            if finished(state):
-                count, took = tables.load(stream), moment - began[stream]
-                rows, seconds = rows + count, seconds + took
-                print(
-                    line(stream, count, took) + ("" if state == "COMPLETE" else "  incomplete"),
-                    flush=True,
-                )
-        elif (sentence := worth_saying(message)) and not any(
-            earlier in sentence for earlier in said
-        ):
-            said.add(sentence)
-            print(f"  {sentence}", flush=True)
+    with Progress("Reading the account") as progress:
+        for message in map(orjson.loads, output):
+            progress.follow(message)
+            if message["type"] == "RECORD":
+                tables.add(message["record"]["stream"], message["record"]["data"])
+            elif status := stream_status(message):
+                stream, state, moment = status
+                began.setdefault(stream, moment)
+                if finished(state):
+                    count, took = tables.load(stream), moment - began[stream]
+                    rows, seconds = rows + count, seconds + took
+                    whole = "" if state == "COMPLETE" else "  incomplete"
+                    progress.say(line(stream, count, took) + whole, sys.stdout)
+            elif (sentence := worth_saying(message)) and not any(one in sentence for one in said):
+                said.add(sentence)
+                progress.say(f"  {sentence}", sys.stdout)
     print(line("total", rows, seconds))
     return rows
 
@@ -216,9 +215,9 @@ def line(name: str, rows: int, seconds: float) -> str:
 
 
 def worth_saying(message: Message) -> str | None:
-    """Failures, warnings, and the half-minute lines of long streams."""
+    """Failures and warnings."""
     log = message.get("log") or {}
-    if log.get("level") == "WARN" or " so far" in log.get("message", ""):
+    if log.get("level") == "WARN":
         return str(log["message"])
     return failure(message)
 

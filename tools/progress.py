@@ -160,5 +160,7 @@ def duration(seconds: float) -> str:
 
 
 def counted(name: str, value: Any) -> str:
-    """1,234 rows; of anything but a number the value alone."""
-    return f"{value:,} {name}" if isinstance(value, (int, float)) else str(value)
+    """1,234 rows, 1 row; of anything but a number the value alone."""
+    if not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,} {name.removesuffix('s') if value == 1 else name}"

@@ -73,7 +73,7 @@ def test_it_follows_the_connector_s_own_messages(watch: Watch, out: io.StringIO)
     sentence = "1,000 of 3,000 boxes read, 2,345 records so far. About 20 seconds to go."
     progress.follow({"type": "LOG", "log": {"level": "INFO", "message": sentence}})
 
-    assert progress.line() == "box_comments · 1 rows · 33% · 10 s, about 20 s to go"
+    assert progress.line() == "box_comments · 1 row · 33% · 10 s, about 20 s to go"
 
 
 def test_what_is_said_stays(out: io.StringIO) -> None:
@@ -112,7 +112,7 @@ def test_it_works_without_rich(monkeypatch: pytest.MonkeyPatch, out: io.StringIO
     with Progress("Reading", out=out, every=0) as progress:
         progress.update(rows=1)
 
-    assert out.getvalue() == "Reading · 1 rows · 0 s\n"
+    assert out.getvalue() == "Reading · 1 row · 0 s\n"
 
 
 @pytest.mark.parametrize(
