@@ -81,7 +81,7 @@ test-clients: .venv/ready .venv-clients/ready ## other people's clients read the
 	@touch $@
 
 test-dbt: .venv/ready .venv-dbt/ready .venv-clients/ready .venv-warehouses/ready ## dbt builds the package of dbt/ on DuckDB and PostgreSQL, and compiles it for Snowflake and BigQuery
-	$(BIN)/python -m pytest -m dbt -n 2 --dist loadgroup integration_tests/test_dbt_*.py
+	$(BIN)/python -m pytest -m dbt -n 2 integration_tests/test_dbt_*.py
 
 files: .venv-files/ready ## Dockerfile, workflows, pre-commit's hooks: hadolint, actionlint, pre-commit validate-config
 	.venv-files/bin/hadolint --failure-threshold info Dockerfile
@@ -121,7 +121,7 @@ bench: .venv/ready .venv-tap/ready ## the figures of docs/performance.md
 	@touch $@
 
 bench-dbt: .venv-dbt/ready ## time and memory of the dbt package on 50,000 boxes, made of streak.duckdb (make demo)
-	$(CURDIR)/.venv-dbt/bin/python tools/dbt_bench.py
+	$(CURDIR)/.venv-dbt/bin/python tools/bench_dbt.py
 
 probe: .venv/ready ## ask the live Streak what nobody has documented (key in STREAK_API_KEY or secrets/config.json): probe.md
 	@$(BIN)/python tools/probe.py $(if $(POST),--post)
