@@ -16,7 +16,7 @@
     {%- if 'ntz' in type or type in ('date', 'datetime') -%}
         {{ return('cast(' ~ name ~ ' as ' ~ streak.streak_type('time') ~ ')') }}
     {%- endif -%}
-    {%- set moment = 'to_timestamp_tz(' ~ name ~ ')' if 'char' in type or type == 'text' else name -%}
+    {%- set moment = 'to_timestamp_tz(' ~ name ~ ')' if 'char' in type or type in ('text', 'string') else name -%}
     {{ return("cast(convert_timezone('UTC', " ~ moment ~ ') as ' ~ streak.streak_type('time') ~ ')') }}
 {% endmacro %}
 
