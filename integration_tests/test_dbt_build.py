@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,16 @@ from pathlib import Path
 import pytest
 from dbt_answers import CHECKS
 from dbt_expected import Expected
-from dbt_runs import MARTS, NOW_MS, Project, Streams, in_upper_case, into_duckdb, read
+from dbt_runs import (
+    MARTS,
+    NOW_MS,
+    Project,
+    Streams,
+    from_duckdb,
+    in_upper_case,
+    into_duckdb,
+    read,
+)
 from streak_sandbox import Sandbox
 from streak_sandbox.demo_account import demo_account
 
@@ -95,6 +105,27 @@ def test_custom_fields_pass_through(built: Project):
     assert box["field_contract_signed"] is True
     assert box["field_source"] in ("Referral", "Website", "Trade fair")
     assert box["field_severity"] is None
+
+
+def test_every_column_is_described(built: Project):
+    """But the custom fields, which are the account's own."""
+    assert built.duckdb
+    nodes = json.loads((built.folder / "target" / "manifest.json").read_text())["nodes"].values()
+    models = {node["name"]: node for node in nodes if node["resource_type"] == "model"}
+    there = from_duckdb(
+        built.duckdb,
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name LIKE 'main_streak%'",
+    )
+    bare = [
+        (row["table_name"], row["column_name"])
+        for row in there
+        if not row["column_name"].startswith("field_")
+        and not models[row["table_name"]]["columns"].get(row["column_name"], {}).get("description")
+    ]
+
+    assert len(there) > 500
+    assert bare == []
+    assert [name for name, model in models.items() if not model["description"]] == []
 
 
 def test_a_day_of_the_history_has_the_stage_of_its_end(built: Project, expected: Expected):

@@ -16,6 +16,15 @@
 {%- if streak.streak_enabled('organizations', ['box_organizations']) %}
     {%- do pairs.append(('streak__organizations', 'select count(*) from ' ~ ref('stg_streak__organizations'))) %}
 {%- endif %}
+{%- if streak.streak_enabled('activities') %}
+    {%- for kind, stream in {'comment': 'box_comments', 'file': 'box_files', 'task_created': 'box_tasks'}.items() %}
+        {%- do pairs.append((
+            '(select * from ' ~ ref('streak__activities') ~ " where kind = '" ~ kind ~ "')",
+            'select count(*) from ' ~ ref('stg_streak__' ~ stream) ~ ' as rows_of_it inner join '
+            ~ ref('stg_streak__boxes') ~ ' as boxes on rows_of_it.box_key = boxes.key'
+        )) %}
+    {%- endfor %}
+{%- endif %}
 {%- if streak.streak_enabled('box_stages') %}
     {%- do pairs.append((
         '(select * from ' ~ ref('streak__box_stages') ~ ' where is_current)',
@@ -26,7 +35,7 @@
 with counted as (
     {%- for mart, expected in pairs %}
     select
-        '{{ 'streak__box_stages' if 'select' in mart else mart }}' as mart,
+        {{ streak.streak_quoted(mart) }} as mart,
         (select count(*) from {{ mart if 'select' in mart else ref(mart) }} as rows_of_mart) as counted,
         ({{ expected }}) as expected
     {{ 'union all' if not loop.last }}
