@@ -365,7 +365,7 @@ def test_what_drifts_with_the_clock_is_no_change(streak: Sandbox, sync: Sync) ->
 def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_days(
     streak: Sandbox, sync: Sync, dial: Dial
 ) -> None:
-    streams, days = ("boxes", "box_comments", "organizations"), 5
+    streams, days = ("boxes", "box_comments", "box_changes", "box_documents", "organizations"), 5
     with clock_at(dial, TODAY):
         last = sync(*streams, recheck_days=days)
     again: dict[str, list[str]] = {stream: [] for stream in streams}
@@ -381,9 +381,14 @@ def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_day
                 }
                 assert boxes_in(last, "box_comments") == with_comments
                 assert len(streak.requests("*/comments")) == len(with_comments)
+                for path in ("*/timeline", "*/md"):  # these have no counter: each box is asked for
+                    assert len(streak.requests(path)) == len(boxes_in(last, "boxes"))
+                assert not last.records["box_changes"], "entries that were delivered come once"
                 assert bool(boxes_in(last, "boxes")) == (not hours), "their turn was this morning"
                 for stream in streams:
-                    keys = {record.get("boxKey", record["key"]) for record in last.records[stream]}
+                    keys = {
+                        record.get("boxKey") or record["key"] for record in last.records[stream]
+                    }
                     again[stream] += keys
                 assert before.ok
 
