@@ -84,6 +84,7 @@ KINDS_OF_SERIES = (
     *("plain", "two pipelines named", "boxes share entries of the ledger"),
     *("more than 4 are many", "deletions not tracked now and then", "other users"),
     *("counters absent", "lists capped at 37", "a start date", "clocks that are set back"),
+    "a 401 once in fifty",
 )
 STAYS: dict[str, dict[str, Any]] = {  # what such a series has even while Streak is calm
     "counters absent": {"counters_absent": True, "box_count_absent": True},
@@ -252,6 +253,11 @@ class Series:
     def _calm(self) -> None:
         self.streak.clear_faults()
         self.streak._triggers.clear()
+        if self.kind == "a 401 once in fifty":
+            for after in range(0, 2_000, 50):
+                self.streak.fault(
+                    "*", "status", after=after + self.random.randrange(50), status=401
+                )
         self.streak.moods.become(**Moods().as_json() | STAYS.get(self.kind, {}))
 
     # --- The connector, and the destination
@@ -349,19 +355,11 @@ class Series:
         """Which of the exceptions of docs/incremental.md it is."""
         if one.kind == "left behind" and one.key[0] in self.streak.account.archived:
             return "of a box that lives on in no list"
-        older = self.kind == "a start date" and self._lives(one.key[0])
-        if one.kind == "left behind" and older:
-            return "of a box whose stamps fell behind the start date after it was delivered"
         if one.kind == "stale" and (one.stream, one.key[0]) in hidden:
             return "an edit that moved nothing of its box"
         if one.stream == "box_documents" and one.kind == "stale" and not self.over:
             return "a document that shows what was renamed elsewhere"
         return ""
-
-    def _lives(self, box: str) -> bool:
-        account = self.streak.account
-        row = account.boxes.get(box)
-        return row is not None and row["pipelineKey"] not in account.hidden
 
     def _problem(self, one: Difference) -> None:
         words = f"{one.kind}: {one.stream}: {one.key} {one.columns}"
