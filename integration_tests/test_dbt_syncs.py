@@ -1,5 +1,6 @@
-"""`make test-dbt`: after incremental syncs with deletions the marts are those of a full refresh; and
-the package in a project of somebody else.
+"""`make test-dbt`: after incremental syncs with deletions the marts are those of a full refresh.
+
+And the package in a project of somebody else.
 """
 
 from __future__ import annotations

@@ -621,7 +621,7 @@ def test_more_keys_than_there_is_room_for_are_not_kept_and_that_is_said(
     assert len([line for line in second.logs if "deletions are not told" in line]) == 1
 
 
-def test_an_outage_while_missing_boxes_are_asked_for_ends_the_stream_and_the_next_sync_tells_of_them(
+def test_an_outage_while_missing_boxes_are_asked_for_ends_the_stream_and_the_next_sync_tells(
     streak: Sandbox, sync: Sync
 ) -> None:
     first = sync("boxes")

@@ -297,7 +297,7 @@ def test_small_accounts_have_room_for_everything(streak: Sandbox) -> None:
 def test_what_was_given_up_once_stays_so_until_the_stream_is_refreshed(
     streak: Sandbox, give_room: Callable[[int], None]
 ) -> None:
-    """Otherwise deletions of what was delivered meanwhile would be told in part, and nobody knew."""
+    """Otherwise deletions of what came meanwhile would be told in part, and nobody knew."""
     box = a_box_with_everything(streak)
     give_room(3_000)
     connection = synced(streak, "box_comments")

@@ -77,7 +77,7 @@ class Outcome:
 
 @dataclass
 class Engine:
-    """The command `docker`, and what has to be said to this one so that it does what Docker does."""
+    """The command `docker`, and what this one has to be told to do what Docker does."""
 
     podman: bool
 
@@ -272,7 +272,10 @@ def test_of_this_project_it_holds_the_connector_and_nothing_else(engine: Engine)
 
 
 def test_of_libraries_it_holds_those_of_the_lock_for_the_connector_itself(engine: Engine) -> None:
-    ask = "from importlib.metadata import distributions as d; print(*sorted(x.metadata['Name'] for x in d()))"
+    ask = (
+        "from importlib.metadata import distributions as d; "
+        "print(*sorted(x.metadata['Name'] for x in d()))"
+    )
     installed = {
         plain(name) for name in engine.inside("/airbyte/venv/bin/python", "-c", ask).split()
     }

@@ -205,7 +205,7 @@ def clock_at(dial: Dial, milliseconds: int) -> Iterator[None]:
 # ------------------------------------------------------------------------------
 
 
-def test_discover_says_which_streams_can_be_read_incrementally_and_that_the_source_defines_their_cursor() -> (
+def test_discover_says_which_streams_are_incremental_and_that_the_source_defines_their_cursor() -> (
     None
 ):
     streams = {stream.name: stream for stream in discovered().streams}
@@ -955,7 +955,7 @@ def test_a_pipeline_refused_at_first_and_granted_later_is_delivered_whole(
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_pipeline_refused_when_its_list_is_asked_for_and_granted_before_the_end_is_delivered_in_the_same_sync(
+def test_a_pipeline_refused_at_first_and_granted_before_the_end_is_delivered_in_the_same_sync(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     hiring = streak.account.pipeline_named(REFUSED)["key"]
@@ -1212,7 +1212,7 @@ def test_an_endpoint_that_always_fails_fails_its_stream_and_leaves_the_others_al
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 300}], indirect=True)
-def test_boxes_that_the_start_date_leaves_out_do_not_make_an_endpoint_that_always_fails_look_healthy(
+def test_boxes_that_the_start_date_leaves_out_do_not_make_a_failing_endpoint_look_healthy(
     streak: Sandbox, read: Read
 ) -> None:
     """In full refresh the destination would be emptied by a green sync."""
@@ -1758,7 +1758,7 @@ def cut_off(reading: Reading, stream: str) -> tuple[State, Reading]:
 
 
 @pytest.mark.parametrize("stream", ["boxes", "box_comments", "organizations", "contacts"])
-def test_a_change_that_was_undone_after_a_sync_had_been_killed_early_is_undone_in_the_destination_too(
+def test_a_change_that_was_undone_after_an_early_kill_is_undone_in_the_destination_too(
     streak: Sandbox, sync: Sync, read: Read, stream: str
 ) -> None:
     """The killed sync delivered the change, but its state did not yet say so.

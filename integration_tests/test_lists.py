@@ -766,7 +766,7 @@ def test_page_cursors_that_are_always_refused_end_the_stream_instead_of_beginnin
     assert len(streak.requests("v2/teams/*/contacts")) < 10
 
 
-def test_the_pages_of_one_list_are_asked_for_one_after_the_other_until_a_second_has_brought_new_boxes(
+def test_the_pages_of_a_list_are_asked_for_in_turn_until_a_second_one_has_brought_new_boxes(
     streak: Sandbox, read: Read
 ) -> None:
     streak.moods.limit_cap = 10

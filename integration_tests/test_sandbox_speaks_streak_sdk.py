@@ -322,7 +322,7 @@ def test_the_older_shape_of_a_task_is_one_the_sdk_does_not_know() -> None:
 
 
 def test_errors_reach_the_sdk_as_its_own(ask: Asked) -> None:
-    """The SDK's client sees the sandbox's refusals with status and body, as it would see Streak's."""
+    """The SDK's client sees the sandbox's refusals with status and body, as Streak's."""
     stranger = ask.client_with("wrong")
     with pytest.raises(api_error.ApiError) as raised:
         stranger.users.get_current_user()

@@ -933,8 +933,8 @@ DOCUMENTED = {
     "newsfeedEntryOperation newsfeedEntrySpecific specificVariables storyTextBox "
     "storyTextPipeline storyTextGlobal "
     "moved collapsedEntries",
-    "snippet": "key snippetKey userKey creationDate lastSavedTimestamp partOfPipeline pipelineKey snippetName "
-    "snippetText snippetType snippetKeyShortcut subject",
+    "snippet": "key snippetKey userKey creationDate lastSavedTimestamp partOfPipeline pipelineKey "
+    "snippetName snippetText snippetType snippetKeyShortcut subject",
     "contacts": DIRECTORY + " givenName familyName title emailAddresses photoUrl",
     "organizations": DIRECTORY + " name industry employeeCount logoURL",
 }

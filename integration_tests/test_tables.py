@@ -749,7 +749,7 @@ def test_a_renamed_field_goes_on_filling_its_column_and_is_renamed_by_the_next_d
 
 
 @empty_account
-def test_a_field_that_changes_its_type_goes_on_in_its_column_as_far_as_it_fits_and_every_box_comes_again_after_discover(
+def test_a_field_of_another_type_goes_on_in_its_column_and_comes_again_after_discover(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     before = discover()

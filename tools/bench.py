@@ -281,7 +281,8 @@ def spent(runs: list[Run]) -> str:
 def memory(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     with sandbox(sizes.memory) as streak:
         did = run(streak, WITHOUT_BUDGET)
-    what = f"peak memory, all streams, no budget, {sizes.memory:,} boxes ({did.records:,} records in {did.seconds:,.0f} s)"
+    read = f"{did.records:,} records in {did.seconds:,.0f} s"
+    what = f"peak memory, all streams, no budget, {sizes.memory:,} boxes ({read})"
     yield what, f"{did.peak / 1e6:,.0f} MB", "150 MB"
 
 
@@ -328,7 +329,9 @@ def scale(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
 
 def figures(did: Run) -> str:
     state = f", {did.state_size / 1e6:,.1f} MB of state" if did.state_size > 1000 else ""
-    return f"{did.peak / 1e6:,.0f} MB at most, {did.records:,} records in {did.seconds:,.0f} s ({did.records / did.seconds:,.0f}/s){state}"
+    read = f"{did.records:,} records in {did.seconds:,.0f} s"
+    rate = f"{did.records / did.seconds:,.0f}/s"
+    return f"{did.peak / 1e6:,.0f} MB at most, {read} ({rate}){state}"
 
 
 def plot(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
@@ -343,7 +346,9 @@ def plot(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
                 did = run(streak, WITHOUT_BUDGET, incremental=True, states=states)
                 states, asked = did.states, len(streak.log())
                 both.append([asked, asked / PACE, did.peak / 1e6])
-                figure = f"{asked:,} requests, {duration(asked / PACE)} at 10/s, {did.peak / 1e6:,.0f} MB, {did.records:,} records"
+                took, peak = duration(asked / PACE), did.peak / 1e6
+                figure = f"{asked:,} requests, {took} at 10/s, {peak:,.0f} MB"
+                figure += f", {did.records:,} records"
                 yield (
                     f"{boxes:,} boxes, {'second, incremental' if len(both) == 2 else 'first'} sync",
                     figure,

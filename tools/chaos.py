@@ -1,10 +1,10 @@
 """`make chaos`: a connection that is kept alive for many rounds by a Streak that misbehaves.
 
 Each round: some moods and faults, changes to the account while it is read, and syncs that are
-killed at any message; of a killed one the destination keeps all rows, or only those that a state had
-covered.  Then Streak calms down: two more syncs run to their ends, an hour apart, and the destination
-has to be the account: nothing lost, stale, left behind or wrongly deleted, in any stream.  A month
-after the last round nothing may be stale either that Streak hides.
+killed at any message; of a killed one the destination keeps all rows, or only those that a state
+had covered.  Then Streak calms down: two more syncs run to their ends, an hour apart, and the
+destination has to be the account: nothing lost, stale, left behind or wrongly deleted, in any
+stream.  A month after the last round nothing may be stale either that Streak hides.
 
 The seed of a round that fails is printed; `--seed N --rounds M` runs it again.  One request is made
 after the other, so that the same happens again; with `--threads` as many at a time as in earnest.

@@ -65,7 +65,8 @@ def account(stack: ExitStack, folder: Path) -> dict[str, str]:
         (folder / "config.json").write_bytes(orjson.dumps({"api_key": key}))
         return {name: value for name, value in os.environ.items() if name != "STREAK_API_KEY"}
     print(
-        "No STREAK_API_KEY in the environment: reading a sandbox, a small Streak that runs on this machine."
+        "No STREAK_API_KEY in the environment: reading a sandbox, "
+        "a small Streak that runs on this machine."
     )
     shown(f"PYTHONPATH=sandbox python -m streak_sandbox --port 0 --account {ACCOUNT} &")
     streak = stack.enter_context(sandbox(account=ACCOUNT))
@@ -90,14 +91,15 @@ def demo(folder: Path, environment: dict[str, str]) -> bool:
     lines = output("discover --config config.json > catalog.json", folder, environment)
     catalog = configured(only("CATALOG", lines))
     print(
-        f"  {len(catalog['streams'])} streams; configured_catalog.json takes them all, each with full refresh"
+        f"  {len(catalog['streams'])} streams; "
+        "configured_catalog.json takes them all, each with full refresh"
     )
     (folder / "configured_catalog.json").write_bytes(orjson.dumps(catalog))
     return read(folder, environment, [chosen["stream"] for chosen in catalog["streams"]])
 
 
 def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> bool:
-    """The read, into a new file that replaces the old one; each stream becomes a table as soon as it ends."""
+    """The read, into a new file that replaces the old one; a table for each stream that ends."""
     arguments = "read --config config.json --catalog configured_catalog.json"
     shown(f"source-streak {arguments}")
     fresh = DATABASE.with_name(f"{DATABASE.name}.new")
@@ -115,18 +117,18 @@ def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> b
             fresh.replace(DATABASE)
             print(f"\nLoaded into {DATABASE}, one table for each stream.\n\n{funnel()}", end="")
             print(
-                "docs/model.md has the SQL of this and of three more questions. To ask one of your own:\n"
+                "docs/model.md has the SQL of this and of three more questions. "
+                "To ask one of your own:\n"
             )
-            print(
-                f"""  {os.path.relpath(sys.executable)} -c 'import duckdb; duckdb.connect("{DATABASE}").sql("{NEXT}").show()'"""
-            )
+            query = f"""import duckdb; duckdb.connect("{DATABASE}").sql("{NEXT}").show()"""
+            print(f"  {os.path.relpath(sys.executable)} -c '{query}'")
     finally:
         fresh.unlink(missing_ok=True)
     return whole
 
 
 def funnel() -> str:
-    """The first question of docs/model.md, which every account can answer; nothing if what it needs was not read."""
+    """The first question of docs/model.md; nothing if what it needs was not read."""
     question = questions()[0]
     try:
         with duckdb.connect(str(DATABASE), read_only=True) as database:
@@ -136,7 +138,7 @@ def funnel() -> str:
 
 
 class Tables:
-    """The streams as tables. The records of the stream that is being read wait in a file of JSON lines."""
+    """The streams as tables. Records wait in a file of JSON lines until their stream ends."""
 
     def __init__(
         self, database: duckdb.DuckDBPyConnection, folder: Path, streams: list[Message]
@@ -158,7 +160,8 @@ class Tables:
         """Make the table; returns how many rows it has."""
         if stream in self._open:
             self._open.pop(stream).close()
-        source = f"read_json($file, format = 'newline_delimited', columns = {{{self._columns[stream]}}}, maximum_object_size = {LONGEST})"
+        options = f"columns = {{{self._columns[stream]}}}, maximum_object_size = {LONGEST}"
+        source = f"read_json($file, format = 'newline_delimited', {options})"
         table = f'CREATE TABLE "{stream}" AS SELECT * FROM {source}'  # noqa: S608 # names of the catalog, no stranger's
         self._database.execute(table, {"file": str(self._files[stream])})
         self._files[stream].unlink()
@@ -184,7 +187,10 @@ def kind(column: Message) -> str:
 
 
 def load(output: BinaryIO, tables: Tables) -> int:
-    """Everything that the read says: records into tables, and a line for each stream as it ends. Returns the number of rows."""
+    """Everything that the read says: records into tables, and a line for each stream that ends.
+
+    Returns the number of rows.
+    """
     began: dict[str, float] = {}
     rows, seconds = 0, 0.0
     said = set[str]()
@@ -223,7 +229,7 @@ def worth_saying(message: Message) -> str | None:
 
 
 def output(arguments: str, folder: Path, environment: dict[str, str]) -> list[bytes]:
-    """The lines that a command prints; a failure ends the demo with the connector's own sentence."""
+    """The lines that a command prints; a failure ends the demo with the connector's sentence."""
     shown(f"source-streak {arguments}")
     with running(arguments.partition(" > ")[0], folder, environment) as process:
         lines = process.stdout.readlines()

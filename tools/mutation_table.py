@@ -143,8 +143,8 @@ STATE = (
     _guard(
         "the state takes back what differs before the first record",
         "reading/entities.py",
-        "            self.deletions.give_up()\n        yield self.heart.checkpoint()\n\n    def _vis",
-        "            self.deletions.give_up()\n\n    def _vis",
+        "self.deletions.give_up()\n        yield self.heart.checkpoint()\n\n    def _visible",
+        "self.deletions.give_up()\n\n    def _visible",
         "integration_tests/test_order_of_messages.py::test_a_state_without_what_differs_comes"
         "_before_the_first_record",
     ),
@@ -297,8 +297,8 @@ DELETIONS = (
     _guard(
         "a list that cannot be believed leads to no question",
         "reading/missing.py",
-        "            self.state.sights.unsee(what)\n            return listing.key in self._complete",
-        "            self.state.sights.unsee(what)\n            return True",
+        "self.state.sights.unsee(what)\n            return listing.key in self._complete",
+        "self.state.sights.unsee(what)\n            return True",
         "test_missing.py::test_a_list_that_is_short_of_its_count_tells_nothing",
     ),
 )

@@ -18,7 +18,8 @@ import duckdb
 
 PAGE = Path(__file__).parents[1] / "docs" / "model.md"
 ONE = re.compile(
-    r"^### (?P<title>[^\n]+\?)\n(?:(?!^#).)*?^```sql\n(?P<sql>.*?)^```\n\n(?P<answer>(?:^\|[^\n]*\n)+)",
+    r"^### (?P<title>[^\n]+\?)\n(?:(?!^#).)*?"
+    r"^```sql\n(?P<sql>.*?)^```\n\n(?P<answer>(?:^\|[^\n]*\n)+)",
     re.MULTILINE | re.DOTALL,
 )
 LONGEST = 40  # letters of a value: names in a real account may be long

@@ -1,4 +1,4 @@
-"""What the demo and the benchmark share: the sandbox as a process of its own, the connector as a command, and its messages."""
+"""What the demo and the benchmark share: the sandbox as a process, the connector's messages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ class Sandbox:
 def sandbox(
     boxes: int = 150, pipelines: int | None = None, account: str | None = None
 ) -> Iterator[Sandbox]:
-    """A sandbox of so many boxes on a free port, until the block ends; in so many pipelines, or in a few.
+    """A sandbox of so many boxes on a free port, until the block ends.
+
+    In so many pipelines, or in a few.
 
     `account="demo"` is the account of `make demo`, which has its own number of boxes.
     """
@@ -93,7 +95,10 @@ def only(wanted: str, lines: list[bytes]) -> Message:
 
 
 def stream_status(message: Message) -> tuple[str, str, float] | None:
-    """(stream, STARTED | RUNNING | COMPLETE | INCOMPLETE, seconds since 1970) of a message that says so."""
+    """What a message says of a stream's status, where it does: name, status, seconds since 1970.
+
+    The status is STARTED, RUNNING, COMPLETE or INCOMPLETE.
+    """
     trace = message.get("trace") or {}
     if trace.get("type") != "STREAM_STATUS":
         return None

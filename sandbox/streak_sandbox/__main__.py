@@ -35,7 +35,7 @@ def main() -> None:
         port=arguments.port,
         **moods,
     )
-    # The CRM is there to stay: the garbage collector need not walk over millions of objects again and again.
+    # The CRM is there to stay: the garbage collector need not walk over its millions of objects.
     gc.freeze()
     try:
         with sandbox as streak:

@@ -1,4 +1,4 @@
-"""The sandbox as a server on 127.0.0.1: real sockets, a log, and everything that can go wrong on the way."""
+"""The sandbox as a server on 127.0.0.1: real sockets, a log, and all that can go wrong."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ SERVER_ERROR_PAGE = (
     "<html><head><title>500 Server Error</title></head><body><h1>Error: Server Error</h1>"
     "<h2>The server encountered an error and could not complete your request.</h2></body></html>"
 )
-LOGIN_PAGE = "<!doctype html><html><head><title>Sign in</title></head><body>Please sign in to continue.</body></html>"
+LOGIN_PAGE = (
+    "<!doctype html><html><head><title>Sign in</title></head>"
+    "<body>Please sign in to continue.</body></html>"
+)
 
 
 @dataclasses.dataclass(slots=True)
@@ -58,9 +61,10 @@ class Trigger:
 
 
 class Sandbox:
-    """A Streak for tests: `with Sandbox(boxes=150) as streak: requests.get(streak.url + "v1/users/me", …)`.
+    """A Streak for tests: `with Sandbox(boxes=150) as streak: requests.get(streak.url + …)`.
 
-    `account` is an Account, "empty", "demo", or None for the default one of so many boxes. What is left over are moods.
+    `account` is an Account, "empty", "demo", or None for the default one of so many boxes. What is
+    left over are moods.
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class Sandbox:
         self._admitted: collections.deque[float] = collections.deque()
         self._thread: threading.Thread | None = None
 
-    # --- start and stop ---------------------------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------------
 
     def start(self) -> Sandbox:
         self._loop = asyncio.new_event_loop()
@@ -138,7 +142,7 @@ class Sandbox:
         await self._runner.cleanup()
         await self._loop.shutdown_default_executor()
 
-    # --- what tests ask and set -------------------------------------------------------------------------------------
+    # --- what tests ask and set -------------------------------------------------------------------
 
     @property
     def url(self) -> str:
@@ -170,7 +174,9 @@ class Sandbox:
         where: dict[str, str] | None = None,
         **details: Any,
     ) -> None:
-        """Requests that match get a fault (moods.FAULT_KINDS says which there are): so many times, or for ever (None).
+        """Requests that match get a fault, one of moods.FAULT_KINDS.
+
+        So many times, or for ever (None).
 
         `where` narrows it to requests with these query values, such as {"page": "1"}.
         """
@@ -190,17 +196,20 @@ class Sandbox:
         where: dict[str, str] | None = None,
         times: int | None = 1,
     ) -> None:
-        """Runs action(streak) when the (after + 1)th matching request is there: before it is answered, or after.
+        """Runs action(streak) when the (after + 1)th matching request is there.
+
+        Before it is answered, or after.
 
         Once, or at so many requests from there on (None: at all).
 
-        In a thread of its own, so it may do what it likes. What it raises is raised again where the `with` block ends.
+        In a thread of its own, so it may do what it likes. What it raises is raised again where the
+        `with` block ends.
         """
         self._triggers.append(
             Trigger(Match(pattern, after, times, where or {}), action, before_answer)
         )
 
-    # --- the way of a request ---------------------------------------------------------------------------------------
+    # --- the way of a request ---------------------------------------------------------------------
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._answer])
@@ -304,7 +313,7 @@ class Sandbox:
         )
 
     def _limit_rate(self) -> None:
-        """What was refused does not count: a client that waits as long as it is told to gets through."""
+        """What was refused does not count: who waits as long as it is told to gets through."""
         if self.moods.rate_limit_per_second is None:
             return
         now = self.monotonic()
@@ -326,13 +335,16 @@ class Sandbox:
             self.errors.append(error)
 
     async def _pause(self, seconds: float | None) -> None:
-        """Waits; with None until the client goes away (which cancels this), and never longer than the sandbox runs."""
+        """Waits, and never longer than the sandbox runs.
+
+        With None until the client goes away, which cancels this.
+        """
         if seconds == 0:
             return
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    # --- faults -----------------------------------------------------------------------------------------------------
+    # --- faults -----------------------------------------------------------------------------------
 
     async def _misbehave(
         self, fault: Fault, request: web.Request, entry: Entry
@@ -380,7 +392,7 @@ class Sandbox:
             request.transport.close()
         return None
 
-    # --- control, without a key and without a trace in the log ------------------------------------------------------
+    # --- control, without a key and without a trace in the log ------------------------------------
 
     async def _tell_moods(self, _: web.Request) -> web.Response:
         return _json(200, self.moods.as_json())
@@ -400,7 +412,10 @@ class Sandbox:
         return _json(200, {"success": True})
 
     async def _change_account(self, request: web.Request) -> web.Response:
-        """{"call": "edit_box", "args": [key], "kwargs": {"name": "New"}} calls that method of the account."""
+        """Calls a method of the account.
+
+        {"call": "edit_box", "args": [key], "kwargs": {"name": "New"}}
+        """
         try:
             asked = await request.json()
             if asked["call"].startswith("_"):
@@ -436,7 +451,10 @@ def _account(
 
 
 def _handler(route: Route) -> Callable[..., Any]:
-    """Marks a place in aiohttp's router. The middleware answers, because it sees wrong paths and methods too."""
+    """Marks a place in aiohttp's router.
+
+    The middleware answers, because it sees wrong paths and methods too.
+    """
 
     async def handler(_: web.Request) -> web.StreamResponse:
         raise AssertionError("answered by the middleware")
@@ -446,7 +464,7 @@ def _handler(route: Route) -> Callable[..., Any]:
 
 
 def _credentials(request: web.Request) -> str | None:
-    """The key sent: as user name of Basic (password empty, or the key again), or as Bearer (1.3)."""
+    """The key sent (1.3): as user name of Basic, password empty or the key again; or as Bearer."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
@@ -472,7 +490,7 @@ def _status(
     headers: dict[str, str] | None = None,
     retry_after: float | str | None = None,
 ) -> web.Response:
-    """Any status. A text is sent as it is, None stands for a plain error sentence, all else is sent as JSON."""
+    """Any status. A text is sent as it is, all else as JSON; None is a plain error sentence."""
     headers = dict(headers or {})
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -481,7 +499,7 @@ def _status(
     return _json(status, {"error": f"Sandbox fault {status}"} if body is None else body, headers)
 
 
-# The faults that have nothing to do with the right answer; told: the details that fault() was given.
+# The faults that have nothing to do with the right answer; told: the details given to fault().
 WRONG_ANSWERS: dict[str, Callable[[dict[str, Any]], web.Response]] = {
     "status": lambda told: _status(**told),
     "html": lambda told: web.Response(
