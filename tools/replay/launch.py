@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -68,6 +69,7 @@ def main(arguments: list[str]) -> NoReturn:
     clock = ReplayClock()
     command.SourceStreak = partial(SourceStreak, clock)  # type: ignore[assignment, misc]
     threading.Thread(target=clock.listen, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
     run(arguments)
 
 
