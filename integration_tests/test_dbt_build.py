@@ -114,7 +114,8 @@ def test_every_column_is_described(built: Project):
     models = {node["name"]: node for node in nodes if node["resource_type"] == "model"}
     there = from_duckdb(
         built.duckdb,
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name LIKE 'main_streak%'",
+        "SELECT table_name, column_name FROM duckdb_columns() "
+        "WHERE schema_name LIKE 'main_streak%'",
     )
     bare = [
         (row["table_name"], row["column_name"])

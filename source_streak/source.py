@@ -191,14 +191,9 @@ class SourceStreak(AbstractSource):
             one.stream.name for one in catalog.streams if one.sync_mode is SyncMode.incremental
         )
         states = _by_stream(state or [])
-        self._shortfalls = shortfalls_in(
-            (
-                one.stream.stream_state.__dict__
-                for one in states
-                if one.stream and one.stream.stream_state
-            ),
-            self._clock.now(),
-        )
+        found = (one.stream.stream_state for one in states if one.stream)
+        blobs = (blob.__dict__ for blob in found if blob)
+        self._shortfalls = shortfalls_in(blobs, self._clock.now())
         try:
             yield from _config_errors_last(
                 super().read(logger, config, catalog, states), self._clock

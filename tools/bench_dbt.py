@@ -3,8 +3,8 @@
 python tools/bench_dbt.py [BOXES]    # 50,000 unless another number is given
 
 Runs in .venv-dbt. Takes the boxes of streak.duckdb (`make demo`) with all that hangs on them, under
-new keys, until there are that many; the file itself stays as it is. (dbt imports every module on its
-path whose name begins with dbt_, so this one's does not.)
+new keys, until there are that many; the file itself stays as it is. (dbt imports every module on
+its path whose name begins with dbt_, so this one's does not.)
 """
 
 from __future__ import annotations

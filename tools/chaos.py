@@ -316,7 +316,7 @@ class Series:
         return sorted(box["lastUpdatedTimestamp"] for box in boxes)[len(boxes) // 2]
 
     def _watch(self, sync: Sync, before: set[Row]) -> None:
-        """No key comes twice, and no deletion of what was there before this sync and is after it."""
+        """No key comes twice, and nothing is told deleted that was there before and is after."""
         for stream, records in sync.records.items():
             names = self.connection.destination.keys.get(stream, ("box_key",))
             keys = Counter(tuple(record[name] for name in names) for record in records)

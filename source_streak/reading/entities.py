@@ -281,10 +281,7 @@ class EntityReading(Reading):
     # --- What was refused
 
     def _judge_set_aside(self, refused: list[Answer]) -> None:
-        """A full refresh without a box's rows must not end green: they would be erased.
-
-        `refused`: also when asked again.
-        """
+        """A full refresh without rows refused twice must not end green: it would erase them."""
         refusals = [answer.refusal for answer in refused if answer.refusal]
         still = self.left_out.refusals.note_again(refusals, self.stream.parent)
         if self.whole and still:
