@@ -136,12 +136,8 @@ class Happenings:
         pipeline["boxCount"] = max(0, pipeline["boxCount"] + random.choice((-1, 1)))
 
     def _rarely_miscount_children(self, random: Random) -> Any:
-        found = self._child(random)
-        if not found or found[0] != "comments":
-            return False
-        _, box, _ = found
-        self.account.boxes[box]["commentCount"] = len(self.account.comments[box]) + 1
-        return None
+        box = self._box(random)
+        box["commentCount"] = len(self.account.comments.keep(box["key"])) + 1
 
     # --- What hangs on them
 
