@@ -123,5 +123,5 @@ def missing_of(state: StreamState, account: Account) -> list[Any]:
     """What a sync tells of what is missing, signals and tombstones."""
     deletions = deletions_of(state, account)
     items = list(Missing(deletions, account, Heart()).items())  # type: ignore[arg-type]
-    deletions.end(0)
+    deletions.end(0, account.lists)  # type: ignore[arg-type]
     return items

@@ -85,7 +85,7 @@ def test_the_key_of_another_user_deletes_nothing() -> None:
     state = after_a_sync("one", "two")
     ours = deletions_of(state)
     ours.introduce("ada")
-    ours.end(0)
+    ours.end(0, [])
     theirs, again = state_of(state), state_of(state)
     deletions, of_ada = deletions_of(theirs), deletions_of(again)
     deletions.introduce("grace")
