@@ -442,6 +442,36 @@ def test_no_stream_of_a_retired_endpoint_looks_like_an_empty_one(
 
 
 @pytest.mark.parametrize(
+    ("mood", "words"),
+    [
+        ({"timeline": "gone"}, 'has retired the endpoint for box changes (410: "'),
+        ({"timeline": "other_envelope"}, "came as an object with hasNextPage, results, where"),
+        ({"timeline": "filters_refused"}, 'last answer was 400: "filters is not valid"'),
+        ({"documents": "html"}, "with a web page where data was expected"),
+        ({"documents": "json"}, "with something that is not the data expected"),
+    ],
+    ids=str,
+)
+def test_a_timeline_or_a_text_of_another_kind_fails_its_stream_alone_and_says_what_came(
+    streak: Sandbox, read: Read, mood: dict[str, str], words: str
+) -> None:
+    ((title, kind),) = mood.items()
+    setattr(streak.moods, title, kind)
+    fails, others = (
+        ("box_changes", "box_documents")
+        if title == "timeline"
+        else ("box_documents", "box_changes")
+    )
+
+    reading = read("box_changes", "box_documents", "boxes")
+
+    assert words in reading.error_of(fails).message
+    assert (reading.statuses[others], reading.statuses["boxes"]) == ("COMPLETE", "COMPLETE")
+    assert reading.records[others]
+    assert not reading.records[fails]
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {},
