@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,6 +42,7 @@ from streak_sandbox import Moods, Sandbox
 
 from source_streak.api import client, listings, transport
 from source_streak.incremental.room import Share
+from source_streak.incremental.sights import HOUR_MS
 from source_streak.reading import evidence
 from source_streak.reading.plan import Plan
 from source_streak.records.shape import DAY_MS, iso_time
@@ -299,14 +301,21 @@ class Series:
 
     def _quiet_sync(self) -> None:
         """Nothing has happened since the last one: the lists are asked for, and nothing is told."""
-        day = self._day()
+        day, doubts = self._day(), self._doubts()
         sync = self.sync(0.0, kill=False, rough=False)
-        if self._day() > day:
-            return  # with its recheck turn
+        if doubts or self._day() > day:
+            return  # asks for what is doubtful again, or has its recheck turn
         for stream, records in sync.records.items():
             self._problem(Difference("told or asked again", stream, (f"{len(records)} rows",)))
         for path in filter(ONE_BY_ONE.match, sync.requests):
             self._problem(Difference("told or asked again", "", (path,)))
+
+    def _doubts(self) -> bool:
+        """Whether something has looked doubtful for less than an hour."""
+        now = RestlessClock(self.connection.hours).now()
+        states = map(self.connection.state, self.connection.states)
+        sights = chain.from_iterable(state.get("suspected", {}).values() for state in states)
+        return any(now - sight["since"] < HOUR_MS for sight in sights)
 
     def _day(self) -> int:
         return RestlessClock(self.connection.hours).now() // DAY_MS
