@@ -257,9 +257,8 @@ def timed(command: list[str], streak: Sandbox, folder: str | None = None) -> Run
     did, began = Run(), time.monotonic()
     places = {"PYTHONPATH": folder} if folder else {}
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(
-            command, env={**streak.environment, **places}, stdout=out, stderr=subprocess.DEVNULL
-        )
+        environment, silent = {**streak.environment, **places}, subprocess.DEVNULL
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=silent)
         _, status, used = os.wait4(process.pid, 0)
         if status:
             sys.exit(f"{' '.join(command)} ended with status {status}.")
