@@ -17,10 +17,13 @@ TOP = Path(__file__).parents[1]
 FOR_TESTS = (
     "aiohttp",
     "airbyte-connector-models",
+    "cryptography",
     "duckdb",
     "hypothesis",
     "pytest",
     "pytest-mock",
+    "pytest-xdist",
+    "rich",
     "streak-crm",
 )
 
@@ -32,16 +35,21 @@ def main() -> None:
     for name, bound in poetry["dependencies"].items():
         if name == "python":
             continue
-        version = re.fullmatch(r"\^(\d+(?:\.\d+)+)", bound)[1]
-        print(
-            f"{name}=={version}"
-            if lowest
-            else f"{name}>={version},<{int(version.split('.')[0]) + 1}"
-        )
+        least, below = limits(bound)
+        print(f"{name}=={least}" if lowest else f"{name}>={least},<{below}")
     for package in tomllib.loads((TOP / "poetry.lock").read_text())["package"]:
         if package["name"] in FOR_TESTS:
             markers = package.get("markers", "")
             print(f"{package['name']}=={package['version']}{' ; ' if markers else ''}{markers}")
+
+
+def limits(bound: str) -> tuple[str, str]:
+    """`^2.32.3` or `>=0.22,<1`: the least version, and the first that is too new."""
+    if caret := re.fullmatch(r"\^((\d+)\.(\d+)(?:\.\d+)*)", bound):
+        major, minor = int(caret[2]), int(caret[3])
+        return caret[1], str(major + 1) if major else f"0.{minor + 1}"
+    least, below = re.fullmatch(r">=([\d.]+),<([\d.]+)", bound).groups()
+    return least, below
 
 
 if __name__ == "__main__":
