@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,12 @@ from source_streak import SourceStreak
 
 LOGGER = logging.getLogger("airbyte")
 TABLE_IS_GONE = "does not exist any more"
+DAY_SECONDS = 86_400
+
+
+def hours_to_the_next_day() -> float:
+    """How long it is until a few minutes past midnight, UTC."""
+    return (DAY_SECONDS - time.time() % DAY_SECONDS) / 3600 + 0.1
 
 
 @dataclass
@@ -131,8 +138,12 @@ class Connection:
         clock: type[QuickClock] = QuickClock,
         **settings: Any,
     ) -> None:
-        """`catalog`: what discover found; `hours`: how far ahead of the machine's the clock is."""
-        self.streak, self.settings, self.hours, self._clock = streak, settings, hours, clock
+        """`catalog`: what discover found; `hours`: how far the clock is ahead.
+
+        It begins with a day of its own, whatever the time is: a new day has other rechecks.
+        """
+        self.streak, self.settings, self._clock = streak, settings, clock
+        self.hours = hours + hours_to_the_next_day()
         streams = (catalog or discover(streak, **settings)).streams
         incremental = [one for one in streams if SyncMode.incremental in one.supported_sync_modes]
         self.streams = [one for one in incremental if not names or one.name in names]
