@@ -132,7 +132,7 @@ test-live: .venv/ready ## every command and stream against the account of secret
 room: .venv/ready ## how large all states of a sync are together, and where deletions are not told
 	PYTHONPATH=$(CURDIR)/sandbox:$(CURDIR)/unit_tests $(BIN)/python tools/room.py
 
-chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about half an hour
+chaos: .venv/ready ## 200 rounds of faults, kills and changes: the table of docs/reliability.md; about ten minutes
 	$(BIN)/python tools/chaos.py
 
 mutations: .venv/ready ## take out one guard of deletions, state, paging, … at a time: a test must fail each time; some minutes

@@ -88,7 +88,7 @@ def _imported() -> Callable[[list[str]], None]:
 
     Where that fails, with a framework of another version perhaps, with all of it.
     """
-    with suppress(ImportError):  # saves 0.2 s: the models' source is parsed for their docstrings
+    with suppress(ImportError):  # saves 0.4 s: the models' source is parsed for their docstrings
         import attributes_doc
 
         attributes_doc.get_attributes_doc = lambda cls: {}
@@ -106,7 +106,7 @@ def _imported() -> Callable[[list[str]], None]:
 def _put_off(name: str) -> None:
     """Let a package run its own code only when it is asked for a name.
 
-    Saves 0.4 s and 40 MB: the framework's imports all of its parts, and most are for connectors
+    Saves 0.4 s and 20 MB: the framework's imports all of its parts, and most are for connectors
     of other kinds. The parts themselves are found as ever.
     """
     spec = find_spec(name)

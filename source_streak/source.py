@@ -69,7 +69,7 @@ class SourceStreak(AbstractSource):
 
     @property
     def message_repository(self) -> None:
-        """Nothing is queued: streams yield their messages. (The framework looks at each record.)"""
+        """None, which saves a look at a queue for each record: streams yield their messages."""
 
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
