@@ -25,8 +25,9 @@ SIGNALS = {code: getattr(signal, name) for code, name in NAMES.items() if hasatt
 POSIX = os.name == "posix"  # elsewhere os.kill knows no signals: it ends a process at once
 M_ARENA_MAX = -8  # malloc.h
 GRACE = 3.0  # seconds from a signal to the end, whatever is still under way
-M_MMAP_THRESHOLD = -3  # malloc.h
-LARGE = 32_768  # bytes: what listings.py keeps is a little larger
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1  # malloc.h
+LARGE = 32_768  # bytes: what packing.py keeps is a little larger
+UNUSED = 1_000_000  # bytes at the heap's end that it keeps: the next rows need them again
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
@@ -81,6 +82,7 @@ def _give_memory_back() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt(M_TRIM_THRESHOLD, UNUSED)
 
 
 def _imported() -> Callable[[list[str]], None]:

@@ -45,6 +45,7 @@ from source_streak.api.bounds import MOST_KEPT, Bound
 from source_streak.api.client import json_of, path_of
 from source_streak.api.errors import Level, StreakError
 from source_streak.api.listings import Listing
+from source_streak.api.packing import Properties
 from source_streak.api.paging import Pager, Params, Row, Whole, parse_page
 from source_streak.api.transport import Response
 from source_streak.incremental import fingerprint
@@ -99,7 +100,8 @@ class StreakStream(HttpStream):
     incremental: bool = False  # what was delivered and is unchanged is left out
     tells_deletions: bool = False  # what is gone is told, by records with `_ab_cdc_deleted_at`
     of_one_pipeline: bool = False  # a box that moves to another pipeline leaves the stream
-    reads_since: bool = False  # of what was delivered earlier, only what came since is asked for
+    since_parameter: str = ""  # asks for what came since the last sync; empty: all is asked for
+    made_of: Properties = None  # the properties of a listed row that `rows` needs; None: all
     cursor_column: str = "readAt"
 
     def __init__(self, account: Account, plan: Plan | None = None) -> None:
@@ -181,7 +183,10 @@ class StreakStream(HttpStream):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Params:
         """`next_page_token`: what the pager proposed; None for the first page."""
-        return dict(self.pager.first() if next_page_token is None else next_page_token)
+        first = self.pager.first()
+        asked = first if next_page_token is None else dict(next_page_token)
+        since = (stream_slice or {}).get("since") if asked == first else None
+        return {**asked, self.since_parameter: since} if since else asked
 
     def parse_response(self, response: Response, **_: Any) -> Iterable[Mapping[str, Any]]:
         return parse_page(json_of(response)).rows
@@ -194,10 +199,7 @@ class StreakStream(HttpStream):
     # --- Hooks of a row: pure
 
     def prepare(self, account: Account) -> StreakError | None:
-        """What has to be known before the first row.
-
-        Blocks. Returns why the stream's pipeline is gone.
-        """
+        """Learn what the first row needs. Blocks. Returns why the stream's pipeline is gone."""
         return None
 
     def select_listings(self, lists: list[Listing]) -> list[Listing]:
@@ -240,10 +242,7 @@ class StreakStream(HttpStream):
         return None
 
     def gap(self, rows: list[Row], fresh: list[Row], newest: int | None) -> str:
-        """Of a log.
-
-        The warning about events that Streak no longer hands out; %s stands for the parent's name.
-        """
+        """Of a log: the warning about events that are lost; %s stands for the parent's name."""
         return ""
 
     # --- What Airbyte calls

@@ -11,85 +11,23 @@ from typing import Any
 
 from source_streak.api.client import json_of, text_of
 from source_streak.api.errors import Level
-from source_streak.api.paging import Numbered, Params, Row, Tokened
+from source_streak.api.paging import Numbered, Row, Tokened
 from source_streak.api.transport import Response
 from source_streak.incremental import fingerprint
+from source_streak.kinds import (
+    ExactStream,
+    FieldValues,
+    Links,
+    People,
+    PipelineStream,
+    TeamStream,
+)
 from source_streak.reading.parents import Parent
-from source_streak.records import fields, parts
+from source_streak.records import newsfeed, parts
 from source_streak.records.changes import change, timeline_of
-from source_streak.records.fields import definitions_of, named, stage_name, team_definitions
-from source_streak.records.shape import iso_time, listing, mapping, objects, whole_number
+from source_streak.records.fields import definitions_of, stage_name, team_definitions
+from source_streak.records.shape import listing, mapping, objects
 from source_streak.stream import StreakStream
-
-EVENTS_KEPT = 50  # of a pipeline
-
-
-class TeamStream(StreakStream):
-    """What is in a team, beside the team's name."""
-
-    parent = Level.TEAM
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"teamName": parent.row.get("name")}
-
-
-class PipelineStream(StreakStream):
-    """What is in a pipeline, beside the pipeline's name."""
-
-    parent = Level.PIPELINE
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        return {"pipelineName": parent.row.get("name")}
-
-
-class ExactStream(StreakStream):
-    """Read incrementally, deletions included."""
-
-    incremental = True
-    tells_deletions = True
-
-
-class People(ExactStream):
-    """Contacts or organizations, with their custom fields named."""
-
-    primary_key = "key"
-    settings: str  # of the team: where the fields are defined
-
-    def names_in(self, source: Row) -> Any:
-        return fingerprint.names_in_team(source, self.settings)
-
-    def visible(self, row: Row, names: Any, source_key: str) -> Any:
-        return fingerprint.visible_record(row, names)
-
-    def extra_columns(self, row: Row, parent: Parent) -> Row:
-        definitions = team_definitions(parent.source, self.settings)
-        return {"customFields": named(definitions, row.get("fields"))}
-
-
-class FieldValues(ExactStream):
-    """Custom fields in typed columns: a row for each that is set."""
-
-    def definitions(self, source: Row) -> Mapping[str, Row]:
-        """Of a pipeline's or team's custom fields, by key."""
-        raise NotImplementedError
-
-    def names_in(self, source: Row) -> Any:
-        return fingerprint.names_of(self.definitions(source))
-
-    def visible(self, row: Row, names: Any, source_key: str) -> Any:
-        return fingerprint.visible_fields(row, names)
-
-    def keys_in(self, row: Row) -> Iterable[str]:
-        return fields.field_keys(row.get("fields"))
-
-    def rows(self, parent: Parent) -> Iterable[Row]:
-        return fields.field_values(self.definitions(parent.source), parent.row.get("fields"))
-
-    def unset_rows(self, parent: Parent) -> Iterable[Row]:
-        return fields.unset_fields(self.definitions(parent.source), parent.row.get("fields"))
-
-    def misshapen(self, parent: Parent) -> Iterable[str]:
-        return fields.misshapen(self.definitions(parent.source), parent.row.get("fields"))
 
 
 class Teams(StreakStream):
@@ -152,24 +90,20 @@ class ContactFieldValues(FieldValues):
         return team_definitions(source, "contactSettings")
 
 
-class ContactLinks(StreakStream):
+class ContactLinks(Links):
     """https://streak.readme.io/reference/list-contacts - contactLinks: contacts of a contact."""
 
     parent = Level.CONTACT
+    made_of = ("contactLinks",)
     primary_key = ["contactKey", "linkedContactKey"]
 
-    def rows(self, parent: Parent) -> Iterable[Row]:
-        return parts.links(parent.row, "contactLinks", "linkedContactKey")
 
-
-class ContactOrganizations(StreakStream):
+class ContactOrganizations(Links):
     """https://streak.readme.io/reference/list-contacts - orgLinks: a contact's organizations."""
 
     parent = Level.CONTACT
+    made_of = ("orgLinks",)
     primary_key = ["contactKey", "organizationKey"]
-
-    def rows(self, parent: Parent) -> Iterable[Row]:
-        return parts.links(parent.row, "orgLinks", "organizationKey")
 
 
 class Organizations(People):
@@ -189,14 +123,12 @@ class OrganizationFieldValues(FieldValues):
         return team_definitions(source, "organizationSettings")
 
 
-class OrganizationLinks(StreakStream):
+class OrganizationLinks(Links):
     """https://streak.readme.io/reference/list-organizations - orgLinks: linked organizations."""
 
     parent = Level.ORGANIZATION
+    made_of = ("orgLinks",)
     primary_key = ["organizationKey", "linkedOrganizationKey"]
-
-    def rows(self, parent: Parent) -> Iterable[Row]:
-        return parts.links(parent.row, "orgLinks", "linkedOrganizationKey")
 
 
 class Pipelines(StreakStream):
@@ -273,6 +205,7 @@ class BoxStageHistory(ExactStream):
     """https://streak.readme.io/reference/list-boxes - stageHistoryEntries: last entry per stage."""
 
     parent = Level.BOX
+    made_of = ("stageHistoryEntries",)
     primary_key = ["boxKey", "pipelineKey", "stageKey"]
 
     def names_in(self, source: Row) -> Any:
@@ -291,30 +224,30 @@ class BoxStageHistory(ExactStream):
         return {"stageName": stage_name(parent.source, row.get("stageKey"))}
 
 
-class BoxContacts(StreakStream):
+class BoxContacts(Links):
     """https://streak.readme.io/reference/list-boxes - contacts: which people a box is about."""
 
     parent = Level.BOX
+    made_of = ("contacts",)
     primary_key = ["boxKey", "contactKey"]
 
-    def rows(self, parent: Parent) -> Iterable[Row]:
-        return parts.links(parent.row, "contacts", "contactKey")
 
-
-class BoxOrganizations(StreakStream):
+class BoxOrganizations(Links):
     """https://streak.readme.io/reference/list-boxes - organizations: which companies."""
 
     parent = Level.BOX
+    made_of = ("organizations",)
     primary_key = ["boxKey", "organizationKey"]
-
-    def rows(self, parent: Parent) -> Iterable[Row]:
-        return parts.links(parent.row, "organizations", "organizationKey")
 
 
 class BoxUsers(StreakStream):
     """https://streak.readme.io/reference/list-boxes - who made, is assigned to, follows a box."""
 
     parent = Level.BOX
+    made_of = (
+        *("creatorKey", "creatorSharingEntry", "assignedToSharingEntries"),
+        *("followerKeys", "followerSharingEntries"),
+    )
     primary_key = ["boxKey", "userKey", "role"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
@@ -325,6 +258,7 @@ class BoxLinks(StreakStream):
     """https://streak.readme.io/reference/edit-a-box - linkedBoxKeys: boxes linked to a box."""
 
     parent = Level.BOX
+    made_of = ("linkedBoxKeys",)
     primary_key = ["boxKey", "linkedBoxKey"]
 
     def rows(self, parent: Parent) -> Iterable[Row]:
@@ -382,10 +316,7 @@ class BoxFiles(ExactStream):
 
 
 class BoxChanges(StreakStream):
-    """https://streak.readme.io/reference/get-timeline - every move and edit of a box.
-
-    A log: it tells no deletions.
-    """
+    """https://streak.readme.io/reference/get-timeline - moves and edits of a box: a log."""
 
     endpoint = "v2/boxes/{boxKey}/timeline"
     parent = Level.BOX
@@ -394,21 +325,7 @@ class BoxChanges(StreakStream):
     )
     primary_key = ["boxKey", "key"]
     incremental = True
-    reads_since = True
-
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Mapping[str, Any] | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Params:
-        params = super().request_params(stream_state, stream_slice, next_page_token)
-        since = (stream_slice or {}).get("since")
-        return (
-            {**params, "startTimestamp": since}
-            if since and "nextPageToken" not in params
-            else params
-        )
+    since_parameter = "startTimestamp"
 
     def parse_response(self, response: Response, **_: Any) -> Iterable[Mapping[str, Any]]:
         return list(map(change, timeline_of(json_of(response))))
@@ -419,10 +336,7 @@ class BoxChanges(StreakStream):
 
 
 class BoxDocuments(ExactStream):
-    """https://streak.readme.io/reference/get-a-box-as-markdown - a box as one text.
-
-    Its layout is no contract.
-    """
+    """https://streak.readme.io/reference/get-a-box-as-markdown - a box as text; no fixed layout."""
 
     endpoint = "v1/boxes/{boxKey}/md"
     parent = Level.BOX
@@ -446,25 +360,19 @@ class BoxDocuments(ExactStream):
 
 
 class Snippets(StreakStream):
-    """https://streak.readme.io/reference/list-snippets - of the key's user.
-
-    SnippetText is an object or a text.
-    """
+    """https://streak.readme.io/reference/list-snippets - of the key's user."""
 
     endpoint = "v1/snippets"
     primary_key = "key"
     key_names = ("key", "snippetKey")
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
-        text = row.get("snippetText")
+        text = row.get("snippetText")  # an object or a text
         return {"snippetText": text.get("value") if isinstance(text, dict) else text}
 
 
 class Newsfeed(StreakStream):
-    """https://streak.readme.io/reference/newsfeed - the last 50 events of each pipeline.
-
-    Streak keeps no more at hand.
-    """
+    """https://streak.readme.io/reference/newsfeed - each pipeline's last 50 events, no more."""
 
     endpoint = "v1/pipelines/{pipelineKey}/newsfeed"
     parent = Level.PIPELINE
@@ -473,23 +381,10 @@ class Newsfeed(StreakStream):
     incremental = True
 
     def newest(self, rows: list[Row]) -> int | None:
-        return max(times_of(rows), default=None)
+        return newsfeed.newest(rows)
 
     def gap(self, rows: list[Row], fresh: list[Row], newest: int | None) -> str:
-        oldest = min(times_of(rows), default=0)
-        if len(rows) < EVENTS_KEPT or len(fresh) < len(rows) or newest is None or oldest <= newest:
-            return ""
-        return (
-            f'newsfeed: what happened in the pipeline "%s" between {iso_time(newest)} and '
-            f"{iso_time(oldest)} is lost: "
-            f"Streak hands out the last {EVENTS_KEPT} events only. Sync more often to have "
-            "them all."
-        )
-
-
-def times_of(events: list[Row]) -> list[int]:
-    """When these events happened, as far as they tell."""
-    return [time for event in events if (time := whole_number(event.get("timestamp"))) is not None]
+        return newsfeed.gap(rows, fresh, newest)
 
 
 STREAMS = (

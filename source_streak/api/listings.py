@@ -15,14 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 
-import orjson
-import zstandard
-
 from source_streak.api.access import Access
 from source_streak.api.bounds import MOST_PACKED, TIMES_COUNTED, Bound, EndlessList
-from source_streak.api.client import json_of, path_of
+from source_streak.api.client import path_of
 from source_streak.api.clock import Clock
 from source_streak.api.errors import Level, Refused, StreakError
+from source_streak.api.packing import Packed, PackedPage, Properties, put_away
 from source_streak.api.paging import (
     Cursored,
     Numbered,
@@ -30,24 +28,14 @@ from source_streak.api.paging import (
     Pager,
     Params,
     Row,
-    WrongShape,
-    key_of,
-    parse_page,
     read_list,
     use_each,
 )
-from source_streak.api.parsing import parse_unchecked, written
-from source_streak.api.transport import Response
 
 LOGGER = logging.getLogger("airbyte.lists")
 LISTS_AT_ONCE = 8
 PAGES_AHEAD = 8  # of one long list
 PAGES_AT_ONCE = 16  # of all lists: each may take 2 MB until it is packed
-PACKED_TOGETHER = (
-    100  # rows; as quick to unpack as can be, and hardly more room than with larger parts
-)
-ZSTD_LEVEL = 1
-LOCAL = threading.local()
 
 
 @dataclass(frozen=True)
@@ -94,35 +82,6 @@ KINDS: Mapping[Level, Kind] = {
 
 
 @dataclass
-class Packed:
-    """Some rows of one page, compressed, less those that were seen again later.
-
-    Each row has a `key`.
-    """
-
-    blob: bytes
-    keys: tuple[str, ...]
-    source: str  # the key of the pipeline or team
-    seen_at: float  # seconds of the monotonic clock
-    superseded: set[str] = field(default_factory=set)
-
-    def rows(self) -> list[Row]:
-        """Unpack them."""
-        rows: list[Row] = orjson.loads(_decompress(self.blob))
-        return (
-            [row for row in rows if row["key"] not in self.superseded] if self.superseded else rows
-        )
-
-
-@dataclass(frozen=True)
-class PackedPage(Page):
-    """One answer, put away; its `rows` hold keys alone."""
-
-    parts: tuple[Packed, ...] = ()
-    without_key: int = 0
-
-
-@dataclass
 class Listing:
     """One list as this sync saw it, or why it did not. `source` is the pipeline or team."""
 
@@ -156,10 +115,10 @@ class Listing:
         """How many boxes are missing against Streak's count."""
         return max(0, (self.expected or 0) - len(self.keys))
 
-    def rows(self) -> Iterator[Row]:
-        """Unpacked part by part."""
+    def rows(self, properties: Properties = None) -> Iterator[Row]:
+        """Unpacked part by part: whole, or their keys and these properties alone."""
         for part in self.pages:
-            yield from part.rows()
+            yield from part.rows(properties)
 
 
 class Listings:
@@ -277,7 +236,9 @@ class Listings:
             return self._access.get(
                 path,
                 params,
-                lambda response: _put_away(response, kind, listing.key, self._clock.monotonic()),
+                lambda response: put_away(
+                    response, kind.key_names, listing.key, self._clock.monotonic()
+                ),
             )
 
     def _merge(self, listing: Listing, delivered: frozenset[str]) -> None:
@@ -324,46 +285,3 @@ class PagesAhead:
         """Nothing more is wanted of this list."""
         for future in self._pending.values():
             future.cancel()
-
-
-def _put_away(response: Response, kind: Kind, source: str, seen_at: float) -> PackedPage:
-    """A page with its rows compressed. Of a row that stands in it twice the later one counts."""
-    page = parse_page(json_of(response, parse_unchecked))
-    known = [(key, row) for row in page.rows if (key := key_of(row, kind.key_names))]
-    rows = {key: row if row.get("key") == key else {**row, "key": key} for key, row in known}
-    keys = list(rows)
-    groups = [
-        keys[start : start + PACKED_TOGETHER] for start in range(0, len(keys), PACKED_TOGETHER)
-    ]
-    parts = [
-        Packed(_packed([rows[key] for key in group]), tuple(group), source, seen_at)
-        for group in groups
-    ]
-    return PackedPage(
-        [{"key": key} for key in keys],
-        page.more,
-        page.cursor,
-        tuple(parts),
-        len(page.rows) - len(known),
-    )
-
-
-def _packed(rows: list[Row]) -> bytes:
-    """With one compressor for each thread: a new one for each part costs more than it saves.
-
-    Raises WrongShape for what is nested too deeply to be written.
-    """
-    if not hasattr(LOCAL, "compressor"):
-        LOCAL.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-    try:
-        packed: bytes = LOCAL.compressor.compress(written(rows))
-    except ValueError as error:
-        raise WrongShape(str(error)) from error
-    return packed
-
-
-def _decompress(blob: bytes) -> bytes:
-    if not hasattr(LOCAL, "decompressor"):
-        LOCAL.decompressor = zstandard.ZstdDecompressor()
-    data: bytes = LOCAL.decompressor.decompress(blob)
-    return data

@@ -60,6 +60,7 @@ class EntityReading(Reading):
 
     def steps(self) -> Iterator[Item]:
         account, level = self.account, self.stream.parent
+        needed = self.stream.made_of if self._takes_every else None
         self.ready = False
         missing = yield from self.heart.wait_for(partial(self.stream.prepare, account))
         self.ready = missing is None
@@ -68,11 +69,11 @@ class EntityReading(Reading):
             raise missing
         yield from self._compare(lists)
         self.heart.begin(self.noun, sum(len(listing.keys) for listing in lists))
-        set_aside = yield from self._read(rows_of(lists), Doubts())
+        set_aside = yield from self._read(rows_of(lists, needed), Doubts())
         late = yield from self.heart.wait_for(partial(account.ask_again, level))
         late = self.stream.select_listings(late)
         yield from self._compare(late)
-        set_aside += yield from self._read(rows_of(late), Doubts())
+        set_aside += yield from self._read(rows_of(late, needed), Doubts())
         again = [answer.parent for answer in set_aside]  # a 404, too, may be a proxy's fluke
         self._judge_set_aside((yield from self._read(again, Doubts(patience=0.0))))
         moved = yield from self.missing.items()
@@ -230,7 +231,7 @@ class EntityReading(Reading):
         """Runs in a worker thread."""
         believed = not self.stream.expected(parent.row) or self._empty_twice >= MOST_EMPTY
         asked, last = parent, self.state.last_read
-        if self.stream.reads_since and last and self.state.knows(parent.scope, parent.key):
+        if self.stream.since_parameter and last and self.state.knows(parent.scope, parent.key):
             asked = parent._replace(keys={**parent.keys, "since": str(last - DAY_MS)})
         doubts, access = replace(doubts, believe_empty=believed), self.account.access
         return fetch(self.stream, access, self.bound, doubts, asked)._replace(parent=parent)

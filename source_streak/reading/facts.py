@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from source_streak.api.account import Account
 from source_streak.api.errors import StreakError
 from source_streak.api.listings import Listing
+from source_streak.api.packing import Properties
 from source_streak.api.paging import Row
 from source_streak.reading.fetching import Asked
 from source_streak.reading.parents import Parent
@@ -26,7 +27,8 @@ class Facts(Asked, Protocol):
     incremental: bool
     tells_deletions: bool
     of_one_pipeline: bool
-    reads_since: bool
+    since_parameter: str
+    made_of: Properties
     cursor_column: str
 
     @property

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from source_streak.api.account import Account
 from source_streak.api.errors import Level
 from source_streak.api.listings import KINDS, Listing
+from source_streak.api.packing import Properties
 from source_streak.api.paging import Row
 
 ENTITIES = frozenset(
@@ -57,12 +58,12 @@ def parents_of(account: Account, level: Level) -> list[Parent]:
     return [Parent({})]
 
 
-def rows_of(lists: Iterable[Listing]) -> Iterator[Parent]:
-    """The rows of long lists, one after the other."""
+def rows_of(lists: Iterable[Listing], properties: Properties = None) -> Iterator[Parent]:
+    """The rows of long lists, one after the other: whole, or these properties of each."""
     for listing in lists:
         own, of_source = key_columns(listing.level)
         source = listing.source
-        for row in listing.rows():
+        for row in listing.rows(properties):
             yield Parent(row, {own: row["key"], of_source: listing.key}, source)
 
 

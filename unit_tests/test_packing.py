@@ -1,0 +1,73 @@
+"""Rows that are kept packed come back as they were: whole, or in part."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from anything import ANY, NAMES
+from hypothesis import given
+from hypothesis import strategies as st
+from zstandard import ZstdCompressor
+
+from source_streak.api.packing import Packed, Properties
+from source_streak.api.parsing import parse_unchecked, written
+from source_streak.streams import STREAMS
+
+# Of those that are asked for; msgspec takes others for letters outside ASCII at times.
+ASKED = NAMES.filter(str.isascii)
+ROWS = st.lists(st.dictionaries(NAMES, ANY, max_size=6), max_size=4)
+PROPERTIES = sorted({stream.made_of for stream in STREAMS if stream.made_of})
+
+
+def listed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As they come from an answer, with keys b0, b1, …"""
+    keyed = [{**row, "key": f"b{number}"} for number, row in enumerate(rows)]
+    parsed: list[dict[str, Any]] = parse_unchecked(json.dumps(keyed).encode())
+    return parsed
+
+
+def packed(rows: list[dict[str, Any]]) -> Packed:
+    return Packed(ZstdCompressor().compress(written(rows)), ("b0", "b1"), "p", 0.0)
+
+
+def chosen(rows: list[dict[str, Any]], properties: Properties) -> list[dict[str, Any]]:
+    """The same in plain Python."""
+    names = {"key", *(properties or ())}
+    return [{name: row[name] for name in row if name in names} for row in rows]
+
+
+@given(ROWS)
+def test_whole_rows_come_back_as_they_were(rows: list[dict[str, Any]]) -> None:
+    kept = listed(rows)
+
+    assert orjson.dumps(packed(kept).rows()) == orjson.dumps(kept)
+
+
+@given(ROWS, st.sets(ASKED, max_size=3))
+def test_parts_of_rows_are_those_of_the_whole_rows(
+    rows: list[dict[str, Any]], names: set[str]
+) -> None:
+    kept, properties = listed(rows), tuple(sorted(names - {"key"}))
+
+    assert orjson.dumps(packed(kept).rows(properties)) == orjson.dumps(chosen(kept, properties))
+
+
+@pytest.mark.parametrize("properties", PROPERTIES, ids=" ".join)
+def test_properties_that_streams_ask_for_have_plain_names(properties: tuple[str, ...]) -> None:
+    assert all(name.isascii() and name.isidentifier() for name in properties)
+
+
+@pytest.mark.parametrize("properties", PROPERTIES, ids=" ".join)
+def test_properties_that_a_row_lacks_stay_absent(properties: tuple[str, ...]) -> None:
+    assert packed(listed([{}, {"other": 1}])).rows(properties) == [{"key": "b0"}, {"key": "b1"}]
+
+
+@pytest.mark.parametrize("properties", [None, *PROPERTIES], ids=str)
+def test_a_row_that_was_seen_again_later_is_left_out(properties: Properties) -> None:
+    kept = packed(listed([{"name": "one"}, {"name": "two"}]))
+    kept.superseded.add("b0")
+
+    assert [row["key"] for row in kept.rows(properties)] == ["b1"]
