@@ -31,7 +31,7 @@ screenshots: .venv-pictures/ready ## pictures of report.html for the pages, in d
 	@touch $@
 
 test: .venv/ready ## all tests but those that want more than Python: the targets test-… and acceptance
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )) --dist worksteal
 
 test-wheel: .venv/ready ## the wheel, installed on each Python that this machine has
 	$(BIN)/python -m pytest -m wheel integration_tests/test_wheel.py
