@@ -8,9 +8,9 @@ __all__ = ["SourceStreak"]
 
 
 def __getattr__(name: str) -> Any:
-    """`source_streak.SourceStreak`, imported when asked for.
+    """Import `source_streak.SourceStreak` only when it is used.
 
-    Run.py has something to do before the framework is loaded.
+    run.py has to prepare the process before the framework is loaded.
     """
     if name == "SourceStreak":
         from source_streak.source import SourceStreak

@@ -1,6 +1,6 @@
-"""The command line.
+"""The command line: spec, check, discover and read.
 
-Spec, check, discover, read. Wrong settings and files become sentences, never tracebacks.
+Wrong settings and unusable files end in a sentence, never in a traceback.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from source_streak.source import SourceStreak
 from source_streak.stream import Failure
 
 T = TypeVar("T")
-LONGEST_QUOTED = 300  # letters of what is wrong with a setting
-FULL, LONGEST_KEPT = 65_536, 0.1  # bytes and seconds after which lines are written
+LONGEST_QUOTED = 300  # characters that say what is wrong with a setting
+FULL, LONGEST_KEPT = 65_536, 0.1  # bytes and seconds after which kept lines are written
 LOGGER = logging.getLogger("airbyte.source-streak")
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The framework's, but a wrong setting is named in the sentence that says so."""
+    """The framework's entrypoint, with error sentences that name the wrong setting."""
 
     @staticmethod
     def set_up_secret_filter(
@@ -65,17 +65,17 @@ class Entrypoint(AirbyteEntrypoint):
             )
         for error in Draft7Validator(schema).iter_errors(settings):
             if error.validator == "pattern":
-                continue  # for the form; config.py says it in words
+                continue  # the pattern is for the form; config.py explains it in words
             raise Failure(StreakError(_wrong_setting(error, known), "config_error"))
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        self._records: Counter[str] = Counter()  # by stream, since its last state
+        self._records: Counter[str] = Counter()  # by stream, since the last message of another type
 
-    def handle_record_counts(  # type: ignore[override] # the framework's is static, and called as a method
+    def handle_record_counts(  # type: ignore[override] # the framework's is static but called as a method
         self, message: AirbyteMessage, stream_message_count: defaultdict[Any, float]
     ) -> AirbyteMessage:
-        """As the framework's, which makes and hashes a descriptor for each record."""
+        """Count records by stream name; the framework hashes a new descriptor for each."""
         if message.record and message.record.namespace is None:
             self._records[message.record.stream] += 1
             return message
@@ -85,11 +85,11 @@ class Entrypoint(AirbyteEntrypoint):
         return super().handle_record_counts(message, stream_message_count)
 
     def run(self, parsed_args: Namespace) -> Iterator[str]:
-        """The lines of one command, without their line ends."""
+        """The output lines of one command, without line endings."""
         return (line_of(message)[:-1].decode() for message in self.messages(parsed_args))
 
     def messages(self, parsed: Namespace) -> Iterator[AirbyteMessage]:
-        """One command, as the framework runs it, but without a temporary folder: nobody uses it."""
+        """Run one command as the framework does, but without its unused temporary folder."""
         debug = parsed.debug or is_platform_debug_log_enabled()
         self.logger.setLevel(logging.DEBUG if debug else logging.INFO)
         source, spec = self.source, self.source.spec(self.logger)
@@ -106,11 +106,11 @@ class Entrypoint(AirbyteEntrypoint):
             yield from self.read(spec, config, catalog, state)
 
     def check(self, source_spec: ConnectorSpecification, config: Any) -> Iterator[AirbyteMessage]:
-        """SUCCEEDED or FAILED; an outage is neither, and ends the command with its one error."""
+        """Report SUCCEEDED or FAILED. An outage is neither: it ends the command with one error."""
         messages: Iterator[AirbyteMessage] = iter(super().check(source_spec, config))
         try:
             for message in messages:
-                if not (message.trace and message.trace.error):  # the framework says it twice
+                if not (message.trace and message.trace.error):  # the framework emits it twice
                     yield message
         except AirbyteTracedException as failure:
             if failure.failure_type is not FailureType.config_error:
@@ -119,9 +119,9 @@ class Entrypoint(AirbyteEntrypoint):
 
 
 class Output:
-    """The protocol's channel: whole lines, a few at a time, as the bytes that they are.
+    """Writes messages to stdout: whole lines, a few at a time, as bytes.
 
-    The framework's own buffer would make text of them, and bytes again.
+    The framework's own buffer would turn the bytes into text and back.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -130,17 +130,17 @@ class Output:
         self._size, self._due = 0, 0.0
 
     def write(self, line: bytes) -> None:
-        """Written at once, or with those that follow within a moment."""
+        """Write a line at once, or together with those that follow within a moment."""
         self._lines.append(line)
         self._size += len(line)
         if self._size >= FULL or self._clock.monotonic() >= self._due:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is kept. Raises BrokenPipeError when nobody reads."""
+        """Write the kept lines. Raises BrokenPipeError if the reader has gone."""
         whole, self._lines, self._size = b"".join(self._lines), [], 0
         self._due = self._clock.monotonic() + LONGEST_KEPT
-        out: Any = sys.__stdout__  # run.py puts another one there when a signal comes
+        out: Any = sys.__stdout__  # run.py replaces it when a signal comes
         if channel := getattr(out, "buffer", None):
             channel.write(whole)
         else:
@@ -161,17 +161,17 @@ def launch(arguments: list[str]) -> None:
 
 
 def line_of(message: AirbyteMessage) -> bytes:
-    """A message as the framework writes it, with its line end."""
+    """A message as the framework serializes it, with a line ending."""
     try:
         written = AirbyteMessageSerializer.dump(message)
         return orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # no UTF-8, or nested deeply: the framework has a second way
+    except TypeError:  # not UTF-8, or nested too deeply: the framework has a fallback
         line = AirbyteEntrypoint.airbyte_message_to_string(message)
         return line.encode(errors="backslashreplace") + b"\n"
 
 
 def _without_internal(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without the framework's own."""
+    """The settings without the framework's internal ones."""
     try:
         return split_config(config)[0]
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the user filled in, checked: wrong values become sentences that say what to do."""
+"""The user's settings, checked. Wrong values become sentences that say what to do."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from source_streak.api.errors import NEW_KEY, StreakError
 STREAK = "https://api.streak.com/api/"
 CREDENTIALS = re.compile(r"//[^/]*@")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SHORTEST_SECRET = 8  # letters; no key is shorter, and to hide one would garble every message
-LONGEST_QUOTED = 50  # letters of a wrong value
+SHORTEST_SECRET = 8  # characters; no key is shorter, and hiding a short text would garble messages
+LONGEST_QUOTED = 50  # characters of a wrong value
 DEFAULT_RATE = 8
 DEFAULT_RECHECK_DAYS = 30
 
@@ -37,7 +37,7 @@ class Config:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Config:
-        """Raises StreakError for what the spec's JSON schema cannot say."""
+        """Check what the spec's JSON schema cannot express. Raises StreakError for wrong values."""
         return cls(
             api_key=_api_key(settings.get("api_key")),
             pipelines=tuple(
@@ -54,7 +54,7 @@ class Config:
         )
 
     def without_effect(self, now: int) -> list[str]:
-        """A sentence for each setting that does nothing. `now`: epoch milliseconds."""
+        """A warning for each setting that is likely a mistake. `now`: epoch milliseconds."""
         sentences = []
         if self.start is not None and self.start > now:
             sentences.append(
@@ -87,13 +87,13 @@ def _api_key(value: Any) -> str:
 
 
 def _start(value: Any) -> int | None:
-    """Epoch milliseconds of an ISO date or date-time; one without time zone is UTC."""
+    """Epoch milliseconds of an ISO date or date-time, which is UTC unless it has a time zone."""
     text = "" if value is None else str(value).strip()
     if not text:
         return None
     try:
         moment = pendulum.parse(text, exact=True) if text[0].isdigit() else None
-    except Exception:  # odd texts make the parser stumble in ways of its own, such as "4:"
+    except Exception:  # for texts such as "4:" the parser raises errors of all kinds
         moment = None
     if isinstance(moment, pendulum.Date) and not isinstance(moment, pendulum.DateTime):
         moment = pendulum.datetime(moment.year, moment.month, moment.day)
@@ -107,9 +107,9 @@ def _start(value: Any) -> int | None:
 
 
 def _api_url(address: str | None) -> str:
-    """STREAK_API_URL is for the sandbox, and never a setting.
+    """The API's address. The sandbox replaces it with STREAK_API_URL.
 
-    Whoever may edit a connection could send its key elsewhere.
+    It is not a setting, because anyone who can edit a connection could send its key elsewhere.
     """
     if not address:
         return STREAK
@@ -127,7 +127,7 @@ def _api_url(address: str | None) -> str:
 def _allowed(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        _ = parts.port  # raises for one that is no number
+        _ = parts.port  # raises ValueError if it is not a number
     except ValueError:
         return False
     if not parts.hostname or "@" in parts.netloc or not address.isprintable():

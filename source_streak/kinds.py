@@ -1,4 +1,4 @@
-"""What several streams have in common."""
+"""Base classes: what several streams have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from source_streak.stream import StreakStream
 
 
 class TeamStream(StreakStream):
-    """What is in a team, beside the team's name."""
+    """Rows inside a team, with a column for the team's name."""
 
     parent = Level.TEAM
 
@@ -24,7 +24,7 @@ class TeamStream(StreakStream):
 
 
 class PipelineStream(StreakStream):
-    """What is in a pipeline, beside the pipeline's name."""
+    """Rows inside a pipeline, with a column for the pipeline's name."""
 
     parent = Level.PIPELINE
 
@@ -33,7 +33,7 @@ class PipelineStream(StreakStream):
 
 
 class ExactStream(StreakStream):
-    """Read incrementally, deletions included."""
+    """A stream that is read incrementally, deletions included."""
 
     incremental = True
     tells_deletions = True
@@ -43,7 +43,7 @@ class People(ExactStream):
     """Contacts or organizations, with their custom fields named."""
 
     primary_key = "key"
-    settings: str  # of the team: where the fields are defined
+    settings: str  # the team's property that defines the fields
 
     def names_in(self, source: Row) -> Any:
         return fingerprint.names_in_team(source, self.settings)
@@ -57,12 +57,12 @@ class People(ExactStream):
 
 
 class FieldValues(ExactStream):
-    """Custom fields in typed columns: a row for each that is set."""
+    """Custom fields in typed columns, one row for each field that is set."""
 
     made_of = ("fields",)
 
     def definitions(self, source: Row) -> Mapping[str, Row]:
-        """Of a pipeline's or team's custom fields, by key."""
+        """The definitions of a pipeline's or team's custom fields, by key."""
         raise NotImplementedError
 
     def names_in(self, source: Row) -> Any:
@@ -85,9 +85,9 @@ class FieldValues(ExactStream):
 
 
 class Links(StreakStream):
-    """What a row is linked to. The last column of the primary key holds the key of the linked."""
+    """What a row links to. The last column of the primary key holds the linked object's key."""
 
-    made_of: tuple[str]  # the property that has the links
+    made_of: tuple[str]  # the property that holds the links
 
     def rows(self, parent: Parent) -> Iterable[Row]:
         return parts.links(parent.row, *self.made_of, self.key_columns[-1])

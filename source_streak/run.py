@@ -1,7 +1,7 @@
-"""Start and stop of the command `source-streak`.
+"""How the command `source-streak` starts and stops.
 
-It ends within seconds, whoever asks for it. What a system lacks (signals, poll, glibc's mallopt)
-is left out: the four commands work without it.
+It stops within seconds, whoever asks it to. The four commands also work on systems that lack
+signals, poll or glibc's mallopt.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from typing import Any, NoReturn
 INTERRUPTED, TERMINATED, NOBODY_READS = 130, 143, 141  # exit statuses, as a shell reports them
 NAMES = {INTERRUPTED: "SIGINT", TERMINATED: "SIGTERM"}
 SIGNALS = {code: getattr(signal, name) for code, name in NAMES.items() if hasattr(signal, name)}
-POSIX = os.name == "posix"  # elsewhere os.kill knows no signals: it ends a process at once
+POSIX = os.name == "posix"  # elsewhere os.kill sends no signal but ends a process at once
 M_ARENA_MAX = -8  # malloc.h
 GRACE = 3.0  # seconds from a signal to the end, whatever is still under way
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1  # malloc.h
-LARGE = 32_768  # bytes: what packing.py keeps is a little larger
-UNUSED = 1_000_000  # bytes at the heap's end that it keeps: the next rows need them again
+LARGE = 32_768  # bytes; what packing.py keeps is a little larger
+UNUSED = 1_000_000  # bytes that the heap keeps at its end: the next rows need them again
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
-    """Runs one command and ends the process. Waits for no request that is still under way."""
+    """Run one command and end the process, without waiting for requests still under way."""
     _speak_utf_8()
     _give_memory_back()
-    gc.disable()  # until everything is imported
+    gc.disable()  # turned on again once everything is imported
     reader_gone = threading.Event()
     code = 0
     try:
@@ -56,11 +56,11 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     _end(code)
 
 
-# --- What the system is asked for ----------------------------------------------------------------
+# --- Setting up the process ----------------------------------------------------------------------
 
 
 def _speak_utf_8() -> None:
-    """The protocol is UTF-8 with plain line ends, whatever the locale says.
+    """Write UTF-8 with plain newlines, as the protocol requires, whatever the locale.
 
     A lone surrogate becomes its JSON escape.
     """
@@ -71,11 +71,11 @@ def _speak_utf_8() -> None:
 
 
 def _give_memory_back() -> None:
-    """One heap for all threads, and none for pages: what is large goes back to the system at once.
+    """Use one heap for all threads, and return large blocks (pages) to the system at once.
 
-    glibc's own ways leave heaps full of holes: 180 MB instead of 360 at 100,000 boxes.
+    glibc's defaults leave heaps full of holes: 360 MB at 100,000 boxes instead of 180.
     """
-    # No ctypes, or no glibc: no such heaps.
+    # Without ctypes or glibc there are no such heaps.
     with suppress(ImportError, OSError, AttributeError, TypeError):
         import ctypes
 
@@ -86,11 +86,11 @@ def _give_memory_back() -> None:
 
 
 def _imported() -> Callable[[list[str]], None]:
-    """The command, with no more of the framework than it needs.
+    """Import the command with no more of the framework than it needs.
 
-    Where that fails, with a framework of another version perhaps, with all of it.
+    If that fails, perhaps with another version of the framework, import all of it.
     """
-    with suppress(ImportError):  # saves 0.4 s: the models' source is parsed for their docstrings
+    with suppress(ImportError):  # saves 0.4 s of parsing the models' source for docstrings
         import attributes_doc
 
         attributes_doc.get_attributes_doc = lambda cls: {}
@@ -106,10 +106,10 @@ def _imported() -> Callable[[list[str]], None]:
 
 
 def _put_off(name: str) -> None:
-    """Let a package run its own code only when it is asked for a name.
+    """Make a package run its own code only when one of its names is used.
 
-    Saves 0.4 s and 20 MB: the framework's imports all of its parts, and most are for connectors
-    of other kinds. The parts themselves are found as ever.
+    Saves 0.4 s and 20 MB: the framework's package imports all of its modules, most of which are
+    for other kinds of connectors. Its modules can be imported as usual.
     """
     spec = find_spec(name)
     if spec is None or spec.loader is None:
@@ -130,19 +130,19 @@ def _put_off(name: str) -> None:
 
 
 def _collect_less() -> None:
-    """Saves a third of the time: rows are trees, in which looking for cycles finds nothing."""
+    """Collect garbage rarely. Saves a third of the time, since rows are trees without cycles."""
     gc.freeze()
     gc.enable()
     gc.set_threshold(100_000, 50, 100)
 
 
-# --- How failures are said -----------------------------------------------------------------------
+# --- How failures are logged ---------------------------------------------------------------------
 
 
 def _presentable(record: logging.LogRecord) -> bool:
-    """Logs a failure that has a sentence by that, not by where it was raised.
+    """A log filter: a failure that has a sentence is logged as that, without a traceback.
 
-    Drops urllib3's lines: they hold addresses.
+    Drops urllib3's lines, because they contain addresses.
     """
     from airbyte_cdk.utils import AirbyteTracedException
 
@@ -161,7 +161,7 @@ def _presentable(record: logging.LogRecord) -> bool:
 
 
 def _listen(reader_gone: threading.Event) -> None:
-    """Ctrl-C and SIGTERM end the command. Python lets the main thread alone listen."""
+    """Make Ctrl-C and SIGTERM end the command. Only the main thread can do this in Python."""
     if threading.current_thread() is not threading.main_thread():
         return
     codes: dict[int, Callable[[], int]] = {
@@ -175,9 +175,9 @@ def _listen(reader_gone: threading.Event) -> None:
 
 
 def _stop(code: int) -> NoReturn:
-    """In the signal handler: unwinds the main thread, so that files go; ends in any case."""
+    """The signal handler: unwind the main thread for cleanup, but end after GRACE in any case."""
     if code in SIGNALS:
-        # For _leave; and whoever sends the signal twice is in a hurry.
+        # _leave needs this; and a second signal now ends the process at once.
         signal.signal(SIGNALS[code], signal.SIG_DFL)
     timer = threading.Timer(GRACE, _leave, (code,))
     timer.daemon = True
@@ -187,7 +187,7 @@ def _stop(code: int) -> NoReturn:
 
 
 def _write_no_more() -> None:
-    """Nothing may follow a line that the signal cut in two: neither its own rest nor a log line."""
+    """Drop all further output: nothing may follow a line that the signal cut in two."""
     framework = sys.modules.get("airbyte_cdk.logger")
     if framework and hasattr(framework, "PRINT_BUFFER"):
         framework.PRINT_BUFFER.buffer = io.StringIO()
@@ -195,20 +195,23 @@ def _write_no_more() -> None:
 
 
 def _watch_reader(gone: threading.Event) -> None:
-    """Ends when whoever reads the output has gone, also while nothing is written.
+    """End the command when the output's reader has gone, even while nothing is written.
 
-    Without poll (Windows) the next line that is written notices it.
+    Without poll (Windows), the next write notices it.
     """
     with suppress(
         AttributeError, OSError, ValueError
-    ):  # no poll, or no stdout that the system knows
+    ):  # no poll, or a stdout without a file descriptor
         output, poll = sys.stdout.fileno(), select.poll()
         poll.register(output, 0)
         threading.Thread(target=_wait_for_reader, args=(poll, gone), daemon=True).start()
 
 
 def _wait_for_reader(poll: select.poll, gone: threading.Event) -> None:
-    """A file or a terminal never fires. macOS answers POLLNVAL at once for what it cannot watch."""
+    """Block until the reader has gone, which a file or a terminal never reports.
+
+    macOS answers POLLNVAL at once for what it cannot watch.
+    """
     events = poll.poll()
     if not any(event & (select.POLLERR | select.POLLHUP) for _, event in events):
         return
@@ -220,7 +223,7 @@ def _wait_for_reader(poll: select.poll, gone: threading.Event) -> None:
 
 
 def _end(code: int) -> NoReturn:
-    """Flushes and goes, and waits for no thread: one may need a minute for its answer."""
+    """Flush and leave without waiting for threads: a response may take a minute."""
     try:
         if sys.stdout:
             sys.stdout.flush()
@@ -230,9 +233,9 @@ def _end(code: int) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """By the signal that was sent, as its sender expects (PyAirbyte does).
+    """End by the signal that was sent, as its sender expects (PyAirbyte does).
 
-    Process 1 of a container cannot be ended so.
+    Process 1 of a container ignores the signal, and exits with the status instead.
     """
     if code in SIGNALS and POSIX:
         os.kill(os.getpid(), SIGNALS[code])

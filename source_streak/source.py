@@ -1,4 +1,4 @@
-"""The connector as Airbyte sees it: spec.json, check, and which streams there are."""
+"""The connector as Airbyte sees it: check, discover, read, and the list of streams."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ from source_streak.streams import STREAMS
 from source_streak.tables import PipelineTable, tables_of
 
 LOGGER = logging.getLogger("airbyte.source-streak")
-LINE = 160  # characters
+LINE = 160  # characters kept of a long log line
 STATE_TYPES = {
     "stream": "STREAM",
     "global": "GLOBAL",
     "data": "LEGACY",
-}  # by the property that holds what they say
+}  # by the property that holds the content
 
 
 class SourceStreak(AbstractSource):
     """Reads a Streak account through its HTTP API."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        """`clock`: tests hand in one that does not wait."""
+        """`clock`: tests pass one that does not wait."""
         self._clock = clock or Clock()
         self._configured: dict[str, Mapping[str, Any]] = {}  # name -> JSON schema
         self._incremental: frozenset[str] = frozenset()
         self._shortfalls: Mapping[str, tuple[int, bool]] = {}
-        self._accounts: list[Account] = []  # of the read under way
+        self._accounts: list[Account] = []  # used by the read under way
         LOGGER.addFilter(_shorten)
 
     @property
@@ -69,11 +69,11 @@ class SourceStreak(AbstractSource):
 
     @property
     def message_repository(self) -> None:
-        """None, which saves a look at a queue for each record: streams yield their messages."""
+        """None: streams yield their messages, so there is no queue to check after each record."""
 
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
-        """The settings; a file that cannot be used is the user's to mend."""
+        """The settings. Raises Failure (config_error) for a file that cannot be used."""
         settings: Any = _file("the settings", "--config", config_path)
         if not isinstance(settings, dict):
             sentence = f"The settings in {config_path} (--config) are not a JSON object."
@@ -81,12 +81,12 @@ class SourceStreak(AbstractSource):
         return settings
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        """The settings as they are. The framework would write them to a file, with the key."""
+        """The settings, unchanged. The framework would write them to a file, with the API key."""
         return config
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        """The streams to read."""
+        """The streams to read. Raises Failure (config_error) as read_config does."""
         what = "a configured catalog"
         found: ConfiguredAirbyteCatalog = _file(what, "--catalog", catalog_path, _catalog)
         return found
@@ -95,7 +95,7 @@ class SourceStreak(AbstractSource):
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """The state of an earlier sync.
 
-        One that cannot be read costs a whole read, and nothing else.
+        If it cannot be parsed, everything is read whole. An unreadable file raises Failure.
         """
         try:
             found = _json(state_path) if state_path else None
@@ -114,7 +114,7 @@ class SourceStreak(AbstractSource):
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """SUCCEEDED, or FAILED with a sentence.
 
-        Raises Failure during an outage, which is no matter of the settings.
+        Raises Failure during an outage, since the settings are not to blame for that.
         """
         ok, sentence = self.check_connection(logger, config)
         return AirbyteConnectionStatus(
@@ -126,7 +126,7 @@ class SourceStreak(AbstractSource):
     ) -> tuple[bool, str | None]:
         """Whether the key works and sees the pipelines that the settings name.
 
-        A person waits: the patience is short.
+        A person is waiting, so failed requests are only repeated for a short time.
         """
         try:
             account = self._reached(_config(config))
@@ -158,7 +158,7 @@ class SourceStreak(AbstractSource):
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """All streams, and a table for each pipeline.
 
-        For those Streak is asked. Fails with the sentence that check gives.
+        Only the tables need requests. Raises Failure with the sentence that check gives.
         """
         try:
             settings = _config(config)
@@ -182,9 +182,9 @@ class SourceStreak(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """As the framework does it.
+        """Read the configured streams, as the framework does.
 
-        A configured stream that does not exist fails with a sentence instead of silently.
+        A stream that does not exist fails with a sentence. The framework would skip it silently.
         """
         self._configured = {one.stream.name: one.stream.json_schema for one in catalog.streams}
         self._incremental = frozenset(
@@ -205,9 +205,9 @@ class SourceStreak(AbstractSource):
                 account.close()
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        """All that there are without asking, and the configured tables, over one account.
+        """The fixed streams, the configured tables, and a Missing for each unknown stream.
 
-        Makes no request.
+        All share one account. Makes no request.
         """
         try:
             settings = _config(config)
@@ -239,7 +239,7 @@ class SourceStreak(AbstractSource):
         ]
 
     def _reached(self, config: Config) -> Account:
-        """An account whose key and pipelines were found to be there. Raises StreakError."""
+        """An account whose key works and whose pipelines exist. Raises StreakError otherwise."""
         account = Account(config, self._clock, hurried=True)
         _hide_key(account)
         account.access.me()
@@ -251,12 +251,12 @@ NAMES = frozenset(camel_to_snake(stream.__name__) for stream in STREAMS)
 
 
 class Missing(Stream):
-    """Stands for a stream that the connection names and that this connector does not have."""
+    """Stands for a configured stream that this connector does not have."""
 
     primary_key = None
 
     def __init__(self, name: str) -> None:
-        self.__dict__["name"] = name  # a cached property of the framework's
+        self.__dict__["name"] = name  # a cached property in the framework
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # no need to cache nothing
         return {}
@@ -273,20 +273,19 @@ class Missing(Stream):
 
 
 def _typed(state: dict[str, Any]) -> dict[str, Any]:
-    """A state in a file, with its type.
+    """A state from a file, with its type.
 
-    One that is nothing but streams and what they remember is of the oldest.
+    A plain object of streams and their states is of the oldest type, LEGACY.
     """
     kind = next((kind for name, kind in STATE_TYPES.items() if name in state), None)
     return {"type": kind, **state} if kind or "type" in state else {"type": "LEGACY", "data": state}
 
 
 def _by_stream(states: list[AirbyteStateMessage]) -> list[AirbyteStateMessage]:
-    """States of any type as those of single streams.
+    """Convert states of any type to one state per stream.
 
-    A client may hand ours back as one GLOBAL, or as the data of a LEGACY one.
-
-    What streams share in a GLOBAL state is not ours, for we write none: it is left aside.
+    A client may return this connector's states as one GLOBAL state, or as a LEGACY one.
+    The shared part of a GLOBAL state is ignored, because this connector never writes one.
     """
     streams: list[AirbyteStreamState] = []
     for state in states:
@@ -301,9 +300,9 @@ def _by_stream(states: list[AirbyteStateMessage]) -> list[AirbyteStateMessage]:
 
 
 def _shorten(record: logging.LogRecord) -> bool:
-    """The framework logs the whole of each incoming state, up to 2 MB, in one line.
+    """Shorten two of the framework's log lines.
 
-    And after each stream the time of all so far.
+    It logs each incoming state whole, up to 2 MB, and after each stream the time of all so far.
     """
     if isinstance(record.msg, str) and (
         record.msg.startswith("Setting state of ") or " runtimes:\n" in record.msg
@@ -313,7 +312,7 @@ def _shorten(record: logging.LogRecord) -> bool:
 
 
 def _json(path: str) -> Any:
-    """As leniently as Streak's answers are read: what cannot be written as UTF-8 is replaced."""
+    """Parse a file as leniently as Streak's responses: what UTF-8 cannot hold is replaced."""
     return parse_json(Path(path).read_bytes())
 
 
@@ -329,7 +328,10 @@ def _file(what: str, option: str, path: str, load: Callable[[Any], Any] = lambda
 
 
 def _catalog(found: Any) -> ConfiguredAirbyteCatalog:
-    """The platform knows a mode that the framework does not: what a destination does is its own."""
+    """Load a catalog. The platform has a destination mode that the framework does not know.
+
+    It makes no difference to a source, so the framework gets another one.
+    """
     for one in found["streams"]:
         if one.get("destination_sync_mode") == "overwrite_dedup":
             one["destination_sync_mode"] = "overwrite"
@@ -365,11 +367,10 @@ def _wants_boxes(stream: StreakStream) -> bool:
 def _config_errors_last(
     messages: Iterable[AirbyteMessage], clock: Clock
 ) -> Iterator[AirbyteMessage]:
-    """The platform tries again unless its earliest error is a config_error.
+    """Hold config_errors back to the end and stamp them anew.
 
-    So these go out last, stamped anew.
-
-    Their sentences stand in the log at once. The closing error is a config_error only if all are.
+    The platform retries a sync unless its earliest error is a config_error. The log has their
+    sentences at once. The closing error is a config_error only if all errors are.
     """
     held: list[AirbyteMessage] = []
     others: list[FailureType] = []

@@ -1,9 +1,7 @@
-"""A stream in the framework's terms.
+"""A stream in the framework's terms: facts, pure hooks, and the methods that Airbyte calls.
 
-Facts, pure hooks, and what Airbyte calls. Nothing of a read lives here.
-
-`read`, which AbstractSource calls, makes a Reading, yields the framework's messages of what it
-yields, and drops it at its end.
+A stream keeps nothing of a read. AbstractSource calls `read`, which makes a Reading, turns its
+items into the framework's messages, and drops it at the end.
 """
 
 from __future__ import annotations
@@ -63,9 +61,9 @@ NO_CURSOR = {"__ab_no_cursor_state_message": True}  # the framework's state of a
 
 
 class Failure(AirbyteTracedException):
-    """A StreakError in the framework's terms.
+    """A StreakError as the framework's exception.
 
-    Its sentence and nothing else, since a stack trace would tell a user nothing.
+    It has the sentence and no stack trace, which would tell a user nothing.
     """
 
     def __init__(self, error: StreakError) -> None:
@@ -76,7 +74,7 @@ class Failure(AirbyteTracedException):
         )
 
     def __repr__(self) -> str:
-        """What the framework's closing message quotes."""
+        """The sentence, because the framework's closing message quotes the repr."""
         return str(self.message)
 
     def as_airbyte_message(self, *args: Any, **kwargs: Any) -> AirbyteMessage:
@@ -87,29 +85,26 @@ class Failure(AirbyteTracedException):
 
 
 class StreakStream(HttpStream):
-    """One stream of Streak.
+    """One stream of Streak. A subclass states its facts and overrides the hooks that it needs."""
 
-    A subclass states facts, and overrides the hooks for which its rows need more.
-    """
-
-    parent: Level = Level.ACCOUNT  # what its rows hang on
-    endpoint: str = ""  # with the parent's key columns in braces; empty: rows are in the parent
+    parent: Level = Level.ACCOUNT  # what its rows belong to
+    endpoint: str = ""  # with the parent's key columns in braces; empty: the parent holds the rows
     pager: Pager = Whole()
-    counters: tuple[str, ...] = ()  # of the parent: all 0, nothing to ask for; absent is not 0
-    key_names: tuple[str, ...] = ("key",)  # where a row has its key: v1 has a second name for it
-    incremental: bool = False  # what was delivered and is unchanged is left out
-    tells_deletions: bool = False  # what is gone is told, by records with `_ab_cdc_deleted_at`
+    counters: tuple[str, ...] = ()  # in the parent; all 0: nothing to request; absent is not 0
+    key_names: tuple[str, ...] = ("key",)  # where a row has its key; v1 has a second name for it
+    incremental: bool = False  # leaves out what was delivered and has not changed
+    tells_deletions: bool = False  # reports them by records with `_ab_cdc_deleted_at`
     of_one_pipeline: bool = False  # a box that moves to another pipeline leaves the stream
-    since_parameter: str = ""  # asks for what came since the last sync; empty: all is asked for
+    since_parameter: str = ""  # limits a request to what came since the last sync; empty: no limit
     made_of: Properties = None  # the properties of a listed row that `rows` needs; None: all
     cursor_column: str = "readAt"
 
     def __init__(self, account: Account, plan: Plan | None = None) -> None:
-        """`plan`: how the streams of one sync share the room that their states have."""
+        """`plan`: how the streams of one sync share the room for their states."""
         self.account, self.plan = account, plan or Plan()
         super().__init__()
 
-    # --- Facts that follow from others
+    # --- Facts derived from others
 
     @property
     def url_base(self) -> str:
@@ -121,23 +116,23 @@ class StreakStream(HttpStream):
 
     @property
     def is_resumable(self) -> bool:
-        """Never: a full refresh starts anew."""
+        """Never: a full refresh always starts from the beginning."""
         return False
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # cached below
-        """As the file says. The framework's own would keep the stream, and so its whole sync."""
+        """The schema file. The framework's cache would keep the stream and its whole sync alive."""
         return _schema_of(self.name)
 
     @property
     def shape(self) -> Shape:
-        """The columns, as the schema has them, for one reading: it counts what does not fit."""
+        """The columns in the schema. One for each reading, because it counts what does not fit."""
         return Shape(self.get_json_schema())
 
     @cached_property
     def key_columns(self) -> tuple[str, ...]:
         """The primary key.
 
-        Of what hangs on a row of a long list, the last column is the row's own key.
+        If rows belong to a row of a long list, the last column is their own key.
         """
         return (
             (self.primary_key,)
@@ -147,21 +142,21 @@ class StreakStream(HttpStream):
 
     @property
     def row_keys(self) -> bool:
-        """Whether rows have keys beside the key of the box (contact, …) that they hang on."""
+        """Whether rows have keys besides the key of the box (contact, …) that they belong to."""
         return len(self.key_columns) > 1
 
     @property
     def scope(self) -> str | None:
-        """The key of the only pipeline that the stream reads."""
+        """The key of the only pipeline that the stream reads; None: it reads all."""
         return None
 
     def expected(self, row: Row) -> int | None:
-        """How many rows the parent's counters promise; None where one of them is absent."""
+        """How many rows the parent's counters promise; None if there are none or one is absent."""
         counts = [row.get(counter) for counter in self.counters]
         return sum(counts) if counts and all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
 
     def can_have_rows(self, row: Row) -> bool:
-        """Whether there can be anything to ask for: a counter that is absent says nothing."""
+        """Whether there can be anything to request. An absent counter rules nothing out."""
         return not self.counters or any(row.get(counter) != 0 for counter in self.counters)
 
     # --- Hooks of a request. The reading uses these, as the framework would.
@@ -192,57 +187,54 @@ class StreakStream(HttpStream):
         return parse_page(json_of(response)).rows
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
-        """What an answer says of further pages; paging.read_list decides."""
+        """What a response says about further pages; paging.read_list decides."""
         page = parse_page(json_of(response))
         return {"more": page.more, "cursor": page.cursor}
 
     # --- Hooks of a row: pure
 
     def prepare(self, account: Account) -> StreakError | None:
-        """Learn what the first row needs. Blocks. Returns why the stream's pipeline is gone."""
+        """Get what the first row needs. Blocks. Returns an error if the pipeline is gone."""
         return None
 
     def select_listings(self, lists: list[Listing]) -> list[Listing]:
-        """Those of the long lists that the stream reads."""
+        """Choose the long lists that the stream reads."""
         return lists
 
     def names_in(self, source: Row) -> Any:
-        """What a pipeline or team says that decides how rows look.
-
-        The names that it gives to keys.
-        """
+        """What rows show of a pipeline or team: the names that it gives to keys."""
         return None
 
     def visible(self, row: Row, names: Any, source_key: str) -> Any:
-        """What decides the rows of a box, contact or organization in this stream, as JSON."""
+        """A JSON value that changes whenever the stream's rows of a box (contact, …) do."""
         return fingerprint.visible_activity(row, source_key)
 
     def rows(self, parent: Parent) -> Iterable[Row]:
-        """The rows that are in a parent: by default the parent itself."""
+        """The rows inside a parent: by default the parent itself."""
         return [parent.row]
 
     def keys_in(self, row: Row) -> Iterable[str]:
-        """The keys of the rows that `rows` makes of a parent, where they have keys of their own."""
+        """The keys of the rows that `rows` makes of a parent, if they have keys of their own."""
         return ()
 
     def unset_rows(self, parent: Parent) -> Iterable[Row]:
-        """Empty rows for what a parent has no value of; delivered where deletions are not told."""
+        """Empty rows for a parent's unset values; delivered where deletions are not reported."""
         return ()
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
-        """Columns that the connector adds: labels beside keys, never instead."""
+        """Columns that the connector adds: labels next to keys, never in their place."""
         return {}
 
     def misshapen(self, parent: Parent) -> Iterable[str]:
-        """The types of custom fields whose values do not have their shape."""
+        """The types of custom fields whose values do not have the shape of their type."""
         return ()
 
     def newest(self, rows: list[Row]) -> int | None:
-        """Of a log: the time of the newest event, in epoch milliseconds."""
+        """For streams of events: the time of the newest one, in epoch milliseconds."""
         return None
 
     def gap(self, rows: list[Row], fresh: list[Row], newest: int | None) -> str:
-        """Of a log: the warning about events that are lost; %s stands for the parent's name."""
+        """For streams of events: a warning if some are lost, with %s for the parent's name."""
         return ""
 
     # --- What Airbyte calls
@@ -256,7 +248,7 @@ class StreakStream(HttpStream):
         state_manager: Any,
         internal_config: InternalConfig,
     ) -> Iterator[AirbyteMessage]:
-        """The whole stream. Without a state manager (read_only_records) no state is emitted."""
+        """Read the stream. Without a state manager (read_only_records) no state is emitted."""
         properties = configured_stream.stream.json_schema.get("properties")
         columns = frozenset(properties) if isinstance(properties, dict) and properties else None
         reading = self.reading(configured_stream.sync_mode, stream_state, columns)
@@ -285,7 +277,7 @@ class StreakStream(HttpStream):
     def reading(
         self, sync_mode: SyncMode, saved: Mapping[str, Any], columns: frozenset[str] | None = None
     ) -> Reading:
-        """How this stream is read once. `columns`: those of the configured schema; None: all."""
+        """Make a Reading. `columns`: the columns of the configured schema; None: all."""
         whole = not (self.incremental and sync_mode is SyncMode.incremental)
         mode, config = Mode(whole, columns), self.account.config
         known = (
@@ -302,7 +294,7 @@ class StreakStream(HttpStream):
         return (EventReading if self.incremental else Reading)(self, self.account, state, mode)
 
     def stream_slices(self, **_: Any) -> Iterator[StreamSlice]:
-        """The parents. Lists are asked for when the first one is wanted."""
+        """One slice for each parent. Lists are requested once the first slice is taken."""
         account = self.account
         parents = (
             rows_of(account.good_listings(self.parent))
@@ -321,7 +313,7 @@ class StreakStream(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """One parent's records, by the hooks and the road of `read`."""
+        """One parent's records, made with the same hooks and code as in `read`."""
         parent: Parent = stream_slice.extra_fields["parent"]  # type: ignore[union-attr] # a slice of stream_slices
         rows = self.rows(parent)
         try:
@@ -349,7 +341,7 @@ def _state_message(name: str, blob: Mapping[str, Any]) -> AirbyteMessage:
 
 
 def _status_message(name: str, item: Item, now: int) -> AirbyteMessage:
-    """RUNNING: with the one reason of a wait that Streak asked for, or without when it is over."""
+    """RUNNING: with RATE_LIMITED as reason while Streak asks to wait, without one afterwards."""
     reasons = None
     if isinstance(item, Limited):
         limit = AirbyteStreamStatusRateLimitedReason(quota_reset=item.until)
@@ -363,5 +355,5 @@ def _status_message(name: str, item: Item, now: int) -> AirbyteMessage:
 
 @cache
 def _schema_of(name: str) -> Mapping[str, Any]:
-    """Resolved once in a process: nobody changes it."""
+    """Resolve a schema once per process. Nobody may change it."""
     return ResourceSchemaLoader("source_streak").get_schema(name)

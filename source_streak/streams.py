@@ -1,7 +1,7 @@
-"""What is true of each stream: a docstring with Streak's own page of it, and a few facts.
+"""The streams: for each a docstring with its page in Streak's reference, and a few facts.
 
-To add one: a class here, its name in STREAMS at the foot, and `schemas/<stream>.json`. What rows
-are made of is in records/; how they are read is in reading/.
+To add a stream, write a class here, add it to STREAMS at the end, and write
+`schemas/<stream>.json`. records/ has what rows are made of, and reading/ how they are read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TeamMembers(TeamStream):
 
 
 class TeamFields(TeamStream):
-    """https://streak.readme.io/reference/get-my-teams - settings: people's custom fields."""
+    """https://streak.readme.io/reference/get-my-teams - settings: the custom fields of people."""
 
     primary_key = ["teamKey", "appliesTo", "key"]
 
@@ -56,7 +56,7 @@ class TeamFields(TeamStream):
 
 
 class TeamFieldOptions(TeamStream):
-    """https://streak.readme.io/reference/get-my-teams - the options of those fields."""
+    """https://streak.readme.io/reference/get-my-teams - the options of people's custom fields."""
 
     primary_key = ["teamKey", "appliesTo", "fieldKey", "key"]
 
@@ -65,16 +65,16 @@ class TeamFieldOptions(TeamStream):
 
 
 class Users(StreakStream):
-    """https://streak.readme.io/reference/get-users-of-a-team - archived ones and agents too."""
+    """https://streak.readme.io/reference/get-users-of-a-team - archived users and agents too."""
 
     endpoint = "v2/teams/{teamKey}/users"
     parent = Level.TEAM
-    primary_key = "key"  # a user of two teams comes once
+    primary_key = "key"  # a user in two teams appears once
     key_names = ("key", "userKey")
 
 
 class Contacts(People):
-    """https://streak.readme.io/reference/list-contacts - of each team."""
+    """https://streak.readme.io/reference/list-contacts - the contacts of each team."""
 
     parent = Level.CONTACT
     settings = "contactSettings"
@@ -107,7 +107,7 @@ class ContactOrganizations(Links):
 
 
 class Organizations(People):
-    """https://streak.readme.io/reference/list-organizations - of each team."""
+    """https://streak.readme.io/reference/list-organizations - the organizations of each team."""
 
     parent = Level.ORGANIZATION
     settings = "organizationSettings"
@@ -225,7 +225,7 @@ class BoxStageHistory(ExactStream):
 
 
 class BoxContacts(Links):
-    """https://streak.readme.io/reference/list-boxes - contacts: which people a box is about."""
+    """https://streak.readme.io/reference/list-boxes - contacts: people of a box."""
 
     parent = Level.BOX
     made_of = ("contacts",)
@@ -233,7 +233,7 @@ class BoxContacts(Links):
 
 
 class BoxOrganizations(Links):
-    """https://streak.readme.io/reference/list-boxes - organizations: which companies."""
+    """https://streak.readme.io/reference/list-boxes - organizations: companies of a box."""
 
     parent = Level.BOX
     made_of = ("organizations",)
@@ -241,7 +241,7 @@ class BoxOrganizations(Links):
 
 
 class BoxUsers(StreakStream):
-    """https://streak.readme.io/reference/list-boxes - who made, is assigned to, follows a box."""
+    """https://streak.readme.io/reference/list-boxes - creator, assignees and followers of a box."""
 
     parent = Level.BOX
     made_of = (
@@ -286,7 +286,7 @@ class BoxMeetings(ExactStream):
 
 
 class BoxTasks(ExactStream):
-    """https://streak.readme.io/reference/list-tasks - done and open."""
+    """https://streak.readme.io/reference/list-tasks - open and done."""
 
     endpoint = "v2/boxes/{boxKey}/tasks"
     parent = Level.BOX
@@ -316,7 +316,7 @@ class BoxFiles(ExactStream):
 
 
 class BoxChanges(StreakStream):
-    """https://streak.readme.io/reference/get-timeline - moves and edits of a box: a log."""
+    """https://streak.readme.io/reference/get-timeline - a log of a box's moves and edits."""
 
     endpoint = "v2/boxes/{boxKey}/timeline"
     parent = Level.BOX
@@ -353,26 +353,26 @@ class BoxDocuments(ExactStream):
         return [{"document": text_of(response)}]
 
     def next_page_token(self, response: Response) -> None:
-        """A text has one page."""
+        """None: a text has one page."""
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
         return {"name": parent.row.get("name")}
 
 
 class Snippets(StreakStream):
-    """https://streak.readme.io/reference/list-snippets - of the key's user."""
+    """https://streak.readme.io/reference/list-snippets - snippets of the API key's user."""
 
     endpoint = "v1/snippets"
     primary_key = "key"
     key_names = ("key", "snippetKey")
 
     def extra_columns(self, row: Row, parent: Parent) -> Row:
-        text = row.get("snippetText")  # an object or a text
+        text = row.get("snippetText")  # an object or a string
         return {"snippetText": text.get("value") if isinstance(text, dict) else text}
 
 
 class Newsfeed(StreakStream):
-    """https://streak.readme.io/reference/newsfeed - each pipeline's last 50 events, no more."""
+    """https://streak.readme.io/reference/newsfeed - only the last 50 events of each pipeline."""
 
     endpoint = "v1/pipelines/{pipelineKey}/newsfeed"
     parent = Level.PIPELINE

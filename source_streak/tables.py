@@ -1,7 +1,4 @@
-"""The streams `boxes_<pipeline>`.
-
-Found at discover, and read as the connection has them configured.
-"""
+"""The streams `boxes_<pipeline>`: discover finds them, and read takes them as configured."""
 
 from __future__ import annotations
 
@@ -45,9 +42,9 @@ class PipelineTable(StreakStream):
         taken: Set[str],
         plan: Plan | None = None,
     ) -> None:
-        """`schema`.
+        """`schema`: as discovered, or as configured since.
 
-        As discovered, or as configured since; `taken`: the names of all streams that are no tables.
+        `taken`: the names of all streams that are not tables.
         """
         self._name, self._schema, self._taken = name, schema, taken
         key = schema.get(PIPELINE_KEY)
@@ -69,7 +66,7 @@ class PipelineTable(StreakStream):
         return [listing for listing in lists if listing.key == self.pipeline_key]
 
     def prepare(self, account: Account) -> StreakError | None:
-        """Find the pipeline and its fields. Raises StreakError if the settings leave it out."""
+        """Find the pipeline and its fields. Raises StreakError if the settings exclude it."""
         pipeline = self._pipeline(account)
         if isinstance(pipeline, StreakError):
             return pipeline
@@ -122,13 +119,13 @@ class PipelineTable(StreakStream):
 
 
 def tables_of(account: Account, taken: Set[str]) -> list[PipelineTable]:
-    """One for each pipeline that is read, as discover offers them; asks for the pipelines."""
+    """The tables that discover offers, one for each pipeline read. Requests the pipelines."""
     chosen = account.pipelines()
     names = table_names(account.every_pipeline, taken)
     chosen_keys = {pipeline["key"] for pipeline in chosen}
     offered = set(
         [key for key in names if key in chosen_keys][:MOST]
-    )  # the oldest, so that a new one takes no other's place
+    )  # the oldest, so that a new pipeline never takes another's place
     if left_out := [
         str(pipeline.get("name") or pipeline["key"][-6:])
         for pipeline in chosen

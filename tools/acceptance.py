@@ -1,11 +1,11 @@
-"""`make acceptance`.
+"""`make acceptance`: airbyte-cdk's standard suite against the sandbox.
 
-Airbyte-cdk's standard suite against the sandbox; with an image's name, its tests of that image.
+With an image's name, it runs the suite's tests of that image.
 
     python tools/acceptance.py [source-streak:dev]
 
-The suite takes the connector's name from its folder, so it gets one of that name, with links to
-everything here.
+The suite takes the connector's name from its folder, so it gets a folder of that name with links
+to everything here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WITHOUT_IMAGE = "not image_tests and not requires_creds"
 
 
 def main() -> int:
-    """The suite's exit status."""
+    """Returns the suite's exit status."""
     image = sys.argv[1] if len(sys.argv) > 1 else None
     with runs.sandbox(150) as streak, tempfile.TemporaryDirectory() as scratch:
         connector = Path(scratch, "source-streak")
@@ -53,7 +53,7 @@ def main() -> int:
 def docker_that_sees(streak: runs.Sandbox, scratch: Path) -> Path:
     """A folder with a `docker` whose containers reach the sandbox.
 
-    Airbyte-cdk has no option for what `docker run` gets.
+    airbyte-cdk has no option for passing arguments to `docker run`.
     """
     docker = shutil.which("docker")
     if docker is None:

@@ -1,6 +1,4 @@
-"""`make bench`.
-
-The figures of docs/performance.md, measured here and now. Prints a table and asserts nothing.
+"""`make bench`: measures the figures of docs/performance.md. Prints a table, asserts nothing.
 
 Sandbox and connector are two processes, as Streak and the connector are; they share this machine's
 cores.
@@ -64,10 +62,10 @@ IN_BOXES = (
 TAP = Path(__file__).parents[1] / ".venv-tap" / "bin" / "python"
 STREAM = len(
     b'{"type":"RECORD","record":{"stream":"'
-)  # where its name stands in the line of a record
+)  # where the stream's name begins in the line of a record
 PACE = 10 / 1.02  # requests a second, set to 10: budget.py
 SCALE = Path(__file__).parents[1] / "docs" / "scale.svg"
-# No background, and tones that can be read on white and on black: a picture knows no theme.
+# No background, and colors that are readable on white and on black: the page's theme is unknown.
 INK, COLOURS = "#7b7f86", ("#3d86d6", "#d2691e")
 SVG = "http://www.w3.org/2000/svg"  # ignore-https-check: a name, not an address
 LIVE = Progress("Starting a sandbox")
@@ -111,7 +109,7 @@ class Run:
     records: int = 0
     spans: dict[str, float] = field(default_factory=dict)  # stream -> seconds
     counts: Counter[str] = field(default_factory=Counter)  # stream -> records
-    states: dict[str, Message] = field(default_factory=dict)  # stream -> its last
+    states: dict[str, Message] = field(default_factory=dict)  # stream -> its last state
 
     @property
     def state_size(self) -> int:
@@ -199,7 +197,7 @@ def speed(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
 
 
 def tap(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
-    """Processor and wall time beside a Singer tap that reads the same boxes, in turn."""
+    """Processor and wall time, compared with a Singer tap that reads the same boxes in turn."""
     reads = ("source-streak", "tap, 16 columns")
     for latency in (0, 100):
         with sandbox(sizes.speed) as streak, prepared(streak, ("boxes",)) as options:
@@ -217,7 +215,7 @@ def tap(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
 
 
 def records(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
-    """Processor time of what needs no request of its own; with --beside, in turn with another."""
+    """Processor time of streams without own requests; --beside runs another version in turn."""
     versions = [("this version", [], os.getcwd())]
     if sizes.beside:
         versions.append(("the other version", [], sizes.beside))
@@ -235,7 +233,7 @@ def records(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
 
 
 def without_budget(folder: str) -> tuple[str, ...]:
-    """As WITHOUT_BUDGET, of the version in this folder: budget.py was elsewhere before."""
+    """WITHOUT_BUDGET for the version in this folder: older ones have budget.py elsewhere."""
     place = (
         "source_streak.api" if Path(folder, "source_streak", "api").is_dir() else "source_streak"
     )
@@ -244,7 +242,7 @@ def without_budget(folder: str) -> tuple[str, ...]:
 
 @contextmanager
 def prepared(streak: Sandbox, streams: Iterable[str], tables: bool = False) -> Iterator[list[str]]:
-    """The options of a read of these streams, and of the tables."""
+    """The options to read these streams, and on request the tables."""
     with tempfile.TemporaryDirectory() as folder:
         config, catalog = Path(folder, "config.json"), Path(folder, "catalog.json")
         config.write_bytes(orjson.dumps({"api_key": streak.key, "requests_per_second": 20}))
@@ -253,7 +251,7 @@ def prepared(streak: Sandbox, streams: Iterable[str], tables: bool = False) -> I
 
 
 def timed(command: list[str], streak: Sandbox, folder: str | None = None) -> Run:
-    """One run into a file, so that nobody reads meanwhile; `folder`: where the package lies."""
+    """One run into a file, so that no reader takes time. `folder`: where the package is."""
     did, began = Run(), time.monotonic()
     places = {"PYTHONPATH": folder} if folder else {}
     with tempfile.TemporaryFile() as out:
@@ -278,7 +276,7 @@ def spent(runs: list[Run]) -> str:
 
 
 def memory(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
-    """Of the streams made of boxes and the tables: what others need beside is soon given back."""
+    """Peak memory of the streams made of boxes and the tables. Others soon free what they need."""
     for boxes, most in ((sizes.memory, 150), (sizes.memory * 5 // 2, 220)):
         with sandbox(boxes) as streak:
             did = run(streak, WITHOUT_BUDGET, streams=IN_BOXES, tables=True)
@@ -288,7 +286,7 @@ def memory(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
 
 
 def scale(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
-    """Large in every direction."""
+    """A large account: many boxes, pipelines and children."""
     size = sizes.scale
     with sandbox(size, pipelines=20) as streak:
         did = run(streak, WITHOUT_BUDGET)
@@ -408,9 +406,9 @@ def catalog_of(
     incremental: bool,
     tables: bool = False,
 ) -> Message:
-    """A configured catalog of these streams (none: all), and of the tables only if asked for.
+    """A configured catalog of these streams (none: all), and on request of the tables.
 
-    They hold the boxes again.
+    Tables are not included by default, because they hold the boxes again.
     """
     command = [COMMAND, "discover", "--config", str(config)]
     found = subprocess.run(command, env=streak.environment, stdout=subprocess.PIPE, check=True)
@@ -450,15 +448,15 @@ def measured(command: list[str], streak: Sandbox) -> Run:
 def high_water(pid: int) -> int:
     """The most memory (resident, in bytes) that a process has had so far; 0 if it has ended.
 
-    Not what wait4 tells: that begins with the memory of whoever started the process, which here
-    keeps a log of all requests.
+    wait4 would start from the memory of the process's parent, which here keeps a log of all
+    requests.
     """
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) * 1024 if found else 0
 
 
 def note(did: Run, message: Message) -> None:
-    """Keep what a message says of the streams' times; show what it says of failures."""
+    """Keep what a message says about the streams' times, and show failures."""
     if sentence := failure(message):
         LIVE.say(sentence)
     if message["type"] == "STATE":
@@ -472,10 +470,10 @@ def note(did: Run, message: Message) -> None:
 
 
 def necessary_requests(account: Account) -> Counter[str]:
-    """What a whole read cannot do without.
+    """The requests that a whole read cannot do without.
 
-    The lists, one request for each box and child stream whose counter is not 0, and for each box
-    its text and its timeline, page by page.
+    These are the lists, one request for each box and child stream whose counter is not 0, and for
+    each box its text and its timeline, page by page.
     """
     pipelines, boxes = account.pipelines.values(), account.boxes.values()
     needed = Counter(
@@ -516,7 +514,7 @@ def drawing(points: list[tuple[int, list[float], list[float]]]) -> str:
 
 
 def chart(title: str, unit: str, lines: list[list[tuple[int, float]]]) -> str:
-    """One of them: a line for each sync."""
+    """One chart, with a line for each sync."""
     everything = [value for line in lines for _, value in line]
     low, high = (
         10 ** math.floor(math.log10(min(everything))),

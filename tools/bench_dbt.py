@@ -2,9 +2,9 @@
 
 python tools/bench_dbt.py [BOXES]    # 50,000 unless another number is given
 
-Runs in .venv-dbt. Takes the boxes of streak.duckdb (`make demo`) with all that hangs on them, under
-new keys, until there are that many; the file itself stays as it is. (dbt imports every module on
-its path whose name begins with dbt_, so this one's does not.)
+Runs in .venv-dbt. Copies the boxes of streak.duckdb (`make demo`) and their children under new keys
+until there are that many. The file itself does not change. (dbt imports every module on its path
+whose name begins with dbt_, so this one has another name.)
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import duckdb
 import report
 
 BOXES = 50_000
-KEYS = ("key", "boxKey", "box_key")  # what a row of a box has of its own
-MEGABYTE = 1024  # in the unit in which Linux tells the memory
+KEYS = ("key", "boxKey", "box_key")  # the keys to renew in a copied row
+MEGABYTE = 1024  # in the unit of ru_maxrss on Linux
 
 
 def main() -> None:
-    """Ends with a sentence where there is nothing to multiply."""
+    """Ends with a sentence if there is nothing to multiply."""
     boxes = int(sys.argv[1]) if len(sys.argv) > 1 else BOXES
     if not report.DATABASE.exists():
         sys.exit(f"There is no {report.DATABASE}: `make demo` loads one.")
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def multiply(boxes: int) -> int:
-    """As many boxes as that, a little more or less by the rest; the rows of all their tables."""
+    """Make roughly so many boxes, by copying all. Returns the rows of all their tables."""
     with duckdb.connect(str(report.DATABASE)) as database:
         (there,) = database.execute("SELECT count(*) FROM boxes").fetchone() or (0,)
         times = max(1, round(boxes / there))
@@ -69,7 +69,7 @@ def tables(database: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
 def multiply_table(
     database: duckdb.DuckDBPyConnection, table: str, columns: set[str], times: int
 ) -> int:
-    """Each row so many times; how many there are then."""
+    """Repeat each row `times` times. Returns how many rows there are then."""
     new = ", ".join(f'"{key}" || \'-\' || copy AS "{key}"' for key in KEYS if key in columns)
     database.execute(
         f'INSERT INTO "{table}" SELECT rows.* REPLACE ({new})'  # noqa: S608 # names of the file

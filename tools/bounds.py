@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def limits(bound: str) -> tuple[str, str]:
-    """`^2.32.3` or `>=0.22,<1`: the least version, and the first that is too new."""
+    """The lowest version, and the first that is too new, in `^2.32.3` or `>=0.22,<1`."""
     if caret := re.fullmatch(r"\^((\d+)\.(\d+)(?:\.\d+)*)", bound):
         major, minor = int(caret[2]), int(caret[3])
         return caret[1], str(major + 1) if major else f"0.{minor + 1}"

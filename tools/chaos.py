@@ -1,13 +1,13 @@
 """`make chaos`: a connection that is kept alive for many rounds by a Streak that misbehaves.
 
-Each round: some moods and faults, changes to the account while it is read, and syncs that are
-killed at any message; of a killed one the destination keeps all rows, or only those that a state
-had covered.  Then Streak calms down: two more syncs run to their ends, an hour apart, and the
-destination has to be the account: nothing lost, stale, left behind or wrongly deleted, in any
-stream.  A month after the last round nothing may be stale either that Streak hides.
+Each round has some moods and faults, changes to the account while it is read, and syncs that are
+killed at any message. Of a killed sync the destination keeps all rows, or only those that a state
+covers. Then Streak calms down. Two more syncs run to their ends, an hour apart, and the destination
+has to match the account: nothing lost, stale, left behind or wrongly deleted, in any stream. A
+month after the last round, nothing may be stale even where Streak hides a change.
 
-The seed of a round that fails is printed; `--seed N --rounds M` runs it again.  One request is made
-after the other, so that the same happens again; with `--threads` as many at a time as in earnest.
+The seed of a failed round is printed; `--seed N --rounds M` runs it again. Requests are made one
+after the other, so that runs are repeatable; with `--threads`, as many at a time as in earnest.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ KINDS_OF_SERIES = (
     *("counters absent", "lists capped at 37", "a start date", "clocks that are set back"),
     "a 401 once in fifty",
 )
-STAYS: dict[str, dict[str, Any]] = {  # what such a series has even while Streak is calm
+STAYS: dict[str, dict[str, Any]] = {  # moods of such a series that stay even while Streak is calm
     "counters absent": {"counters_absent": True, "box_count_absent": True},
     "lists capped at 37": {"limit_cap": 37, "v2_limit_cap": 37, "flag_absent": True},
 }
@@ -113,7 +113,7 @@ class Tally:
     requests: int = 0
     deletions: int = 0
     series: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)  # requests that met one, by kind
+    faults: Counter[str] = field(default_factory=Counter)  # requests that met a fault, by kind
     moods: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
     rows: int = 0  # compared
@@ -121,7 +121,7 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
     def table(self) -> Iterator[str]:
-        """In Markdown."""
+        """The tally as a Markdown table."""
         yield "| what | how often |\n|---|---|"
         for name, count in (
             *(("rounds", self.rounds), ("syncs", self.syncs), ("of them killed", self.kills)),
@@ -146,7 +146,7 @@ class Tally:
 
 
 class RestlessClock(QuickClock):
-    """Time goes by with each look at it: states are written between any two records."""
+    """Each look at the clock takes time, so states are written between any two records."""
 
     def monotonic(self) -> float:
         self._mine.slept = self._slept + 0.02
@@ -159,7 +159,7 @@ class Series:
     def __init__(
         self, seed: int, streak: Sandbox, tally: Tally, replay: Replay | None = None
     ) -> None:
-        """`replay`: what is wrong with a sync's messages, by the platform's rules."""
+        """`replay`: says which of the platform's rules a sync's messages break."""
         self.seed, self.streak, self.tally, self.replay = seed, streak, tally, replay
         self.kind = KINDS_OF_SERIES[seed % len(KINDS_OF_SERIES)]
         tally.series[self.kind] += 1
@@ -182,7 +182,7 @@ class Series:
         for _ in range(self.random.randint(1, 3)):
             self._misbehave()
             hours = self.random.choice((0.0, 0.003, 1.1, 30.0, *((-1.0, -50.0) * set_back)))
-            # Not behind the machine's clock, of which the framework makes its own stamps.
+            # Never behind the machine's clock, which the framework uses for its own timestamps.
             self.sync(max(hours, -self.connection.hours), kill=self.random.random() < 0.7)
             for _ in range(self.random.randint(0, 6)):
                 self._change()
@@ -193,13 +193,13 @@ class Series:
         self._quiet_sync()
 
     def end(self) -> None:
-        """A month later everything has been read again."""
+        """Compares a month later, when everything has been read again."""
         self.over = True
         self._calm_sync(31 * 24.0)
         self._calm_sync(1.1)
         self._compare(set())
 
-    # --- What happens to it
+    # --- What happens to the account
 
     def _misbehave(self) -> None:
         streak, random = self.streak, self.random
@@ -207,7 +207,7 @@ class Series:
         for name, value in random.sample(self._moods(), random.randint(0, 3)):
             streak.moods.become(**{name: value})
             self.tally.moods[name] += 1
-        lies = self.kind != "counters absent"  # where nothing speaks against an empty list
+        lies = self.kind != "counters absent"  # without counters nothing contradicts an empty list
         passing = [fault for fault in PASSING if lies or fault[0] != "empty"]
         for _ in range(random.randint(2, 10)):
             kind, details = random.choice(passing)
@@ -265,7 +265,7 @@ class Series:
     # --- The connector, and the destination
 
     def sync(self, hours: float, kill: bool, rough: bool = True) -> Sync:
-        """One attempt, into the destination."""
+        """One attempt, written to the destination."""
         connection, random = self.connection, self.random
         self.tally.syncs += 1
         self.streak.clear_log()
@@ -292,7 +292,7 @@ class Series:
         return sync
 
     def _calm_sync(self, hours: float, may_doubt: bool = False) -> None:
-        """`may_doubt`: an empty list against a count is believed only after an hour."""
+        """`may_doubt`: an empty list against a count may fail; it is believed after an hour."""
         sync = self.sync(hours, kill=False, rough=False)
         forgiven = (TABLE_IS_GONE, EMPTY_LIST) if may_doubt else (TABLE_IS_GONE,)
         for stream, sentence in sync.failed.items():
@@ -300,11 +300,11 @@ class Series:
                 self._problem(Difference("not ended well", stream, (sentence,)))
 
     def _quiet_sync(self) -> None:
-        """Nothing has happened since the last one: the lists are asked for, and nothing is told."""
+        """A sync after no change: it may only request the lists, and must emit no records."""
         day, doubts = self._day(), self._doubts()
         sync = self.sync(0.0, kill=False, rough=False)
         if doubts or self._day() > day:
-            return  # asks for what is doubtful again, or has its recheck turn
+            return  # then it asks again for what is doubtful, or has rechecks to do
         for stream, records in sync.records.items():
             self._problem(Difference("told or asked again", stream, (f"{len(records)} rows",)))
         for path in filter(ONE_BY_ONE.match, sync.requests):
@@ -325,7 +325,7 @@ class Series:
         return sorted(box["lastUpdatedTimestamp"] for box in boxes)[len(boxes) // 2]
 
     def _watch(self, sync: Sync, before: set[Row]) -> None:
-        """No key comes twice, and nothing is told deleted that was there before and is after."""
+        """Notes keys that come twice, and deletions of rows that were there before and after."""
         for stream, records in sync.records.items():
             names = self.connection.destination.keys.get(stream, ("box_key",))
             keys = Counter(tuple(record[name] for name in names) for record in records)
@@ -342,7 +342,7 @@ class Series:
                     self._problem(Difference("wrongly deleted", stream, key))
 
     def _refused(self, key: str) -> int:
-        """How often Streak said, for no good reason, that this one is not there."""
+        """How often a fault hit a request for this key."""
         return sum(
             entry.path.endswith(f"/{key}") and bool(entry.fault) for entry in self.streak.log
         )
@@ -361,7 +361,7 @@ class Series:
                 self._problem(one)
 
     def _excuse(self, one: Difference, hidden: set[tuple[str, str]]) -> str:
-        """Which of the exceptions of docs/incremental.md it is."""
+        """Which exception of docs/incremental.md explains a difference; empty: none."""
         if one.kind == "left behind" and one.key[0] in self.streak.account.archived:
             return "of a box that lives on in no list"
         if one.kind == "stale" and (one.stream, one.key[0]) in hidden:
@@ -398,7 +398,7 @@ def rows_of(streak: Sandbox, named: Collection[str]) -> Iterator[Row]:
 
 @contextmanager
 def one_by_one() -> Iterator[None]:
-    """One request after the other, so that the same seed brings the same."""
+    """Makes one request after the other, so that the same seed gives the same run."""
     with ExitStack() as stack:
         for module in (client, listings):
             pool = mock.patch.object(module, "ThreadPoolExecutor", OneThread)
@@ -407,14 +407,14 @@ def one_by_one() -> Iterator[None]:
 
 
 class OneThread(ThreadPoolExecutor):
-    """A pool of one, whatever is asked for."""
+    """A pool of one thread, whatever size is requested."""
 
     def __init__(self, _: int, name: str) -> None:
         super().__init__(1, name)
 
 
 def replayed(connection: Connection, sync: Sync) -> Iterator[str]:
-    """What a sync broke of the platform's rules (tools/replay)."""
+    """The platform's rules that a sync broke (tools/replay)."""
     lines = [orjson.dumps(AirbyteMessageSerializer.dump(message)) for message in sync.messages]
     run = Run(
         "read",
@@ -430,7 +430,7 @@ def replayed(connection: Connection, sync: Sync) -> Iterator[str]:
 def prepared(
     seed: int, tally: Tally, replay: Replay | None = None, threads: bool = False
 ) -> Iterator[Series]:
-    """A series that begins; see KINDS_OF_SERIES for what is particular about it."""
+    """A series, ready to begin and set up for its kind (KINDS_OF_SERIES)."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(transport, "TIMEOUT", (1.0, 1.0)))
         if not threads:
@@ -454,7 +454,7 @@ def series(
     replay: Replay | None = None,
     threads: bool = False,
 ) -> None:
-    """So many rounds of one connection."""
+    """Runs `rounds` rounds of one connection."""
     with prepared(seed, tally, replay, threads) as one:
         for _ in range(rounds):
             one.round()

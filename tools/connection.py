@@ -1,6 +1,4 @@
-"""A connection that is kept alive, in this process.
-
-Syncs, what their destination holds, and what it should hold.
+"""A connection in this process: its syncs, what its destination holds, and what it should hold.
 
     connection = Connection(streak, "boxes", "box_comments")
     connection.sync()
@@ -8,7 +6,7 @@ Syncs, what their destination holds, and what it should hold.
     connection.sync(hours=1)
     assert not connection.differences()
 
-Nothing waits (quick.py), and no line is written: the connector is read as Airbyte's framework does.
+Nothing waits (quick.py) and nothing is printed: the connector is called as the framework calls it.
 """
 
 from __future__ import annotations
@@ -57,16 +55,16 @@ def hours_to_the_next_day() -> float:
 
 @dataclass
 class Sync:
-    """What came of one sync, as far as it arrived."""
+    """The messages of one sync, as far as they arrived."""
 
     messages: list[AirbyteMessage]
     catalog: ConfiguredAirbyteCatalog
     logs: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)  # the paths that were asked for, in order
+    requests: list[str] = field(default_factory=list)  # the requested paths, in order
 
     @cached_property
     def records(self) -> Mapping[str, list[Record]]:
-        """By stream, in their order."""
+        """The records by stream, in order."""
         found: dict[str, list[Record]] = defaultdict(list)
         for message in self.messages:
             if message.record:
@@ -75,7 +73,7 @@ class Sync:
 
     @property
     def failed(self) -> dict[str, str]:
-        """The sentence of each stream that did not end well; under "" that of the whole sync."""
+        """The sentence of each stream that failed; under "" that of the whole sync."""
         errors = [
             message.trace.error
             for message in self.messages
@@ -92,15 +90,15 @@ class Sync:
         return not self.failed
 
     def live(self, stream: str) -> list[Record]:
-        """The records that are no deletions."""
+        """The records that are not deletions."""
         return [record for record in self.records[stream] if not record.get(DELETED_AT)]
 
     def deleted(self, stream: str) -> list[Record]:
-        """The records that tell of a deletion."""
+        """The records that report a deletion."""
         return [record for record in self.records[stream] if record.get(DELETED_AT)]
 
     def states(self) -> dict[str, AirbyteStateMessage]:
-        """The last one of each stream, as it comes back from whoever kept it."""
+        """The last state of each stream, as it comes back after being stored."""
         found = {}
         for message in self.messages:
             if message.state and message.state.stream:
@@ -108,11 +106,11 @@ class Sync:
         return {name: _kept(state) for name, state in found.items()}
 
     def until(self, count: int) -> Sync:
-        """Killed after so many messages."""
+        """The same sync, killed after `count` messages."""
         return replace(self, messages=self.messages[:count])
 
     def covered(self) -> Sync:
-        """What a destination keeps that commits with a state alone: nothing after the last one."""
+        """What a destination keeps that commits only on a state: nothing after the last state."""
         last = {
             name_of(message): place for place, message in enumerate(self.messages) if message.state
         }
@@ -125,9 +123,7 @@ class Sync:
 
 
 class Connection:
-    """Incremental syncs of some streams, all if none are named, each from the state of the one
-    before.
-    """
+    """Incremental syncs of some streams (none named: all). Each starts from the state before."""
 
     def __init__(
         self,
@@ -140,7 +136,7 @@ class Connection:
     ) -> None:
         """`catalog`: what discover found; `hours`: how far the clock is ahead.
 
-        It begins with a day of its own, whatever the time is: a new day has other rechecks.
+        It always begins just after midnight, because each new day brings other rechecks.
         """
         self.streak, self.settings, self._clock = streak, settings, clock
         self.hours = hours + hours_to_the_next_day()
@@ -152,30 +148,30 @@ class Connection:
 
     @property
     def names(self) -> list[str]:
-        """Of its streams, without the logs."""
+        """The names of its streams, without the logs."""
         return [
             stream.name for stream in self.streams if stream.name not in ("newsfeed", "box_changes")
         ]
 
     def sync(self, hours: float = 0.0, **settings: Any) -> Sync:
-        """One more, `hours` after the last one; the destination takes all of it."""
+        """One more sync, `hours` after the last one. The destination takes all of it."""
         sync = self.read(hours, **settings)
         self.take(sync)
         return sync
 
     def read(self, hours: float = 0.0, **settings: Any) -> Sync:
-        """The same, but nobody takes it yet."""
+        """The same, but the destination does not take it yet."""
         self.hours += hours
         return self._read(SyncMode.incremental, list(self.states.values()), settings)
 
     def take(self, sync: Sync, rows: Sync | None = None) -> None:
-        """Keep its states, and its rows: those of `rows`, where not all of them arrived."""
+        """Keep the states and rows of a sync; only those in `rows` if not all rows arrived."""
         for stream, records in (rows or sync).records.items():
             self.destination.take(stream, records)
         self.states |= sync.states()
 
     def differences(self, **settings: Any) -> list[Difference]:
-        """Between what the destination holds and a full refresh made now."""
+        """The differences between the destination and a full refresh made now."""
         return differences(self.destination, self.whole(**settings), self.names)
 
     def whole(self, **settings: Any) -> Destination:
@@ -189,7 +185,7 @@ class Connection:
         return right
 
     def state(self, stream: str) -> dict[str, Any]:
-        """What a stream remembers."""
+        """The state of a stream."""
         found: dict[str, Any] = orjson.loads(
             orjson.dumps(vars(self.states[stream].stream.stream_state))
         )
@@ -210,7 +206,7 @@ class Connection:
 
 
 def configured(stream: AirbyteStream, mode: SyncMode) -> ConfiguredAirbyteStream:
-    """As the platform pre-selects it, in that mode."""
+    """A stream as the platform pre-selects it in this mode."""
     incremental = mode is SyncMode.incremental
     into = DestinationSyncMode.append_dedup if incremental else DestinationSyncMode.overwrite
     return ConfiguredAirbyteStream(
@@ -227,19 +223,19 @@ def configured(stream: AirbyteStream, mode: SyncMode) -> ConfiguredAirbyteStream
 
 @contextmanager
 def asking(streak: Sandbox) -> Iterator[None]:
-    """The connector asks this sandbox."""
+    """Makes the connector send its requests to this sandbox."""
     with mock.patch.dict(os.environ, {"STREAK_API_URL": streak.url}):
         yield
 
 
 def discover(streak: Sandbox, **settings: Any) -> AirbyteCatalog:
-    """As the running Streak is now, with a table for each pipeline."""
+    """Discovers the running Streak as it is now, with a table for each pipeline."""
     with asking(streak):
         return SourceStreak(QuickClock()).discover(LOGGER, {"api_key": streak.key, **settings})
 
 
 def name_of(message: AirbyteMessage) -> str | None:
-    """The stream that a RECORD or STATE is of."""
+    """The stream of a RECORD or STATE message; None for others."""
     if message.record:
         return message.record.stream
     return (
@@ -278,7 +274,7 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def _logs() -> Iterator[list[str]]:
-    """What the connector says meanwhile, and to nobody else."""
+    """Catches what the connector logs meanwhile, so that nobody else sees it."""
     handler, before, loud = _Handler(), LOGGER.handlers, LOGGER.propagate
     LOGGER.handlers, LOGGER.propagate = [handler], False
     try:

@@ -1,8 +1,8 @@
-"""`make demo`: the connector's four commands, as a user would type them, and what they bring.
+"""`make demo`: the connector's four commands as a user would type them, with their results.
 
-Reads a sandbox, or a real account if STREAK_API_KEY is in the environment, into a DuckDB file; with
-`--report` the dbt package makes report.html of it. With `--quick` the connector's clock never waits
-(quick.py), for the tests.
+Reads a sandbox, or a real account if STREAK_API_KEY is set, into a DuckDB file. With `--report` the
+dbt package makes report.html from it. With `--quick` the connector's clock never waits (quick.py),
+for the tests.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from runs import COMMAND, Message, configured, failure, finished, only, sandbox,
 DATABASE = Path("streak.duckdb")
 REPORT = Path(__file__).with_name("report.py")
 DBT = Path(__file__).parents[1] / ".venv-dbt" / "bin" / "python"
-ACCOUNT, RATE = "demo", 20  # of the sandbox; a real account is read at the connector's own rate
-TODAY = "2026-06-01"  # on which the calendar of that account ends
+ACCOUNT, RATE = "demo", 20  # for the sandbox; a real account is read at the connector's own rate
+TODAY = "2026-06-01"  # the last day in that account's calendar
 FORMATS = {"date-time": "TIMESTAMPTZ"}
 TYPES = {
     "string": "VARCHAR",
@@ -43,7 +43,7 @@ ANSWERS = 30  # rows: an account may have hundreds of stages
 
 def main() -> NoReturn:
     """Ends with status 1 if anything could not be read."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: processes and files go
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, which cleans up
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streak-demo-")))
@@ -78,7 +78,7 @@ def account(stack: ExitStack, folder: Path) -> dict[str, str]:
 
 
 def demo(folder: Path, environment: dict[str, str]) -> bool:
-    """All four commands; whether everything was read."""
+    """Runs all four commands. Returns whether everything was read."""
     spec = only("SPEC", output("spec", folder, environment))
     fields = spec["spec"]["connectionSpecification"]["properties"]
     print(f"  settings: {', '.join(fields)}")
@@ -99,7 +99,7 @@ def demo(folder: Path, environment: dict[str, str]) -> bool:
 
 
 def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> bool:
-    """The read, into a new file that replaces the old one; a table for each stream that ends."""
+    """Reads into a new file that replaces the old one, with a table for each finished stream."""
     arguments = "read --config config.json --catalog configured_catalog.json"
     shown(f"source-streak {arguments}")
     fresh = DATABASE.with_name(f"{DATABASE.name}.new")
@@ -128,7 +128,7 @@ def read(folder: Path, environment: dict[str, str], streams: list[Message]) -> b
 
 
 def funnel() -> str:
-    """The first question of docs/model.md; nothing if what it needs was not read."""
+    """The first question of docs/model.md with its answer; empty if what it needs was not read."""
     question = questions()[0]
     try:
         with duckdb.connect(str(DATABASE), read_only=True) as database:
@@ -187,7 +187,7 @@ def kind(column: Message) -> str:
 
 
 def load(output: BinaryIO, tables: Tables) -> int:
-    """Everything that the read says: records into tables, and a line for each stream that ends.
+    """Loads the read's records into tables, and prints a line for each stream that ends.
 
     Returns the number of rows.
     """
@@ -221,7 +221,7 @@ def line(name: str, rows: int, seconds: float) -> str:
 
 
 def worth_saying(message: Message) -> str | None:
-    """Failures and warnings."""
+    """The text of a warning or a failure; None for other messages."""
     log = message.get("log") or {}
     if log.get("level") == "WARN":
         return str(log["message"])
@@ -229,7 +229,7 @@ def worth_saying(message: Message) -> str | None:
 
 
 def output(arguments: str, folder: Path, environment: dict[str, str]) -> list[bytes]:
-    """The lines that a command prints; a failure ends the demo with the connector's sentence."""
+    """The lines that a command prints. A failure ends the demo with the connector's sentence."""
     shown(f"source-streak {arguments}")
     with running(arguments.partition(" > ")[0], folder, environment) as process:
         lines = process.stdout.readlines()
@@ -244,7 +244,7 @@ def output(arguments: str, folder: Path, environment: dict[str, str]) -> list[by
 
 @contextmanager
 def running(arguments: str, folder: Path, environment: dict[str, str]) -> Iterator[Any]:
-    """The connector, started, and ended with the block."""
+    """Starts the connector. Terminates it if the block fails."""
     command = [sys.executable, "-m", "quick"] if "--quick" in sys.argv else [COMMAND]
     with subprocess.Popen(
         [*command, *arguments.split()], cwd=folder, env=environment, stdout=subprocess.PIPE
@@ -257,7 +257,7 @@ def running(arguments: str, folder: Path, environment: dict[str, str]) -> Iterat
 
 
 def shown(command: str) -> None:
-    """What a user would type."""
+    """The command as a user would type it."""
     print(f"\n$ {command}", flush=True)
 
 

@@ -1,6 +1,6 @@
 """The demo's account, loaded by `make demo` itself, once for all tests of a run.
 
-It takes a few seconds: the rate of requests is not waited for.
+It takes only a few seconds, because the clock does not wait for the rate limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DEMO = Path(__file__).with_name("demo.py")
 
 @cache
 def demo() -> tuple[Path, str]:
-    """The DuckDB file, which is read only, and what the demo printed."""
+    """The DuckDB file, which tests only read, and what the demo printed."""
     folder = tempfile.mkdtemp(prefix="streak-demo-account-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     nobody = {name: value for name, value in os.environ.items() if name != "STREAK_API_KEY"}

@@ -1,4 +1,4 @@
-"""What Airbyte's mode Append + Deduped makes of the connector's outputs, and what it should be."""
+"""What Airbyte's mode Append + Deduped makes of the connector's output, and what it should."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from source_streak import SourceStreak
 Record = dict[str, Any]
 Key = tuple[Any, ...]
 CURSOR, CURSOR_OF_TABLES, DELETED_AT = "readAt", "read_at", "_ab_cdc_deleted_at"
-# What drifts with the clock alone, at whatever depth it stands.
+# Properties that change with the clock alone, at any depth.
 DRIFTING = frozenset({CURSOR, CURSOR_OF_TABLES, "freshness", "timeInStageMs"})
 
 
 class Destination:
     """What append + dedup makes of outputs, in the order given.
 
-    Per primary key the record with the greatest cursor wins, the later emitted among equals; one
-    without cursor never. A record with the time of a deletion removes its row.
+    Per primary key, the record with the greatest cursor wins, and the later one among equals. A
+    record without a cursor never wins. A record with the time of a deletion removes its row.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Destination:
         self.tables: dict[str, dict[Key, Record]] = defaultdict(dict)
 
     def take(self, stream: str, records: Iterable[Record]) -> None:
-        """Further records of a stream."""
+        """Add records to a stream's table."""
         table = self.tables[stream]
         for record in records:
             key = tuple(record[column] for column in self.keys.get(stream, ["box_key"]))
@@ -42,7 +42,7 @@ class Destination:
                 table[key] = record
 
     def rows(self, stream: str) -> dict[Key, Record]:
-        """What the table holds, by primary key, less the cursor."""
+        """The rows of a table by primary key, without the cursor."""
         return {
             key: without_cursor(record)
             for key, record in self.tables[stream].items()
@@ -51,7 +51,7 @@ class Destination:
 
 
 class Difference(NamedTuple):
-    """Of one row. `kind`: lost, stale or left behind; `columns`: those that are stale."""
+    """A difference in one row. `kind`: lost, stale or left behind; `columns`: the stale ones."""
 
     kind: str
     stream: str
@@ -60,7 +60,7 @@ class Difference(NamedTuple):
 
 
 def differences(kept: Destination, right: Destination, streams: Iterable[str]) -> list[Difference]:
-    """Row by row and column by column; `right` is what a full refresh made now would hold."""
+    """Compare row by row and column by column. `right`: what a full refresh would give now."""
     return [
         one for name in streams for one in _differences(kept.rows(name), right.rows(name), name)
     ]
@@ -79,7 +79,7 @@ def _differences(
 
 
 def _other_columns(kept: Record, right: Record) -> tuple[str, ...]:
-    """An absent column is a null one."""
+    """The columns that differ. An absent column counts as null."""
     names = (kept.keys() | right.keys()) - DRIFTING
     return tuple(
         sorted(name for name in names if _steady(kept.get(name)) != _steady(right.get(name)))
@@ -93,18 +93,18 @@ def _steady(value: Any) -> Any:
 
 
 def cursor_of(record: Record) -> str:
-    """The time at which it was read; less than any where there is none."""
+    """The time at which a record was read; if it has none, a text before all times."""
     return record.get(CURSOR) or record.get(CURSOR_OF_TABLES) or ""
 
 
 def without_cursor(record: Record) -> Record:
-    """The record less the time at which it was read."""
+    """A record without the time at which it was read."""
     return {name: value for name, value in record.items() if name not in (CURSOR, CURSOR_OF_TABLES)}
 
 
 @cache
 def discovered() -> AirbyteCatalog:
-    """What discover finds without asking: no tables of pipelines. Not to be changed."""
+    """What discover finds without requests: no pipeline tables. Callers must not change it."""
     return SourceStreak().discover(
         logging.getLogger("airbyte"), {"api_key": "for-discover-alone", "pipeline_tables": False}
     )

@@ -1,8 +1,7 @@
 """`make dist`: wheel and sdist in dist/, as the release publishes them, and twine's check of both.
 
-They are built from what git knows. PyPI shows README as the project's page and knows no folders:
-there, links to files of the project become addresses of the repository at the tag of this
-version.
+They are built from the files in git. PyPI shows the README as the project's page, without the other
+files. So its links to files become links to the repository at this version's tag.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def main() -> None:
 
 
 def absolute(text: str, repository: str, ref: str) -> str:
-    """README with addresses for its links to files: pictures raw, pages as GitHub shows them."""
+    """README with full addresses for files: raw ones for pictures, GitHub's pages for others."""
     raw = repository.replace("github.com", "raw.githubusercontent.com")
 
     def address(link: re.Match[str]) -> str:
@@ -47,7 +46,7 @@ def absolute(text: str, repository: str, ref: str) -> str:
 
 
 def copy_to(place: Path) -> None:
-    """What git knows of the project."""
+    """Copies the project's files that are in git."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True, check=True
     )
@@ -58,13 +57,13 @@ def copy_to(place: Path) -> None:
 
 
 def found(pattern: str, text: str) -> str:
-    """What the pattern's group holds."""
+    """The text of the pattern's group."""
     match = re.search(pattern, text, re.MULTILINE)
     return match[1] if match else sys.exit(f"pyproject.toml has no {pattern}")
 
 
 def run(*command: str) -> None:
-    """A failure ends this script too."""
+    """Runs a command. If it fails, this script ends too."""
     subprocess.run(command, check=True)
 
 

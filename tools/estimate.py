@@ -3,9 +3,8 @@
     python tools/estimate.py                # 10,000, 100,000, 250,000 boxes at 8, 10, 20 a second
     python tools/estimate.py --boxes 40000 --rate 8 --comments 0.6 --files 0
 
-A share is the part of the boxes that have any: of those without, nothing is asked. The defaults
-are those of the sandbox's account, in which a box costs about two requests. This script itself
-asks nobody.
+A share is the part of the boxes that have any such children; for the others no request is made. The
+defaults are the sandbox's, where a box costs about two requests. This script makes no requests.
 """
 
 from __future__ import annotations
@@ -38,24 +37,24 @@ class Account:
         people = pages(self.people or self.boxes, PEOPLE_A_PAGE)
         boxes = (
             pages(self.boxes, BOXES_A_PAGE) + self.pipelines // 2
-        )  # the last page of each is half empty
+        )  # each pipeline's last page is half empty
         return (
             5 + people + boxes + self.pipelines
         )  # teams, pipelines, users, users/me, snippets; newsfeed
 
     @property
     def children(self) -> int:
-        """Requests for what is asked box by box: comments, meetings, tasks, threads, files."""
+        """Requests made box by box: for comments, meetings, tasks, threads and files."""
         return round(sum(share for _, share in self.shares) * self.boxes)
 
     @property
     def texts(self) -> int:
-        """Requests for box_changes and box_documents, which have no counter: one a box each."""
+        """Requests for box_changes and box_documents: one per box each, as they have no counter."""
         return 2 * self.boxes
 
 
 def pages(rows: int, size: int) -> int:
-    """A list costs one request even if it is empty."""
+    """How many requests a list costs: at least one, even if it is empty."""
     return max(1, -(-rows // size))
 
 
@@ -65,7 +64,7 @@ def seconds(requests: int, rate: float) -> float:
 
 
 def table(accounts: list[Account], rates: list[float]) -> str:
-    """Markdown: a row for each account and what is read of it."""
+    """A Markdown table: a row for each account and what is read from it."""
     lines = [
         "| boxes | what is read | requests | "
         + " | ".join(f"at {rate:g} a second" for rate in rates)
@@ -84,7 +83,7 @@ def table(accounts: list[Account], rates: list[float]) -> str:
 
 
 def table_of_texts(boxes: list[int], rate: float) -> str:
-    """Markdown: what box_changes and box_documents cost, each; a row for each account."""
+    """A Markdown table of what box_changes and box_documents each cost, by account."""
     lines = [
         f"| boxes | first sync: requests | at {rate:g} a second "
         f"| each later day, if nothing changes: requests | at {rate:g} a second |",

@@ -1,7 +1,4 @@
-"""What people do in Streak while it is read.
-
-One thing at a time, drawn by chance, to a sandbox's account.
-"""
+"""Random changes to a sandbox's account, one at a time: what people do while Streak is read."""
 
 from __future__ import annotations
 
@@ -20,13 +17,13 @@ OPENED = (
     *("totalNumberOfSentEmailsViews", "totalNumberOfLastSentEmailViews"),
     *("totalNumberOfLastSentEmailLinksClicks", "mostRecentSentEmailsViewsTimestamp"),
 )
-OFTEN = 3  # how much likelier the common things are
+OFTEN = 3  # how much likelier common changes are than rare ones
 
 
 class Happenings:
-    """`hidden`: (stream, key) of rows that changed while nothing of their box did.
+    """`hidden`: (stream, key) of rows that changed while their box did not.
 
-    `lasting`: pipelines that nobody deletes or hides, since the settings name them.
+    `lasting`: pipelines that are never deleted or hidden, because the settings name them.
     """
 
     def __init__(self, account: Account, lasting: Collection[str] = ()) -> None:
@@ -37,9 +34,9 @@ class Happenings:
         self._names = [*common * OFTEN, *rare]
 
     def happen(self, seed: object) -> str:
-        """One thing, the same for the same seed and account.
+        """Makes one change, always the same for the same seed and account.
 
-        Returns what; empty: it was not possible.
+        Returns its name, or "" if it was not possible.
         """
         random = Random(f"{seed}")  # noqa: S311 # the same again is the point
         name = random.choice(self._names)
@@ -47,10 +44,10 @@ class Happenings:
             done = getattr(self, name)(random)
         return name.split("_", 2)[2].replace("_", " ") if done is not False else ""
 
-    # --- Which
+    # --- Random picks
 
     def _boxes(self) -> list[str]:
-        """Those that a list shows."""
+        """The keys of boxes that a list shows."""
         account = self.account
         return sorted(key for key in account.boxes if key not in account.archived)
 
@@ -106,7 +103,7 @@ class Happenings:
         return self.account.delete_box(self._box(random)["key"])
 
     def _often_open_mail(self, random: Random) -> Any:
-        """Views move, and no stamp that says so."""
+        """Views change, but no stamp shows it."""
         box = self._box(random)
         stamps = {name: box.get(name) for name in ("lastUpdatedTimestamp", "lastSavedTimestamp")}
         seen = {name: (box.get(name) or 0) + 1 for name in OPENED}
@@ -131,7 +128,7 @@ class Happenings:
         return self.account.drift()
 
     def _rarely_miscount_boxes(self, random: Random) -> Any:
-        """A list that is short of its count looks for an hour as if it had lost something."""
+        """A list shorter than its count looks incomplete, and is doubted for an hour."""
         pipeline = self._pipeline(random)
         pipeline["boxCount"] = max(0, pipeline["boxCount"] + random.choice((-1, 1)))
 
@@ -139,7 +136,7 @@ class Happenings:
         box = self._box(random)
         box["commentCount"] = len(self.account.comments.keep(box["key"])) + 1
 
-    # --- What hangs on them
+    # --- Children of boxes
 
     def _often_add_child(self, random: Random) -> Any:
         add = random.choice([getattr(self.account, f"add_{kind[:-1]}") for kind in KINDS])
@@ -151,13 +148,13 @@ class Happenings:
             return False
         kind, box, row = found
         if kind == "threads":
-            for other in row.get("boxKeys", ()):  # whose rows name this box no longer
+            for other in row.get("boxKeys", ()):  # their rows drop this box's key
                 self.hidden.add(("box_threads", other))
             return self.account.delete_thread(box, row["key"])
         return self.account.delete_child(kind, box, row["key"])
 
     def _often_edit_child(self, random: Random) -> Any:
-        """Nothing of the box need move: it heals within recheck_days."""
+        """The box may not change at all, so the edit is found only within recheck_days."""
         found = self._child(random)
         if not found or found[0] not in TEXTS:
             return False
@@ -177,7 +174,7 @@ class Happenings:
     def _note_children(
         self, box: str, act: Callable[..., Any], *args: Any, **properties: Any
     ) -> None:
-        """What hangs on a box may be another now without the box being one."""
+        """Makes a change, and notes that the box's children may differ while the box does not."""
         act(*args, **properties)
         for kind in KINDS:
             self.hidden.add((f"box_{kind}", box))
@@ -243,7 +240,7 @@ class Happenings:
         return account.add_pipeline(word(random), boxes=random.randint(0, 3))
 
     def _rarely_delete_pipeline(self, random: Random) -> Any:
-        """Emptied first, one way or the other."""
+        """Deletes a pipeline, after its boxes were moved or deleted."""
         account = self.account
         pipeline, into = self._pipeline(random)["key"], self._pipeline(random)
         many = len(account.pipelines) > FEWEST_PIPELINES
@@ -280,7 +277,7 @@ class Happenings:
         return bool(hidden) and account.show_pipeline(random.choice(hidden))
 
     def _rarely_leave_team(self, random: Random) -> Any:
-        """With all its pipelines; the second one has none."""
+        """Leaves a team with all its pipelines. The second team has none."""
         account = self.account
         team = random.choice(sorted(account.teams))
         named = any(account.pipelines[key]["teamKey"] == team for key in self.lasting)
@@ -361,5 +358,5 @@ class Happenings:
 
 
 def word(random: Random) -> str:
-    """A new one."""
+    """A new random word."""
     return f"word {random.randrange(10**6)}"

@@ -1,4 +1,4 @@
-"""A first sync, killed after so many lines of its output and resumed, at points all over it."""
+"""A first sync that is killed after some lines of output and resumed, at many points."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import replay
 from replay.command import Command, configured
 from streak_sandbox import Sandbox
 
-READ_AT = ("readAt", "read_at")  # another time in each read
+READ_AT = ("readAt", "read_at")  # a different time in each read
 
 
 def kill_points(folder: Path, points: int, boxes: int = 40) -> Iterator[str]:
-    """What was lost or against a rule of the platform, in words; the first point is line 1."""
+    """Problems in words: lost rows, broken rules of the platform. The first kill is at line 1."""
     with Sandbox(boxes=boxes) as streak:
-        # At this rate the connector's clock goes by minutes: states come all over the output.
+        # At this rate the connector's clock advances by minutes: states come all over the output.
         command = Command(folder, streak.url, {"api_key": streak.key, "requests_per_second": 1})
         whole = command.read(configured(command.discover()))
         rows = replay.rows_of([whole])

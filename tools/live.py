@@ -1,8 +1,8 @@
 """`make test-live`: every command and stream, against the account of secrets/config.json.
 
-At most 500 requests: of the smallest pipelines, the 40 boxes that changed last. Every record is
-held against the schema that discover declared, and every primary key must be unique. What is
-printed names streams and columns, and no value of the account.
+It makes at most 500 requests: it reads the smallest pipelines, and at most the 40 boxes that
+changed last. Every record must fit the schema that discover declared, and every primary key must be
+unique. The output names streams and columns, and no value of the account.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROW = "{:<32} {:>8}  {}"
 
 
 def main() -> int:
-    """0 if every stream was read whole, and every record fits."""
+    """Returns 0 if every stream was read whole and every record fits."""
     if not SECRETS.exists():
         print(
             f"There is no {SECRETS}: this test reads a real account. "
@@ -63,7 +63,7 @@ class Live:
         self._folder, self._relay, self._settings = folder, relay, settings
 
     def run(self, progress: Progress) -> list[str]:
-        """What is wrong, in sentences without a value of the account."""
+        """Runs all commands. Returns problems as sentences, without any value of the account."""
         self._write("config.json", self._settings)
         only("SPEC", list(self._messages("spec")))
         told = only("CONNECTION_STATUS", list(self._messages("check --config config.json")))
@@ -84,7 +84,7 @@ class Live:
         return held.problems()
 
     def _part(self) -> dict[str, Any]:
-        """Settings that leave so few boxes that every stream fits into the bound."""
+        """Settings that select so few boxes that every stream stays within the request limit."""
         pipelines = self._read("pipelines", self._settings)
         sized = sorted((row.get("boxCount") or 0, row["key"]) for row in pipelines)
         filled = [(count, key) for count, key in sized if count] or sized[:1]
@@ -126,7 +126,7 @@ class Live:
         (self._folder / name).write_bytes(orjson.dumps(content))
 
     def _messages(self, arguments: str) -> Iterator[bytes]:
-        """The lines of one command, as they come."""
+        """The messages of one command, as they come."""
         environment = {**os.environ, "STREAK_API_URL": self._relay.url}
         with subprocess.Popen(
             [COMMAND, *arguments.split()],
@@ -140,7 +140,7 @@ class Live:
 
 
 class Held:
-    """Records against schemas: how many there are, and what does not fit."""
+    """Checks records against schemas: counts them and notes what does not fit."""
 
     def __init__(self, streams: list[Message]) -> None:
         self._validators = {one["name"]: Draft7Validator(one["json_schema"]) for one in streams}
@@ -201,7 +201,7 @@ class Held:
 
 
 def latest(box: dict[str, Any]) -> str:
-    """The greatest of its stamps, in ISO 8601."""
+    """A box's latest stamp, in ISO 8601."""
     return max((box[name] for name in LATEST if box.get(name)), default="1970-01-01T00:00:00Z")
 
 

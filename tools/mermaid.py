@@ -1,4 +1,4 @@
-"""Fetch mermaid, which draws the documentation's diagrams, from npm, and check what came.
+"""Fetch mermaid, which draws the documentation's diagrams, from npm, and verify its hash.
 
 Usage: python tools/mermaid.py TARGET      (npm has to be there: it comes with Node.js)
 """
@@ -19,7 +19,7 @@ FILE = "package/dist/mermaid.min.js"
 
 
 def main() -> None:
-    """Leaves one file: the library in one piece, which a browser loads."""
+    """Writes one file: the bundled library, which a browser loads."""
     npm = shutil.which("npm")
     if not npm:
         sys.exit("The diagrams need npm, which comes with Node.js.")

@@ -1,8 +1,7 @@
 """The guards that tools/mutations.py takes out, one at a time.
 
-Each is a line or two that can be taken out without breaking anything on a good day. `text` is found
-exactly once in `file` (unit_tests/test_mutations.py), and `test` fails once `replacement` stands
-there.
+Each guard is a line or two whose removal breaks nothing on a good day. `text` occurs exactly once
+in `file` (unit_tests/test_mutations.py), and `test` fails once `replacement` takes its place.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 
 class Guard(NamedTuple):
-    """One of them, in plain English, and the test that knows it."""
+    """One guard: its name in plain English, and the test that holds it."""
 
     name: str
     file: str

@@ -1,9 +1,9 @@
-"""Take out one guard at a time, and see that a test fails whose name says which.
+"""Take out one guard at a time, and check that the test named after it fails.
 
 Usage: python tools/mutations.py [PART OF A GUARD'S NAME]
 
-Works in a copy of the repository. Ends with status 1 if a guard can be taken out and its test
-passes all the same, or if what is to be taken out is not in the code any more.
+Works in a copy of the repository. Ends with status 1 if a guard's test passes without the guard, or
+if the guard is not in the code any more.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from mutation_table import GUARDS, Guard
 
 ROOT = Path(__file__).parents[1]
 LEFT_BEHIND = (".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "site", "dist", "dbt")
-MOST_SECONDS = 300  # for one guard's test; many times what it takes
+MOST_SECONDS = 300  # for one guard's test, which takes far less
 FAILED = re.compile(r"^FAILED \S+?::(\w+)", re.MULTILINE)
 
 
 class Rotten(Exception):
-    """A row of the table that proves nothing."""
+    """Raised for a row of the table that proves nothing."""
 
 
 def main() -> None:
@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def _check_untouched(copy: Path, guards: list[Guard]) -> None:
-    """With all guards in their places, all these tests pass."""
+    """Make sure that these tests pass while all guards are in place."""
     result = _pytest(copy, *sorted({guard.test for guard in guards}))
     if result.returncode:
         sys.exit(f"Before anything is taken out, a test fails:\n{result.stdout}{result.stderr}")
 
 
 def _try(copy: Path, guard: Guard) -> tuple[str, bool]:
-    """What became of one guard, in words, and whether a test noticed that it is gone."""
+    """The verdict on one guard in words, and whether its test noticed that it was gone."""
     path = copy / guard.file
     sound = path.read_text()
     try:
@@ -70,7 +70,7 @@ def _try(copy: Path, guard: Guard) -> tuple[str, bool]:
 
 
 def _failing(copy: Path, guard: Guard) -> Iterator[str]:
-    """The names of the tests that fail; raises Rotten where none does."""
+    """The names of the tests that fail. Raises Rotten if none does."""
     try:
         result = _pytest(copy, guard.test)
     except subprocess.TimeoutExpired:
@@ -92,7 +92,7 @@ def mutated(sound: str, guard: Guard) -> str:
 
 
 def _pytest(copy: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Compiled files are not kept: a changed file of the same length and second passes for old."""
+    """Keeps no compiled files: Python would miss a change of the same length and second."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", *tests],
         cwd=copy,

@@ -1,9 +1,8 @@
-"""The documentation site's own part: pages that are made of schemas, spec.json and other files.
+"""The documentation site's own part: pages made from schemas, spec.json and other files.
 
-mkdocs.yml names it as a hook. `make docs` runs tools/stream_facts.py first, which writes what
-discover says into .venv-docs/streams.json. A page asks for what is made with two comments, such
-as <!-- streams --> and <!-- /streams -->; between them stands what readers of the repository see
-instead.
+mkdocs.yml uses it as a hook. `make docs` first runs tools/stream_facts.py, which writes what
+discover says to .venv-docs/streams.json. Two comments in a page, such as <!-- streams --> and
+<!-- /streams -->, enclose a generated part. Readers of the repository see the text between them.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ DOCS = TOP / "docs"
 FACTS = TOP / ".venv-docs/streams.json"
 MERMAID = TOP / ".venv-docs/mermaid.min.js"
 COPIES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
-REFRESH = "Full refresh \\| Overwrite"  # in a table: the line is no border
+REFRESH = "Full refresh \\| Overwrite"  # for a table, where a plain | would be a border
 DEDUPED = "Incremental \\| Append + Deduped"
-# What people search for is on these pages first.
+# Search shows these pages first, or later.
 BOOST = {
     "incremental.md": 3,
     "messages.md": 2,
@@ -54,7 +53,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that are made."""
+    """Adds the generated pages."""
     for name, page in stream_pages().items():
         files.append(File.generated(config, address(name), content=page))
     for target, source in COPIES.items():
@@ -64,7 +63,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fills in what is made, and turns GitHub's Markdown into mkdocs's."""
+    """Fills in the generated parts, and converts GitHub's Markdown to mkdocs's."""
     for name, make in {"streams": overview, "settings": settings, "messages": messages}.items():
         before, begin, rest = markdown.partition(f"<!-- {name} -->")
         if begin:
@@ -92,7 +91,7 @@ def discovered() -> dict[str, Any]:
 
 
 def written() -> dict[str, dict[str, Any]]:
-    """docs/streams.yml: group -> stream -> facts, of the streams that there are."""
+    """docs/streams.yml: group -> stream -> facts, only for streams that exist."""
     there = discovered()
     groups = yaml.safe_load((DOCS / "streams.yml").read_text())
     found = {
@@ -106,7 +105,7 @@ def written() -> dict[str, dict[str, Any]]:
 
 
 def address(name: str) -> str:
-    """Of a stream's page."""
+    """The address of a stream's page."""
     return f"streams/{name.replace('<', '').replace('>', '')}.md"
 
 
@@ -116,7 +115,7 @@ def shown(name: str) -> str:
 
 
 def overview() -> str:
-    """All streams in tables, a group each."""
+    """All streams, in one table for each group."""
     there, lines = discovered(), []
     for group, streams in written().items():
         lines += [
@@ -149,7 +148,7 @@ def stream_page(
     people: tuple[str, str] | None,
     link: str | None,
 ) -> str:
-    """Facts first, then the columns."""
+    """A stream's page: facts first, then the columns."""
     keys = ", ".join(f"`{path[0]}`" for path in stream.get("source_defined_primary_key") or [])
     cursor = stream.get("default_cursor_field")
     incremental = "incremental" in stream["supported_sync_modes"]
@@ -187,7 +186,7 @@ def kind(column: dict[str, Any]) -> str:
 
 
 def described(column: dict[str, Any]) -> str:
-    """Its sentence, and the names of what is inside of it."""
+    """A column's description, and the names of the properties inside it."""
     inside = (column.get("items") or column).get("properties") or {}
     names = ", ".join(f"`{name}`" for name in inside)
     sentence = column.get("description", "").replace("|", "\\|").replace("<", "&lt;")
@@ -195,7 +194,7 @@ def described(column: dict[str, Any]) -> str:
 
 
 def personal_data() -> dict[str, tuple[str, str]]:
-    """Stream -> of whom, and what: the table in streak.md."""
+    """Stream -> whose personal data and which, from the table in streak.md."""
     found = {}
     for names, whom, what in rows_of(section((DOCS / "streak.md").read_text(), "## Personal data")):
         found.update(dict.fromkeys(re.findall(r"`([^`]+)`", names), (whom, what)))
@@ -203,7 +202,7 @@ def personal_data() -> dict[str, tuple[str, str]]:
 
 
 def reference_pages() -> dict[str, str]:
-    """Stream -> link to Streak's own page: the table in streak.md."""
+    """Stream -> link to the page in Streak's reference, from the table in streak.md."""
     table = section((DOCS / "streak.md").read_text(), "## Supported Streams")
     return {cells[0].strip("`"): cells[-1] for cells in rows_of(table)}
 
@@ -212,7 +211,7 @@ def reference_pages() -> dict[str, str]:
 
 
 def settings() -> str:
-    """Each setting as spec.json has it."""
+    """The settings as in spec.json."""
     spec = json.loads((TOP / "source_streak/spec.json").read_text())["connectionSpecification"]
     parts = []
     for name, field in spec["properties"].items():
@@ -237,20 +236,20 @@ def messages() -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading, up to the next of its level or above."""
+    """The text under a heading, up to the next heading of its level or above."""
     level = len(heading.split(maxsplit=1)[0])
     return re.split(rf"\n#{{1,{level}}} ", text.split(f"\n{heading}\n")[1])[0]
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """The cells of each row of its first table, less the head."""
+    """The cells of each row of the first table, without the head."""
     table = re.search(r"(?:^\|.*\n?)+", text, re.MULTILINE)
     lines = table[0].splitlines()[2:] if table else []
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
 
 
 def without_airbyte_tags(markdown: str) -> str:
-    """Airbyte's page has tags of its own, and folds what a site of its own need not fold."""
+    """Removes tags that only Airbyte's site knows, and folding that this site does not need."""
     markdown = re.sub(r"<summary>.*?</summary>\n?", "", markdown, flags=re.DOTALL)
     return re.sub(
         r"^ *</?(HideInUI|FieldAnchor|details)\b[^>]*>\n?", "", markdown, flags=re.MULTILINE
@@ -258,7 +257,7 @@ def without_airbyte_tags(markdown: str) -> str:
 
 
 def relinked(markdown: str, page: str, files: Files, repository: str) -> str:
-    """Links to files that are no pages lead to the repository; copies are found under docs/."""
+    """Links to files lead to the repository, unless they are pages or have a copy in the site."""
 
     def target(found: re.Match[str]) -> str:
         path, anchor = found[1], found[2] or ""
@@ -287,7 +286,7 @@ def relinked(markdown: str, page: str, files: Files, repository: str) -> str:
 
 
 def indented(markdown: str) -> str:
-    """What Python-Markdown wants: four spaces for each level of a list, a blank line before it."""
+    """Indents lists for Python-Markdown: four spaces a level, and a blank line before each list."""
     lines: list[str] = []
     offsets: list[int] = []  # where the text of each open list item begins
     fence: int | None = None  # how much the lines of an open fence move to the right

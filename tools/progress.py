@@ -7,8 +7,8 @@
         progress.say("A line that stays.")   # print() would write into the live line
 
 prints `⠋ box_comments · 1,201 rows · 400 requests · 13% · 12 s, about 78 s to go`. It goes to
-stderr, so that a table on stdout can be pasted or piped. Everything is optional: what is not
-known is left out.
+stderr, so that a table on stdout can be pasted or piped. Everything is optional: what is unknown
+is left out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SOON = 3.0  # seconds before a first estimate
 
 
 class Progress:
-    """One line about what is under way. All methods may be called from any thread."""
+    """One line about the work under way. All methods may be called from any thread."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Progress:
     def update(self, **facts: Any) -> None:
         """Sets what is known now.
 
-        stream: what is read or done; a new one starts the estimate anew. rows, requests: so far.
+        stream: what is read or done; a new one restarts the estimate. rows, requests: so far.
         done, total: of the things that decide how long it takes. left: seconds to go, if known
         better. Any other name with a number is shown as it is, such as rounds=12. None takes a
         fact away.
@@ -152,7 +152,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """In words, short: 78 s, 12 min, 3.5 h."""
+    """A duration in short words: 78 s, 12 min, 3.5 h."""
     seconds = max(0.0, seconds)
     if seconds < 120:
         return f"{seconds:.0f} s"
@@ -160,7 +160,7 @@ def duration(seconds: float) -> str:
 
 
 def counted(name: str, value: Any) -> str:
-    """1,234 rows, 1 row; of anything but a number the value alone."""
+    """A count with its noun: 1,234 rows, 1 row. What is not a number stands alone."""
     if not isinstance(value, (int, float)):
         return str(value)
     return f"{value:,} {name.removesuffix('s') if value == 1 else name}"

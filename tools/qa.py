@@ -1,12 +1,10 @@
-"""`make qa`.
+"""`make qa`: every check of Airbyte's connectors-qa on this project, offline.
 
-Every check of Airbyte's connectors-qa on this project, offline. Prints what fails and why.
-
-The checks want Airbyte's own repository around the connector and the network. So they get a copy:
-this project as airbyte-integrations/connectors/source-streak with docs/streak.md as its page, in a
-folder under git; registry, DockerHub and the links of the page are not asked. Two facts of
-metadata.yaml are others in the copy: the address of the page, which is how the checks find it, and
-the support level, for below 300 they leave out twelve checks of that page.
+Prints what fails and why. The checks expect Airbyte's own repository and the network. So they get a
+copy: this project as airbyte-integrations/connectors/source-streak with docs/streak.md as its page,
+in a folder under git. The registry, DockerHub and the page's links are not requested. The copy's
+metadata.yaml differs in two facts: the page's address, by which the checks find it, and the support
+level, because below 300 they skip twelve checks of that page.
 """
 
 import os
@@ -31,7 +29,7 @@ KNOWN = {"CheckConnectorUsesPythonBaseImage"}
 
 
 def main() -> int:
-    """1 if a check fails that is not known to."""
+    """Returns 1 if a check fails that is not known to fail."""
     without_network()
     unexpected = []
     with tempfile.TemporaryDirectory() as place:
@@ -57,9 +55,9 @@ def main() -> int:
 
 
 def lay_out(place: Path) -> None:
-    """The project as a part of Airbyte's repository.
+    """Copies the project into the shape of Airbyte's repository.
 
-    What git has of it, and files not committed yet.
+    That is what git has of it, and files not committed yet.
     """
     git("init", "--quiet", "--initial-branch", "master", cwd=place)
     for name in git("ls-files", "--cached", "--others", "--exclude-standard", cwd=TOP).splitlines():
@@ -86,20 +84,20 @@ def lay_out(place: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A file to a folder that may not be there yet."""
+    """Copies a file to a folder that may not exist yet."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 
 
 def git(*arguments: str, cwd: Path) -> str:
-    """What git answers."""
+    """The output of a git command."""
     return subprocess.run(
         ["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True
     ).stdout
 
 
 def without_network() -> None:
-    """Nothing is released yet, every image is there, and no link is tried."""
+    """Pretends that nothing is released yet and every image exists, and tries no link."""
     utils.download_catalog = lambda _: {"sources": [], "destinations": []}
     metadata_validator.is_image_on_docker_hub = lambda *_, **__: True
     metadata_validator.get_latest_version_on_dockerhub = lambda _: None
@@ -107,9 +105,9 @@ def without_network() -> None:
 
 
 def unreachable(address: str, *_: object, **__: object) -> requests.Response:
-    """The page of a connector on Airbyte's main branch is not there yet.
+    """On Airbyte's main branch, the connector's page does not exist yet.
 
-    Of all else nobody knows.
+    Nothing is known about other addresses.
     """
     if address.endswith("/metadata.yaml"):
         answer = requests.Response()

@@ -1,9 +1,8 @@
-"""The questions of docs/model.md, which is the one place where they stand.
+"""The questions of docs/model.md, each with its SQL and the answer of the demo's account.
 
-Each with its SQL, and the answer of the demo's account.
+The page is the only place that has them.
 
-python tools/questions.py    # writes the answers of streak.duckdb, as `make demo` left it, into the
-page
+    python tools/questions.py    # writes the answers from streak.duckdb (`make demo`) into the page
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ONE = re.compile(
     r"^```sql\n(?P<sql>.*?)^```\n\n(?P<answer>(?:^\|[^\n]*\n)+)",
     re.MULTILINE | re.DOTALL,
 )
-LONGEST = 40  # letters of a value: names in a real account may be long
+LONGEST = 40  # characters of a value: names in a real account may be long
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,12 @@ class Question:
 
 
 def questions(page: str | None = None) -> list[Question]:
-    """Those of the page, in its order."""
+    """The page's questions, in order."""
     return [Question(**found.groupdict()) for found in ONE.finditer(page or PAGE.read_text())]
 
 
 def answer(database: duckdb.DuckDBPyConnection, sql: str, rows: int | None = None) -> str:
-    """What the query gives, as a table in Markdown; of more than so many rows the first."""
+    """A query's result as a Markdown table, cut after `rows` rows."""
     database.execute("SET TimeZone = 'UTC'")
     result = database.execute(sql)
     names, values = [str(column[0]) for column in result.description], result.fetchall()
@@ -50,7 +49,7 @@ def answer(database: duckdb.DuckDBPyConnection, sql: str, rows: int | None = Non
 
 
 def table(names: list[str], rows: list[tuple[Any, ...]]) -> str:
-    """Columns of equal width, figures to the right: readable in a terminal too."""
+    """A table with aligned columns and numbers to the right, readable in a terminal too."""
     right = [
         any(isinstance(row[place], int | float) for row in rows) for place in range(len(names))
     ]
@@ -74,18 +73,18 @@ def line(cells: list[str], widths: list[int], right: list[bool]) -> str:
 
 
 def plain(value: Any) -> str:
-    """A value in one short line, which ends no cell."""
+    """A value on one short line, without characters that would end a table cell."""
     text = " ".join(str("" if value is None else value).split())
     return (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…").replace("|", "\\|")
 
 
 def width(text: str) -> int:
-    """How many places a terminal gives it."""
+    """How many columns a text takes in a terminal."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def main() -> None:
-    """The page anew, with the answers of streak.duckdb."""
+    """Rewrites the page with the answers from streak.duckdb."""
     page = PAGE.read_text()
     with duckdb.connect("streak.duckdb", read_only=True) as database:
         for question in questions(page):

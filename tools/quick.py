@@ -2,7 +2,7 @@
 
     python -m quick read --config … --catalog …
 
-Each thread has a time of its own, which goes on when it sleeps.
+Each thread has a time of its own, which advances when the thread sleeps.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class QuickClock(Clock):
 
 
 class HurryingClock(QuickClock):
-    """Seconds pass at each look of the thread that made it; its time is what a reading goes by."""
+    """`step` seconds pass at each look of the thread that made it, which does the reading."""
 
     def __init__(self, step: float) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class HurryingClock(QuickClock):
 
 
 class StoppedClock(QuickClock):
-    """Stands still at a time of day, in epoch milliseconds."""
+    """Stands still at a time, in epoch milliseconds."""
 
     def __init__(self, milliseconds: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class StoppedClock(QuickClock):
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The command with such a clock.
 
-    Of the environment: QUICK_HOURS and QUICK_SPEED, or QUICK_STEP for one that hurries.
+    The environment sets it: QUICK_HOURS and QUICK_SPEED, or QUICK_STEP for a HurryingClock.
     """
     from source_streak import SourceStreak, command
     from source_streak.run import run

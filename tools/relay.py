@@ -3,7 +3,7 @@
     with Relay("https://api.streak.com/api/", most=500) as relay:
         environment["STREAK_API_URL"] = relay.url
 
-It keeps nothing: the key comes with each request and goes on with it, over verified TLS.
+It stores nothing: the key comes with each request and is passed on with it, over verified TLS.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import requests
 
 TIMEOUT = (5.0, 60.0)  # seconds, as the connector's own
 PASSED_ON = ("Authorization", "User-Agent", "Accept", "Accept-Encoding")
-# Of one connection, not of the answer; the length is that of the body as it is sent on.
+# Headers of the connection, not the response; and the length, which is set for the body sent.
 NOT_PASSED_BACK = frozenset(["connection", "content-length", "keep-alive", "transfer-encoding"])
 
 
 class Relay:
-    """Counts what it is asked; beyond `most` it answers 400 by itself."""
+    """Counts requests. Beyond `most` it answers 400 itself."""
 
     def __init__(self, upstream: str, most: int) -> None:
         self.upstream, self.most = upstream, most
@@ -42,7 +42,7 @@ class Relay:
 
     @property
     def used_up(self) -> bool:
-        """Whether something was not passed on."""
+        """Whether a request was not passed on."""
         return self.asked > self.most
 
     def __enter__(self) -> Relay:
@@ -105,6 +105,6 @@ def _handler(relay: Relay) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Nothing: paths hold keys."""
+            """Logs nothing, because paths contain keys."""
 
     return Handler

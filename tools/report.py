@@ -1,7 +1,7 @@
-"""`make report`: builds the dbt package on streak.duckdb, and writes report.html, one file.
+"""`make report`: builds the dbt package on streak.duckdb, and writes report.html.
 
-Runs in .venv-dbt, which has dbt and Vega-Lite. The page needs no network: the charts' library and
-the figures are in it. Its parts are in tools/report_page/.
+Runs in .venv-dbt, which has dbt and Vega-Lite. The page is one file and needs no network, because
+it contains the chart library and the figures. Its parts are in tools/report_page/.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ TOP = Path(__file__).parents[1]
 PARTS = Path(__file__).with_name("report_page")
 DATABASE, REPORT = Path("streak.duckdb"), Path("report.html")
 DBT = Path(sys.executable).with_name("dbt")
-SCRATCH = TOP / ".venv-dbt" / "scratch"  # what dbt keeps from run to run
+SCRATCH = TOP / ".venv-dbt" / "scratch"  # what dbt keeps between runs
 
 
 def main() -> None:
-    """Ends with a sentence where there is nothing to report."""
+    """Ends with a sentence if there is nothing to report."""
     if not DATABASE.exists():
         sys.exit(f"There is no {DATABASE}: `make demo` loads one.")
     began = time.monotonic()
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def sandbox_s_today() -> date | None:
-    """The last day of the sandbox's calendar, which stands still; None for a real account."""
+    """The last day of the sandbox's fixed calendar; None for a real account."""
     with duckdb.connect(str(DATABASE), read_only=True) as database:
         tables = {name for (name,) in database.execute("SHOW TABLES").fetchall()}
         if "_sandbox" not in tables:
@@ -55,7 +55,7 @@ def sandbox_s_today() -> date | None:
 
 
 def build(today: date | None) -> None:
-    """`dbt build`. Shows a test that fails and goes on; ends where a table cannot be built."""
+    """`dbt build`. Shows failed tests and goes on, but ends if a table cannot be built."""
     variables = json.dumps({"streak_now": today.isoformat()} if today else {})
     arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
     folders = ["--project-dir", ".", "--profiles-dir", ".", "--target", "duckdb"]
@@ -77,7 +77,7 @@ def build(today: date | None) -> None:
 
 
 def read(today: date) -> dict[str, Any]:
-    """All figures of the page, from the marts."""
+    """All of the page's figures, from the marts."""
     with duckdb.connect(str(DATABASE), read_only=True) as database:
         database.execute("SET TimeZone = 'UTC'; SET search_path = 'main_streak,main'")
         found: dict[str, Any] = {"today": today}
@@ -89,7 +89,7 @@ def read(today: date) -> dict[str, Any]:
 
 
 def page(figures: dict[str, Any]) -> str:
-    """The parts in one file."""
+    """The page's parts in one file."""
     parts = {
         "STYLE": (PARTS / "style.css").read_text(),
         "LIBRARY": vl_convert.javascript_bundle().replace("</script", "<\\/script"),
@@ -105,7 +105,7 @@ def page(figures: dict[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """A number or date in a form that JSON has."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, date | datetime):

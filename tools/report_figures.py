@@ -1,4 +1,4 @@
-"""The questions that report.html asks of the marts, in DuckDB's SQL: name of the figures, query."""
+"""The queries of the marts for report.html, in DuckDB's SQL: name of the figures -> query."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Print poetry.lock as requirements with hashes, so that pip alone installs exactly what was
-tested.
+"""Print poetry.lock as requirements with hashes, so that pip installs exactly what was tested.
 
 Usage: python tools/requirements.py [group …]        (default: main dev)
 """

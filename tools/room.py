@@ -1,6 +1,6 @@
 """`make room`: how large all states of a sync are together, and which streams are exact in them.
 
-Everything is selected, up to 200 tables too: 2.4 children a box, 0.7 of 14 custom fields.
+Everything is selected, including up to 200 tables: 2.4 children a box, 0.7 of 14 custom fields.
 The keys are as scattered as Streak's own could be; the states are those that the connector writes.
 """
 
@@ -14,7 +14,7 @@ CHILDREN_A_BOX, MOST_TABLES = 2.4, 200
 
 
 def row(boxes: int, pipelines: int) -> str:
-    """One line of the table."""
+    """One row of the table."""
     tables = min(pipelines, MOST_TABLES)
     made = Made(boxes, round(CHILDREN_A_BOX * boxes), pipelines, tables)
     made.shares = divide(made.needs)

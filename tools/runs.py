@@ -1,4 +1,4 @@
-"""What the demo and the benchmark share: the sandbox as a process, the connector's messages."""
+"""What the demo and the benchmark share: the sandbox's process, the connector's messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import orjson
 
 SANDBOX = Path(__file__).parents[1] / "sandbox"
 COMMAND = str(Path(sys.executable).with_name("source-streak"))
-RECORD = b'{"type":"RECORD"'  # how the line of a record begins: not each needs to be parsed
+RECORD = b'{"type":"RECORD"'  # how the line of a record begins, to parse only the others
 Message = dict[str, Any]
 
 
@@ -29,11 +29,11 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """In which the connector reads this sandbox."""
+        """The environment in which the connector reads this sandbox."""
         return {**os.environ, "STREAK_API_URL": self.url}
 
     def moods(self, **moods: Any) -> None:
-        """Set some of streak_sandbox/moods.py."""
+        """Set some moods of streak_sandbox/moods.py."""
         self._control("moods", "POST", orjson.dumps(moods))
 
     def log(self) -> list[dict[str, Any]]:
@@ -60,11 +60,10 @@ class Sandbox:
 def sandbox(
     boxes: int = 150, pipelines: int | None = None, account: str | None = None
 ) -> Iterator[Sandbox]:
-    """A sandbox of so many boxes on a free port, until the block ends.
+    """A sandbox on a free port, until the block ends.
 
-    In so many pipelines, or in a few.
-
-    `account="demo"` is the account of `make demo`, which has its own number of boxes.
+    It has `boxes` boxes in `pipelines` pipelines (None: a few). `account="demo"` is the account of
+    `make demo`, which has its own number of boxes.
     """
     command = [sys.executable, "-m", "streak_sandbox", "--port", "0", "--boxes", str(boxes)]
     command += ["--pipelines", str(pipelines)] if pipelines else []
@@ -80,7 +79,7 @@ def sandbox(
 
 
 def configured(catalog: Message) -> Message:
-    """A configured catalog that reads every stream of what discover found, whole."""
+    """A configured catalog for a full refresh of every stream that discover found."""
     return {
         "streams": [
             {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
@@ -95,7 +94,7 @@ def only(wanted: str, lines: list[bytes]) -> Message:
 
 
 def stream_status(message: Message) -> tuple[str, str, float] | None:
-    """What a message says of a stream's status, where it does: name, status, seconds since 1970.
+    """A stream's name, status and the time in seconds since 1970; None for other messages.
 
     The status is STARTED, RUNNING, COMPLETE or INCOMPLETE.
     """
@@ -107,7 +106,7 @@ def stream_status(message: Message) -> tuple[str, str, float] | None:
 
 
 def finished(status: str) -> bool:
-    """Whether a stream of that status has ended."""
+    """Whether a stream with this status has ended."""
     return status in ("COMPLETE", "INCOMPLETE")
 
 

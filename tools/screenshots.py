@@ -1,6 +1,6 @@
-"""Pictures of report.html for the pages: light, dark, and as a phone shows it.
+"""Pictures of report.html for the pages: light, dark, and on a phone.
 
-python tools/screenshots.py [FOLDER]    # docs/assets unless another one is named
+    python tools/screenshots.py [FOLDER]    # docs/assets unless another one is named
 
 Needs Chromium (Debian's package `chromium`), Pillow, and for names in all scripts Debian's
 fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji. `make screenshots` brings Pillow.
@@ -36,7 +36,7 @@ FLAGS = (
 
 
 def main() -> None:
-    """Into the folder; ends where a picture is larger than a page should have."""
+    """Writes to the folder. Ends if a picture is too large for a page."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else TOP / "docs" / "assets"
     folder.mkdir(parents=True, exist_ok=True)
     for name, (width, height, dark) in SHOTS.items():
@@ -50,7 +50,7 @@ def main() -> None:
 def shoot(picture: Path, width: int, height: int, dark: bool) -> None:
     """One picture of the page, cut where the page ends.
 
-    A window of Chromium is at least 500 wide, so that a phone is a frame in a page.
+    A window of Chromium is at least 500 pixels wide, so a phone is a frame inside a page.
     """
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None or not REPORT.exists():
@@ -70,7 +70,7 @@ def shoot(picture: Path, width: int, height: int, dark: bool) -> None:
 
 
 def lighter(picture: Path, width: int) -> None:
-    """Cut to the page, and in 128 colours, which is all that it has."""
+    """The picture, cut to the page and reduced to 128 colors, which is all that it has."""
     with Image.open(picture) as shot:
         page = shot.convert("RGB").crop((0, 0, width, shot.height))
     ground = Image.new("RGB", page.size, page.getpixel((width - 1, page.height - 1)))

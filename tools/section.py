@@ -13,12 +13,12 @@ CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
 
 
 def main() -> None:
-    """Ends with status 1 if there is none."""
+    """Ends with status 1 if there is no such section."""
     print(section(CHANGELOG.read_text(), sys.argv[1]))
 
 
 def section(text: str, version: str) -> str:
-    """Without its heading."""
+    """The section of a version, without its heading."""
     parts = re.split(r"^## \[([^\]]+)\].*$", text, flags=re.MULTILINE)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
     if not sections.get(version, "").strip():

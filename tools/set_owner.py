@@ -2,8 +2,8 @@
 
     python3 tools/set_owner.py your-github-name
 
-Those are on GitHub, its registry of images, and its Pages. The owner until now is read from
-pyproject.toml; at first it is the placeholder OWNER. Only files that git knows are changed.
+The addresses are on GitHub, its container registry and GitHub Pages. The current owner is read from
+pyproject.toml; at first it is the placeholder OWNER. Only files in git are changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OWNED = re.compile(rf'github\.com/({NAME.pattern})/{PROJECT}(?=["/\s])')
 
 
 def main() -> None:
-    """Says how many files were changed."""
+    """Prints how many files were changed."""
     if len(sys.argv) != 2 or not NAME.fullmatch(sys.argv[1]):
         sys.exit("Usage: python3 tools/set_owner.py GITHUB-NAME (letters, digits and hyphens)")
     changed = set_owner(TOP, sys.argv[1])
@@ -49,7 +49,7 @@ def set_owner(top: Path, new: str) -> list[Path]:
 
 
 def owner(top: Path) -> str:
-    """Who owns it now."""
+    """The current owner."""
     found = OWNED.search((top / "pyproject.toml").read_text())
     if not found:
         sys.exit("pyproject.toml names no repository on github.com.")
@@ -57,7 +57,7 @@ def owner(top: Path) -> str:
 
 
 def text_files(top: Path) -> Iterator[Path]:
-    """What git knows and is text."""
+    """The text files in git."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=top, capture_output=True, text=True, check=True
     )

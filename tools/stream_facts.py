@@ -1,7 +1,7 @@
-"""Print what discover says of every stream, as JSON: tools/pages.py makes the streams' pages of it.
+"""Print what discover says about every stream as JSON, from which tools/pages.py makes pages.
 
-Runs in the connector's own environment; it asks the sandbox. The tables of its pipelines become
-one, `boxes_<pipeline>`, with the columns that all of them have.
+Runs in the connector's own environment, with a sandbox. The tables of the sandbox's pipelines
+become one, `boxes_<pipeline>`, with the columns that all of them have.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TABLE, PREFIX = "boxes_<pipeline>", "boxes_"
 
 
 def main() -> None:
-    """A list of streams, as in a catalog."""
+    """Prints a list of streams, as in a catalog."""
     with sandbox(10) as streak, tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.json")
         config.write_text(json.dumps({"api_key": streak.key}))
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def with_one_table(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tables of pipelines as one stream."""
+    """Replaces the tables of pipelines by one stream."""
     tables = [stream for stream in streams if stream["name"].startswith(PREFIX)]
     others = [stream for stream in streams if stream not in tables]
     if not tables:

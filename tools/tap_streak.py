@@ -1,7 +1,7 @@
-"""A Singer tap that reads boxes, to measure the connector against (`make bench`); nobody's product.
+"""A Singer tap that reads boxes, only for comparison with the connector (`make bench`).
 
-What a careful author gets from singer-sdk's own parts: the boxes of each pipeline, page by page,
-16 columns of each. It runs in an environment of its own (.venv-tap) against the sandbox.
+It is what a careful author gets from singer-sdk's own parts: the boxes of each pipeline, page by
+page, with 16 columns. It runs in an environment of its own (.venv-tap) against the sandbox.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COUNTS = ("commentCount", "taskTotal", "fileCount", "gmailThreadCount", "callLog
 
 
 class UntilEmpty(BasePageNumberPaginator):
-    """0, 1, 2, … until a page has less than LIMIT rows."""
+    """Pages 0, 1, 2, … until one has fewer than LIMIT rows."""
 
     def has_more(self, response: requests.Response) -> bool:
         found = response.json()

@@ -1,8 +1,8 @@
 """What happens when two connections use one API key at once, measured with the sandbox.
 
-Prints the table of docs/large_accounts.md. The sandbox refuses more than so many requests in any
-second with a 429, as Streak does, whoever makes them. One connection reads alone first, then two
-read the same account at once, at three settings of `requests_per_second`.
+Prints the table of docs/large_accounts.md. The sandbox refuses more than LIMIT requests in any
+second with a 429, whoever makes them, as Streak does. First one connection reads alone, then two
+read the same account at once, with three settings of `requests_per_second`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import orjson
 from progress import Progress
 from runs import COMMAND, RECORD, Sandbox, configured, only, sandbox
 
-BOXES, LIMIT, LATENCY = 1_000, 20, 100  # boxes; requests a second that are allowed; milliseconds
+BOXES, LIMIT, LATENCY = 1_000, 20, 100  # boxes; requests allowed per second; milliseconds
 STREAMS = ("boxes", "box_comments")
 
 
 @dataclass
 class Read:
-    """What came of one connection."""
+    """The result of one connection."""
 
     code: int
     rows: int
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def measured(boxes: int, rates: tuple[int, ...]) -> tuple[list[Read], int]:
-    """So many connections at once, each with its own rate; and how many requests were refused."""
+    """Reads with one connection per rate, all at once. Also returns the number of 429s."""
     with sandbox(boxes) as streak, ThreadPoolExecutor(len(rates)) as pool:
         streak.moods(rate_limit_per_second=LIMIT, retry_after=1, latency_ms=LATENCY)
         reads = list(pool.map(lambda rate: read(streak, rate), rates))
@@ -74,7 +74,7 @@ def read(streak: Sandbox, rate: int) -> Read:
 
 
 def row(rates: tuple[int, ...], reads: list[Read], refused: int) -> str:
-    """Of the table."""
+    """A row of the table."""
     finished = "all" if not any(one.code for one in reads) else "not all"
     rows = " and ".join(f"{one.rows:,}" for one in reads)
     how_many = "one" if len(rates) == 1 else "two at once"

@@ -14,10 +14,10 @@ from streak_sandbox import Account, Sandbox
 
 from source_streak.incremental.fingerprint import (
     DRIFTING,
-    field_names_in,
     fingerprint,
     names_in,
     names_in_team,
+    names_of,
     recheck_slot,
     stage_names_in,
     stamps,
@@ -26,6 +26,7 @@ from source_streak.incremental.fingerprint import (
     visible_history,
     visible_record,
 )
+from source_streak.records.fields import definitions_of
 
 EXAMPLES = settings(derandomize=True, deadline=None, max_examples=200)
 FEW = settings(derandomize=True, deadline=None, max_examples=100)
@@ -59,7 +60,8 @@ def activity(box: Row) -> int:
 
 
 def fields(box: Row, pipeline: Row) -> int:
-    return fingerprint("box", visible_fields(box, field_names_in(pipeline)), 1)
+    names = names_of(definitions_of(pipeline.get("fields")))
+    return fingerprint("box", visible_fields(box, names), 1)
 
 
 def history(box: Row, pipeline: Row) -> int:
@@ -318,7 +320,7 @@ def test_definitions_of_another_shape_are_no_error(nonsense: Any) -> None:
     pipeline = {"name": nonsense, "stages": nonsense, "fields": nonsense}
 
     assert names_in(pipeline)
-    assert field_names_in(pipeline)
+    assert names_of(definitions_of(pipeline.get("fields")))
     assert stage_names_in(pipeline)
     assert names_in_team({"contactSettings": nonsense}, "contactSettings")
     assert names_in_team({"contactSettings": {"fields": nonsense}}, "contactSettings")

@@ -35,7 +35,7 @@ def main() -> None:
         port=arguments.port,
         **moods,
     )
-    # The CRM is there to stay: the garbage collector need not walk over its millions of objects.
+    # The CRM stays in memory, so the garbage collector need not walk over its millions of objects.
     gc.freeze()
     try:
         with sandbox as streak:

@@ -21,7 +21,7 @@ __all__ = ["Account", "wall_clock"]
 
 
 class Account(Boxes, Children, Pipelines, People):
-    """What one API key can see. New, it holds nothing but the key's own user."""
+    """What one API key can see. A new account holds only the key's own user."""
 
     @change
     def add_pipeline(
@@ -32,7 +32,7 @@ class Account(Boxes, Children, Pipelines, People):
         stages: tuple[str, ...] | list[str] = ("Lead", "Talking", "Won", "Lost"),
         **properties: Any,
     ) -> Row:
-        """So many plain boxes; `fields` as objects.field() makes them, `stages` by their names."""
+        """`boxes`: number of plain boxes; `fields`: from objects.field(); `stages`: their names."""
         team_key = next(iter(self.teams), None)
         row = objects.pipeline(self.number(), name, self.me, team_key, self.now())
         row["fields"] = list(fields)
@@ -48,7 +48,7 @@ class Account(Boxes, Children, Pipelines, People):
 
     @change
     def empty_pipeline(self, pipeline_key: str, into: str | None = None) -> None:
-        """Moves its boxes elsewhere, or deletes them: usual before a pipeline is deleted."""
+        """Moves a pipeline's boxes elsewhere or deletes them, as people do before deleting it."""
         for box in list(self.boxes.values()):
             if box["pipelineKey"] == pipeline_key and into:
                 self.move_box(box["key"], into)
@@ -57,13 +57,13 @@ class Account(Boxes, Children, Pipelines, People):
 
     @change
     def delete_pipeline(self, pipeline_key: str) -> None:
-        """With all its boxes, as the old documentation says."""
+        """Deletes a pipeline with all its boxes, as the old documentation says."""
         self.empty_pipeline(pipeline_key)
         self.delete_emptied_pipeline(pipeline_key)
 
     @change
     def delete_emptied_pipeline(self, pipeline_key: str) -> None:
-        """As the new documentation says: ValueError while there are boxes, archived ones too."""
+        """As in the new documentation: ValueError while it has boxes, archived ones included."""
         if any(box["pipelineKey"] == pipeline_key for box in self.boxes.values()):
             raise ValueError("a pipeline that still has boxes cannot be deleted")
         del self.pipelines[pipeline_key], self._boxes_of[pipeline_key]

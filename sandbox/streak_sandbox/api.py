@@ -1,4 +1,4 @@
-"""The endpoints: what is asked, strictly, and what is answered. server.py has the sockets.
+"""The endpoints: strict checks of each request, and its response. server.py has the sockets.
 
 Each endpoint is a function under `@get(path, query parameters)`. Any other parameter is a 400.
 """
@@ -73,7 +73,7 @@ def one_team(call: Call) -> Row:
 
 @get("v2/teams/{key}/users")
 def users_of_team(call: Call) -> Row:
-    """All of them, archived ones and agents too; no paging."""
+    """All users, archived ones and agents included; no paging."""
     people = [call.account.users.get(member["userKey"]) for member in open_team(call)["members"]]
     return envelope(call, [person for person in people if person], more=False)
 
@@ -85,8 +85,8 @@ def users_of_team(call: Call) -> Row:
 def contacts_of_team(call: Call) -> Row:
     """`after` counts seconds, is inclusive, and is compared with when the contact was last saved.
 
-    In which order Streak lists contacts is not documented. Here the latest saved come last, so
-    that one which is edited while the list is read comes twice.
+    The order in which Streak lists contacts is not documented. Here the latest saved come last,
+    so a contact that is edited while the list is read comes twice.
     """
     team = found(call.account.teams, call)["key"]
     after = call.whole_number("after")
@@ -183,7 +183,7 @@ def one_field(call: Call) -> Row:
 
 @get("v1/pipelines/{key}/newsfeed", query="detailLevel")
 def newsfeed_of_pipeline(call: Call) -> list[Row]:
-    """The newest 50 events and no way to more (13)."""
+    """The newest 50 events, with no way to get more (13)."""
     pipeline = open_pipeline(call)
     call.one_of("detailLevel", ("ALL", "CONDENSED"))
     return descending(call.account.newsfeed[pipeline["key"]], "timestamp")[:NEWSFEED_LENGTH]
@@ -194,7 +194,7 @@ def newsfeed_of_pipeline(call: Call) -> list[Row]:
 
 @get("v1/pipelines/{key}/boxes", query="sortBy limit page stageKey")
 def boxes_of_pipeline(call: Call) -> Row | list[Row]:
-    """An array or an envelope: which, depends on the call (4.1). Without limit, everything."""
+    """An array or an envelope, depending on the call (4.1). Without limit, all boxes."""
     pipeline = open_pipeline(call)["key"]
     order = call.one_of("sortBy", SORTINGS)
     limit, page = call.whole_number("limit", least=1), call.whole_number("page")
@@ -219,14 +219,14 @@ def boxes_of_pipeline(call: Call) -> Row | list[Row]:
 
 @get("v2/pipelines/{key}/boxes", query="limit page")
 def boxes_of_pipeline_v2(call: Call) -> Row:
-    """Undocumented, and seen in use (4.2)."""
+    """Undocumented, but seen in use (4.2)."""
     pipeline = open_pipeline(call)["key"]
     return v2_page(call, sorted_boxes(call.account, pipeline, None))
 
 
 @reads_by_post("v1/pipelines/{key}/boxes/batch/")
 def several_boxes(call: Call) -> list[Row]:
-    """4.4: a JSON array of keys. What is not there, or in another pipeline, is left out."""
+    """4.4: takes a JSON array of keys. Missing boxes and those in other pipelines are left out."""
     pipeline = open_pipeline(call)["key"]
     if not isinstance(call.content, list):
         raise Refusal(400, "a JSON array of box keys is expected")
@@ -236,14 +236,14 @@ def several_boxes(call: Call) -> list[Row]:
 
 @get("v1/boxes/{key}")
 def one_box(call: Call) -> Row:
-    """One that was merged answers with the box that it went into."""
+    """For a box that was merged: the box that it was merged into."""
     call.keys["key"] = call.account.kept_key(call.keys["key"])
     return served_box(call, open_box(call))
 
 
 @get("v1/boxes/{key}/fields")
 def fields_of_box(call: Call) -> list[Row]:
-    """6: values only; what is unset is not there."""
+    """6: values only; unset fields are absent."""
     return [{"key": key, "value": value} for key, value in open_box(call)["fields"].items()]
 
 

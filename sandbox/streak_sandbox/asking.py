@@ -1,4 +1,4 @@
-"""What the endpoints share: calls, refusals, finding what a call names, and pages."""
+"""What the endpoints share: calls, refusals, looking up what a call names, and pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Endpoint = Callable[["Call"], Any]
 
 
 class Refusal(Exception):
-    """An answer that is not a 200."""
+    """A response other than 200."""
 
     def __init__(self, status: int, error: str, **more: Any) -> None:
         super().__init__(error)
@@ -34,7 +34,7 @@ class Refusal(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """An answer that is not JSON."""
+    """A response that is not JSON."""
 
     content: str
     kind: str  # its media type
@@ -48,7 +48,7 @@ class Call:
     moods: Moods
     keys: dict[str, str]
     query: dict[str, str]
-    content: Any = None  # of a POST
+    content: Any = None  # the JSON of a POST
 
     def whole_number(self, name: str, least: int = 0) -> int | None:
         text = self.query.get(name)
@@ -73,7 +73,7 @@ class Route:
     method: str = "GET"
 
     def answer(self, call: Call) -> Any:
-        """What the endpoint answers, after the checks that all of them share."""
+        """The endpoint's answer, after the checks that all endpoints share."""
         unknown = set(call.query) - self.parameters
         if unknown:
             raise Refusal(400, f"unknown query parameter: {', '.join(sorted(unknown))}")
@@ -96,7 +96,7 @@ def get(*paths: str, query: str = "") -> Callable[[Endpoint], Endpoint]:
 
 
 def reads_by_post(path: str) -> Callable[[Endpoint], Endpoint]:
-    """A POST that changes nothing: it asks for several things at once."""
+    """A POST that changes nothing: it only asks for several objects at once."""
 
     def add(endpoint: Endpoint) -> Endpoint:
         ROUTES.append(Route(path, frozenset(), endpoint, "POST"))
@@ -109,7 +109,7 @@ def reads_by_post(path: str) -> Callable[[Endpoint], Endpoint]:
 
 
 def found(rows: dict[str, Row], call: Call) -> Row:
-    """A key that looks right and names nothing is a 404 (22, row 15)."""
+    """The row with this key. A well-formed key that names nothing is a 404 (22, row 15)."""
     row = rows.get(call.keys["key"])
     if row is None:
         raise Refusal(404, "Not found")
@@ -131,7 +131,7 @@ def visible_pipeline(call: Call) -> Row:
 
 
 def open_pipeline(call: Call) -> Row:
-    """The pipeline that something below is asked of."""
+    """The pipeline whose boxes (or other contents) are requested."""
     pipeline = visible_pipeline(call)
     _refuse(call, pipeline["key"])
     return pipeline
@@ -149,7 +149,7 @@ def _allowed_box(call: Call, box: Row) -> Row:
 
 
 def _refuse(call: Call, pipeline_key: str) -> None:
-    """No access is a 401 too (22, row 16)."""
+    """Raises Refusal if the key has no access, which is a 401 too (22, row 16)."""
     if pipeline_key in call.moods.refused_pipelines | call.account.hidden:
         raise _no_access(call)
 
@@ -180,7 +180,7 @@ def fail(call: Call, box: Row) -> None:
 
 
 def directory_entry(call: Call, kind: str) -> Row:
-    """One that was merged answers with what it went into."""
+    """A contact or organization; if it was merged, what it was merged into."""
     try:
         row = call.account.directory_entry(kind, call.keys["key"])
     except KeyError:
@@ -226,7 +226,7 @@ def sorted_pipelines(call: Call) -> list[Row]:
 
 
 def sorted_boxes(account: Account, pipeline_key: str, order: str | None) -> list[Row]:
-    """Both orders are descending (4.1). Without one: as the boxes came into the pipeline."""
+    """Both orders are descending (4.1). Without an order, boxes come as they were added."""
     if order is None:
         return account.ordered(("boxes", pipeline_key), lambda: account.boxes_of(pipeline_key))
     name = ("boxes", pipeline_key, order)
@@ -241,7 +241,7 @@ def page_of(
         return rows, False
     sizes = [size for size in (limit, cap) if size is not None]
     if not sizes:
-        # Pages of everything: the first holds it, and beyond the end there is nothing.
+        # A page without a size holds everything; all pages after the first are empty.
         return ([] if page and ignored is None else rows), False
     size = min(sizes)
     start = 0 if ignored == "first" else size * (page or 0)
@@ -260,7 +260,7 @@ def envelope(call: Call, rows: list[Row], more: bool) -> Row:
 
 
 def cursor_page(call: Call, rows: list[Row], position: Callable[[Row], list[Any]]) -> Row:
-    """The rows after the place the cursor names. A full page has one, the last one too (15.2)."""
+    """The rows after the cursor. Every full page has a cursor, even the last page (15.2)."""
     limit = min(call.whole_number("limit", least=1) or DIRECTORY_LIMIT, DIRECTORY_LIMIT_MOST)
     limit = min(limit, call.moods.v2_limit_cap or limit)
     cursor = call.query.get("cursor")

@@ -8,12 +8,12 @@ from . import objects, timelines
 from .crm import Crm, change, update, without_none
 from .objects import CHILD_KINDS, TALLIES, Row
 
-# Children added later get numbers from here on, far from those of the untouched ones (1, 2, 3, …).
+# Children added later get numbers from here on, far from those of untouched ones (1, 2, 3, …).
 FIRST_ADDED_CHILD = 500_000
 
 
 class Boxes(Crm):
-    """Boxes: in a list, archived, merged, deleted."""
+    """Boxes are listed, archived, merged and deleted."""
 
     @change
     def add_box(self, pipeline_key: str, name: str, **properties: Any) -> Row:
@@ -26,14 +26,14 @@ class Boxes(Crm):
 
     @change
     def put_box(self, box: Row) -> None:
-        """Takes a box in just as it is, without any news of it."""
+        """Adds a box exactly as it is, without an event in the newsfeed."""
         self.boxes[box["key"]] = box
         self._boxes_of[box["pipelineKey"]][box["key"]] = box
         self._count(box, +1)
 
     @change
     def edit_box(self, box_key: str, **properties: Any) -> Row:
-        """Sets properties; a value of None takes one away. `fields` changes only those it names.
+        """Sets properties; None removes one. `fields` changes only the fields that it names.
 
         Both stamps move, unless they are among the properties.
         """
@@ -49,7 +49,7 @@ class Boxes(Crm):
 
     @change
     def move_box(self, box_key: str, pipeline_key: str, **properties: Any) -> Row:
-        """To another pipeline under the same key, into a stage that exists there."""
+        """Moves a box to another pipeline. It keeps its key, and gets a stage that exists there."""
         box = self.boxes[box_key]
         self.changes.keep(box_key)
         stages = self.pipelines[pipeline_key]["stageOrder"]
@@ -69,7 +69,7 @@ class Boxes(Crm):
 
     @change
     def delete_box(self, box_key: str) -> None:
-        """With its comments, meetings, tasks and files (4.3)."""
+        """Deletes a box with its comments, meetings, tasks and files (4.3)."""
         self._take_out(self.boxes[box_key])
         del self.boxes[box_key]
         self.changes.forget(box_key)
@@ -78,9 +78,9 @@ class Boxes(Crm):
 
     @change
     def archive_box(self, box_key: str, counted: bool = False) -> Row:
-        """From now on in no list, but it answers by its key, and so does what hangs on it.
+        """Removes a box from every list. It and its children still answer by key.
 
-        `counted`: its pipeline's boxCount goes on counting it.
+        `counted`: whether its pipeline's boxCount still counts it.
         """
         box = self.boxes[box_key]
         self._take_out(box)
@@ -98,7 +98,7 @@ class Boxes(Crm):
 
     @change
     def merge_boxes(self, kept_key: str, gone_key: str) -> Row:
-        """What hangs on the second goes to the first; its key answers with the first."""
+        """Moves the second box's children to the first. Its key then answers with the first box."""
         kept = self.boxes[kept_key]
         for kind in CHILD_KINDS:
             rows = [row | {"boxKey": kept_key} for row in self.children[kind][gone_key]]
@@ -111,7 +111,7 @@ class Boxes(Crm):
 
     @change
     def drift(self) -> None:
-        """A day without work: what Streak reckons anew by itself changes, and no stamp does."""
+        """A day without work: only what Streak computes by itself changes, and no stamp moves."""
         for box in self.boxes.values():
             if "freshness" in box:
                 box["freshness"] = round(box["freshness"] * 0.97, 6)
@@ -124,13 +124,13 @@ class Boxes(Crm):
     def put_changes(
         self, box_key: str, bodies: dict[int, Row], kind: str = timelines.EDITS
     ) -> None:
-        """Timeline entries just as they are, by their times; nothing else of the box moves."""
+        """Adds timeline entries exactly as they are, by time. Nothing else in the box changes."""
         entries = self.changes.keep(box_key)
         entries.extend(timelines.Entry(at, kind, body) for at, body in bodies.items())
         entries.sort(key=lambda entry: entry.at)
 
     def _take_out(self, box: Row) -> bool | None:
-        """Out of its pipeline's list and count. How it was archived; None: it was listed."""
+        """Takes a box off its pipeline's list and count. Returns how it was archived; None: not."""
         archived = self.archived.pop(box["key"], None)
         if archived is not False:
             self._count(box, -1)
@@ -156,7 +156,7 @@ class Boxes(Crm):
         self._count(box, -counted)
         box["stageKey"] = stage_key
         box["lastStageChangeTimestamp"] = now
-        # The last entry of each stage is kept, not every one.
+        # Only the last entry into each stage is kept.
         visits = box.get("stageHistoryEntries", [])
         others = [entry for entry in visits if entry["stageKey"] != stage_key]
         entered = {"stageKey": stage_key, "lastEntryToStageTs": now, "timeInStageMs": 0}
@@ -174,7 +174,7 @@ class Boxes(Crm):
         self.newsfeed[pipeline].append(item | {"boxKey": box["key"]})
 
     def _write_timeline(self, box: Row, at: int, properties: Row) -> None:
-        """What an edit is about to change, in the timeline."""
+        """Writes what an edit is about to change into the timeline."""
         entries = self.changes.keep(box["key"])
         for key, value in properties.get("fields", {}).items():
             before = box["fields"].get(key)
@@ -251,7 +251,7 @@ class Children(Crm):
 
     @change
     def delete_thread(self, box_key: str, thread_key: str) -> None:
-        """Takes it out of this box; other boxes keep it, and their rows name this one no longer."""
+        """Removes a thread from this box. Other boxes keep it, without this box in their rows."""
         rows = self.threads[box_key]
         holders = next(row for row in rows if row["key"] == thread_key).get("boxKeys", [])
         self.delete_child("threads", box_key, thread_key)
@@ -266,7 +266,7 @@ class Children(Crm):
 
     @change
     def edit_child(self, kind: str, box_key: str, key: str, **properties: Any) -> Row:
-        """Moves the row's own stamp. The box hears of it only if what it holds is other now."""
+        """Moves the row's own stamp, and the box's only if its summary of children changes."""
         row = next(row for row in self.children[kind].keep(box_key) if row["key"] == key)
         row.update({"lastSavedTimestamp": self.now()} | properties)
         box = self.boxes[box_key]
@@ -284,7 +284,7 @@ class Children(Crm):
 
     @change
     def put_children(self, kind: str, box_key: str, rows: list[Row]) -> None:
-        """Takes rows in just as they are; the box's counters follow, its own stamps do not."""
+        """Adds rows exactly as they are. The box's counters follow, its own stamps do not."""
         self.children[kind].keep(box_key).extend(rows)
         self._recount(self.boxes[box_key], kind)
 
@@ -294,7 +294,7 @@ class Children(Crm):
         return row
 
     def _child_changed(self, kind: str, box_key: str) -> None:
-        """One more or less moves counters and lastSavedTimestamp, not lastUpdatedTimestamp."""
+        """One more or less changes counters and lastSavedTimestamp, not lastUpdatedTimestamp."""
         box = self.boxes[box_key]
         self._recount(box, kind)
         box["lastSavedTimestamp"] = self.now()
@@ -306,7 +306,7 @@ class Children(Crm):
         return FIRST_ADDED_CHILD + self.number()
 
     def _tell(self, box: Row, specific: str, **variables: str) -> None:
-        raise NotImplementedError  # Boxes has it
+        raise NotImplementedError  # Boxes implements it
 
 
 def _in_pipeline(row: Row, pipeline_key: str) -> Row:

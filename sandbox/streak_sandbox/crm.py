@@ -18,7 +18,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def change(method: Method) -> Method:
-    """A method that changes the account: one at a time, and remembered orders are forgotten."""
+    """A method that changes the account: one at a time, and it clears the remembered orders."""
 
     @functools.wraps(method)
     def locked(account: Crm, *args: Any, **kwargs: Any) -> Any:
@@ -35,7 +35,7 @@ def wall_clock() -> int:
 
 
 class OfBoxes(Mapping[str, list[Any]]):
-    """Lists by box key. The list of a box that nobody has touched is made anew at each asking."""
+    """Lists by box key. The list of an untouched box is made again on each access."""
 
     def __init__(self, boxes: dict[str, Row], make: Callable[[Row], list[Any]]) -> None:
         self._boxes, self._make = boxes, make
@@ -53,7 +53,7 @@ class OfBoxes(Mapping[str, list[Any]]):
         return len(self._boxes)
 
     def keep(self, box_key: str) -> list[Any]:
-        """The list of a box that is about to be changed: from now on it is held."""
+        """The list of a box that is about to change. It is kept in memory from now on."""
         return self._kept.setdefault(box_key, self[box_key])
 
     def forget(self, box_key: str) -> None:
@@ -61,7 +61,7 @@ class OfBoxes(Mapping[str, list[Any]]):
 
 
 class Crm:
-    """What one API key can see. New, it holds nothing but the key's own user."""
+    """What one API key can see. A new one holds only the key's own user."""
 
     def __init__(self, clock: Callable[[], int] = wall_clock) -> None:
         self.lock = threading.RLock()
@@ -86,7 +86,7 @@ class Crm:
         self.archived: dict[
             str, bool
         ] = {}  # boxes that are in no list; True: boxCount still counts them
-        self.merged: dict[str, str] = {}  # key that is gone: key of what it went into
+        self.merged: dict[str, str] = {}  # merged key -> key of what it was merged into
         self._boxes_of: dict[str, dict[str, Row]] = {}  # by pipeline, those that its list shows
         self._orders: dict[Any, list[Row]] = {}
         self._last_number = 0
@@ -122,7 +122,7 @@ class Crm:
         return self.children["files"]
 
     def boxes_of(self, pipeline_key: str) -> list[Row]:
-        """The boxes of one pipeline that its list shows, in the order they came into it."""
+        """The boxes that a pipeline's list shows, in the order in which they came into it."""
         return list(self._boxes_of.get(pipeline_key, {}).values())
 
     def all(self, kind: str) -> Iterator[tuple[Row, Row]]:
@@ -139,7 +139,7 @@ class Crm:
         return [row for key, row in rows.items() if key not in self.hidden]
 
     def ordered(self, name: Any, make: Callable[[], list[Row]]) -> list[Row]:
-        """A sorted list, remembered until something changes: 100,000 rows are read in 200 pages."""
+        """A sorted list, kept until something changes: 100,000 rows are read in 200 pages."""
         with self.lock:
             if name not in self._orders:
                 self._orders[name] = make()
@@ -180,7 +180,7 @@ class Crm:
         return self._last_number
 
     def now(self) -> int:
-        """Now in epoch milliseconds, but never the same twice and never before what was seeded."""
+        """Now in epoch milliseconds, but never the same twice and never before the seeded data."""
         self._latest = max(self._latest + 1, self.clock())
         return self._latest
 
@@ -190,7 +190,7 @@ class Crm:
 
 
 def update(row: Row, properties: Row) -> None:
-    """Sets properties; v1 omits what has no value, so None takes a property away."""
+    """Sets properties. None removes one, since v1 omits what has no value."""
     for name, value in properties.items():
         if value is None:
             row.pop(name, None)

@@ -1,9 +1,9 @@
-"""The account of `make demo`: two years of a small design studio, for pictures that tell something.
+"""The account of `make demo`: two years of a small design studio, for pictures with a story.
 
 Sales narrows from stage to stage, autumn is busy and August is not, and the deals of somebody who
 left lie untouched. It has the odd cases that the dbt package is tested with: money in several
 notations, a box in no stage, boxes in a stage that was deleted, an empty pipeline, a stage order
-that was changed afterwards. The same on any day: its calendar ends on 2026-06-01.
+that was changed later. It is the same on any day, because its calendar ends on 2026-06-01.
 """
 
 # ruff: noqa: RUF001  (names and texts as people write them)
@@ -43,10 +43,10 @@ class Course:
     stages: tuple[str, ...]  # the open ones, in their order
     won: str
     lost: str | None
-    days: tuple[int, ...]  # that one usually stays, by stage
-    lose: tuple[float, ...]  # the chance to be lost there, by stage
+    days: tuple[int, ...]  # that a box usually stays, by stage
+    lose: tuple[float, ...]  # the chance to be lost, by stage
     seasons: tuple[float, ...]
-    stuck: float  # the chance to stay where it is, at each stage
+    stuck: float  # the chance to get stuck, at each stage
 
 
 SALES = Course(
@@ -156,7 +156,7 @@ def _add_deal(
         "1004": random.sample(("9001", "9002", "9003"), random.choice((0, 0, 1, 2))),
         "1005": entries[-1]["stageKey"] == SALES.won,
     }
-    if number % 12:  # not everybody writes one down
+    if number % 12:  # not everybody enters one
         box["fields"]["1001"] = _money(random, owner)
     if random.random() < 0.07 and owner in ("ada", "chiara"):
         box["assignedToSharingEntries"].append(objects.sharing_entry(people["yuki"]))
@@ -229,7 +229,7 @@ def _box(
 
 
 def _moments(random: Random, seasons: tuple[float, ...], count: int) -> list[int]:
-    """When so many boxes were created: on working days, by season, more of them every year."""
+    """Creation times for `count` boxes: on working days, by season, more every year."""
     days = [FIRST_DAY + day * DAY for day in range(728) if (FIRST_DAY // DAY + day + 3) % 7 < 5]
     weights = [
         seasons[datetime.fromtimestamp(day / 1000, timezone.utc).month - 1]
@@ -243,7 +243,7 @@ def _moments(random: Random, seasons: tuple[float, ...], count: int) -> list[int
 
 
 def _walk(random: Random, created: int, course: Course, left: bool) -> list[Row]:
-    """The stages of a box, and when it came in. Whoever left moves nothing any more."""
+    """A box's stages, and when it entered each. `left`: its owner left and moves it no more."""
     path = list(course.stages)
     if course is SALES and created < ORDER_CHANGED:
         path[1], path[2] = path[2], path[1]
@@ -273,7 +273,7 @@ def _entry(stage: str, at: int) -> Row:
 
 
 def _seller(random: Random, created: int) -> str:
-    """Marco sold as well until he left; a few boxes are nobody's."""
+    """The owner of a deal. Marco sold too until he left; a few deals belong to nobody."""
     sellers = ["ada", "ada", "bjorn", "bjorn", "bjorn", "chiara", "chiara", "chiara", "chiara"]
     if created < MARCO_LEFT:
         sellers += ["marco"] * (7 if created > MARCO_LEFT - 120 * DAY else 3)
@@ -281,7 +281,7 @@ def _seller(random: Random, created: int) -> str:
 
 
 def _money(random: Random, owner: str) -> str | int:
-    """Everybody writes it in another way."""
+    """A deal's size, which everybody writes in a different way."""
     thousands = max(1, round(random.lognormvariate(2.4, 0.7)))
     if random.random() < 0.04:
         return "to be negotiated"
@@ -313,7 +313,7 @@ def _add_odd_boxes(
 
 
 def _add_news(account: Account) -> None:
-    """What each pipeline's newsfeed still shows: the last moves."""
+    """Fills each pipeline's newsfeed with its last 50 moves."""
     for pipeline in account.pipelines.values():
         moves = [
             (entry["lastEntryToStageTs"], box, entry["stageKey"])

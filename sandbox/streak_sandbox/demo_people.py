@@ -39,7 +39,7 @@ COMPANIES = (
 
 @dataclass(frozen=True)
 class Company:
-    """An organization, and the one contact that writes for it."""
+    """An organization and its one contact."""
 
     name: str
     key: str
@@ -49,7 +49,7 @@ class Company:
 
 
 def add_people(account: Account) -> dict[str, Row]:
-    """By their short names. Marco has left the team; Priya is kept as an archive."""
+    """The users by short name. Marco has left the team; Priya has the role ArchiveOnly."""
     ada = account.me
     ada.update(timezoneId="Europe/London", lastSeenTimestamp=TODAY - HOUR, isOauthComplete=True)
     people = {"ada": ada}
@@ -74,7 +74,7 @@ def add_people(account: Account) -> dict[str, Row]:
 
 
 def add_companies(account: Account, random: Random) -> list[Company]:
-    """All in the one team. Addresses are in the case in which somebody once typed them."""
+    """All in the one team. Email addresses are in the case in which they were typed."""
     team = next(iter(account.teams))
     return [_add_company(account, team, random, *company) for company in COMPANIES]
 

@@ -16,7 +16,7 @@ WORDS = (
     *("Sent the second draft 📄", "Waiting for their board.", "Likes option B."),
 )
 TO_DO = ("Send the offer", "Call back", "Ask for the brief", "Check the contract", "Follow up")
-# Hours until somebody answers, usually.
+# How many hours it usually takes each person to answer.
 PATIENCE = {"ada": 3, "bjorn": 20, "chiara": 2, "yuki": 5, "priya": 9, "marco": 30, "": 26}
 
 
@@ -28,7 +28,7 @@ def talk(
     owner: str,
     random: Random,
 ) -> None:
-    """While the box was open, and as long as its owner was there."""
+    """Fills a box with talk from while it was open and its owner still in the team."""
     person = people[owner or "ada"]
     until = _end(account, box, owner, random)
     if random.random() < 0.75:
@@ -46,7 +46,7 @@ def talk(
 
 
 def _end(account: Account, box: Row, owner: str, random: Random) -> int:
-    """Until when people talked: to its end; open ones until now, or until they were forgotten."""
+    """When talk about a box ended: at its end, or for an open box now or when it was forgotten."""
     stages = account.pipelines[box["pipelineKey"]]["stages"]
     last = box["stageHistoryEntries"][-1]
     if stages.get(last["stageKey"], {}).get("name") in ENDS:
@@ -57,7 +57,7 @@ def _end(account: Account, box: Row, owner: str, random: Random) -> int:
 
 
 def _between(box: Row, until: int, random: Random) -> int:
-    """Some moment of the box's life, at minutes that somebody works."""
+    """A random moment in the box's life, within working hours."""
     created = box["creationTimestamp"]
     at = created + random.randrange(max(HOUR, until - created))
     return int(min(at // DAY * DAY + random.randrange(8 * 60, 18 * 60) * MINUTE, TODAY - HOUR))
@@ -72,7 +72,7 @@ def _mail(
     until: int,
     random: Random,
 ) -> None:
-    """One thread or two, in turns. Addresses are in the case in which each mail had them."""
+    """One or two threads, with replies in turn. Addresses are written as each mail had them."""
     threads = [
         _thread(box, number, person, company, owner, until, random)
         for number in range(1, random.choice((2, 2, 3)))
@@ -141,7 +141,7 @@ def _comment(account: Account, box: Row, person: Row, until: int, random: Random
 
 
 def _meet(account: Account, box: Row, person: Row, until: int, random: Random) -> None:
-    """Calls, meetings, and now and then a meeting that is still to come."""
+    """Calls, meetings, and now and then a meeting in the future."""
     rows = []
     for number in range(1, random.randrange(2, 4)):
         kind = random.choice(("CALL_LOG", "CALL_LOG", "MEETING_NOTES"))
@@ -163,7 +163,7 @@ def _meet(account: Account, box: Row, person: Row, until: int, random: Random) -
 
 
 def _plan(account: Account, box: Row, person: Row, until: int, random: Random) -> None:
-    """Most tasks are done by the time; the open boxes have some that are due or overdue."""
+    """Most tasks are done; open boxes have some that are due or overdue."""
     brief = objects.user_brief(person)
     rows = []
     for number in range(1, random.randrange(2, 4)):

@@ -1,4 +1,4 @@
-"""A box as one Markdown text (4.3): for people and language models; its layout is no contract."""
+"""A box as one Markdown text (4.3), for people and language models. Its layout may change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def document(crm: Crm, box: Row) -> str:
 
 
 def tokens(text: str) -> int:
-    """About as many as a language model would count."""
+    """About how many tokens a language model would count."""
     return -(-len(text) // LETTERS_A_TOKEN)
 
 

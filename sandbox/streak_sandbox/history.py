@@ -11,7 +11,7 @@ TIMELINE_LIMIT, TIMELINE_LIMIT_MOST = 25, 100
 
 @get("v1/boxes/{key}/md", query="maxTokens")
 def document_of_box(call: Call) -> Text | Row:
-    """Markdown; a cap that the box does not fit under is a 400 that says what it needs."""
+    """A box as Markdown. If maxTokens is too small for it, a 400 says how many it needs."""
     box = open_box(call)
     fail(call, box)
     text = documents.document(call.account, box)
@@ -29,9 +29,9 @@ def document_of_box(call: Call) -> Text | Row:
 
 @get("v2/boxes/{key}/timeline", query="filters direction startTimestamp limit nextPageToken")
 def timeline_of_box(call: Call) -> Row:
-    """12. Newest first unless asked otherwise; what comes after startTimestamp, or before it.
+    """12. Newest first by default. Entries after startTimestamp, or before it if descending.
 
-    A token carries all that was asked for, and is refused beside any other parameter.
+    A token carries all other parameters, and is refused together with any of them.
     """
     box = open_box(call)
     fail(call, box)
@@ -57,7 +57,7 @@ def timeline_of_box(call: Call) -> Row:
 
 
 def _timeline_query(call: Call) -> Row:
-    """What is asked for, out of the token if there is one; a wrong parameter is a 400."""
+    """The query's values, from the token if there is one. A wrong parameter is a 400."""
     if "nextPageToken" in call.query:
         (asked,) = read_cursor(call.query["nextPageToken"])
         return asked
@@ -86,7 +86,7 @@ def _timeline_query(call: Call) -> Row:
 
 
 def _numbered(entries: list[timelines.Entry]) -> list[tuple[list[int], timelines.Entry]]:
-    """Each with its place: its time, and its number among those of the same time."""
+    """Each entry with its place: its time, and its number among entries of the same time."""
     found: list[tuple[list[int], timelines.Entry]] = []
     for entry in entries:
         same = found and found[-1][0][0] == entry.at

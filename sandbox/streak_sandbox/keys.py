@@ -1,10 +1,8 @@
 """Keys that look like Streak's (streak_api.md 1.2).
 
-App Engine datastore references in URL-safe base64 without padding.
-
-A reference is the application id followed by a path of (kind, id or name) pairs. The ids of a box's
-children hold the id of the box, so that a comment can be found by its key alone, without an index
-of all comments.
+They are App Engine datastore references in URL-safe base64 without padding. A reference is the
+application id followed by a path of (kind, id or name) pairs. The ids of a box's children contain
+the id of the box, so a comment can be found by its key, without an index of all comments.
 """
 
 from __future__ import annotations
@@ -58,7 +56,7 @@ def box_of_child(key: str) -> str | None:
 
 
 def other_key(kind: str, number: int) -> str:
-    """Snippets and newsfeed items."""
+    """The key of a snippet or a newsfeed item."""
     return _reference(("Organization", MAIL_DOMAIN), (kind, 5_800_000_000_000_000 + number))
 
 
@@ -108,7 +106,7 @@ def _varint(number: int) -> bytes:
     return bytes(content)
 
 
-@functools.lru_cache(maxsize=1024)  # the children of a box are made one after the other
+@functools.lru_cache(maxsize=1024)  # a box's children are made one after the other
 def _last_id(key: str) -> int:
     """The number in the last element of the path; 0 if it has none."""
     content = _decoded(key)

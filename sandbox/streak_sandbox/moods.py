@@ -36,14 +36,14 @@ FAULT_KINDS = (
 
 @dataclasses.dataclass(slots=True)
 class Moods:
-    """Changeable at any time; a name that does not exist is an AttributeError."""
+    """Lasting moods. Change them at any time; an unknown name raises AttributeError."""
 
     latency_ms: int = 0
 
     # Box lists. "by_call": an envelope only with page, limit and sortBy (4.1).
     box_list_shape: str = "by_call"
     pages_disordered: bool = False  # each page backwards, with one row twice
-    limit_cap: int | None = None  # never more boxes in an answer than this
+    limit_cap: int | None = None  # the most boxes in one response
     # "whole": limit and page are ignored; "first": always the first page
     page_ignored: str | None = None
 
@@ -52,20 +52,20 @@ class Moods:
     v2_page_ignored: str | None = None
 
     flag_absent: bool = False  # envelopes without hasNextPage
-    # Keys: their box list is an empty 200
+    # Keys of pipelines whose box list is an empty 200
     empty_pipelines: set[str] = dataclasses.field(default_factory=set)
     box_count_absent: bool = False  # pipelines without boxCount
     counters_absent: bool = False  # boxes without the counters of their children
 
     rate_limit_per_second: int | None = None  # 429 beyond so many requests in a sliding second
-    retry_after: int | None = None  # seconds, told with that 429
+    retry_after: int | None = None  # seconds, sent with that 429
 
-    # Listed, but 401 for all that is below
+    # Keys of pipelines that are listed, but answer 401 for everything in them
     refused_pipelines: set[str] = dataclasses.field(default_factory=set)
-    hidden_is_404: bool = False  # what is refused is a 404 instead, as if it did not exist
-    # Listed, but 404 for everything of that box
+    hidden_is_404: bool = False  # refusals are a 404 instead, as if nothing were there
+    # Keys of boxes that are listed, but answer 404 for everything
     gone_boxes: set[str] = dataclasses.field(default_factory=set)
-    # 500 for ever on the box's children
+    # Keys of boxes whose children always answer 500
     failing_boxes: set[str] = dataclasses.field(default_factory=set)
 
     timeline: str = "entries"  # or: "gone" (410), "other_envelope", "filters_refused" (400)
@@ -82,7 +82,7 @@ class Moods:
         object.__setattr__(self, name, value)
 
     def become(self, **moods: Any) -> None:
-        """Change those that are named, and no others."""
+        """Change only the moods that are named."""
         for name, value in moods.items():
             setattr(self, name, value)
 
@@ -96,10 +96,10 @@ class Moods:
 
 @dataclasses.dataclass
 class Match:
-    """Which requests are meant: a pattern of paths, as "v1/pipelines/*/boxes", and query values.
+    """Selects requests by an fnmatch pattern of paths ("v1/pipelines/*/boxes") and query values.
 
-    Counts as it matches: the first `after` requests go by untouched, then `times` are met (None:
-    all that follow). The pattern is fnmatch's.
+    It counts its matches: it skips the first `after` requests, then matches `times` of them
+    (None: all that follow).
     """
 
     pattern: str

@@ -1,6 +1,4 @@
-"""Every object of the API, new and bare, as Streak answers it.
-
-And what a box tells of its children.
+"""Every object of the API, new and bare, as Streak returns it, and a box's counters of children.
 
 Section numbers are those of the API notes that the sandbox was written from. All times are epoch
 milliseconds.
@@ -17,12 +15,12 @@ Row = dict[str, Any]
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 # The sandbox's calendar: what is seeded happened before this day (2026-06-01), and a task is
-# overdue as of it. It stands still so that the same seed gives the same account for ever.
+# overdue as of then. It stands still so that the same seed always gives the same account.
 TODAY = 1_780_272_000_000
 
 CHILD_KINDS = ("comments", "meetings", "tasks", "threads", "files")
 
-# The properties that tell how many children a box has (5.4).
+# The properties that count a box's children (5.4).
 CHILD_COUNTERS = (
     "commentCount",
     "callLogCount",
@@ -139,9 +137,7 @@ def field(
 
 
 def options_of(field_row: Row) -> tuple[list[Row], str]:
-    """The options of a DROPDOWN or TAG field as they stand in it, and the property that holds a
-    label.
-    """
+    """The options of a DROPDOWN or TAG field as stored in it, and the property for labels."""
     if field_row["type"] == "TAG":
         return field_row["tagSettings"]["tags"], "tag"
     return field_row["dropdownSettings"]["items"], "name"
@@ -209,7 +205,7 @@ def acl_entry(person: Row, permission_set: str) -> Row:
 def pipeline_as_v1(row: Row) -> Row:
     """The same pipeline as v1 has it.
 
-    Its key twice, an owner, other aclEntries, and nothing without a value.
+    It has its key twice, an owner, other aclEntries, and no properties without a value.
     """
     entries = [_acl_entry_as_v1(entry, row["creatorKey"]) for entry in row["aclEntries"]]
     owner = next((entry["email"] for entry in entries if entry["isOwner"]), None)
@@ -250,9 +246,9 @@ def _acl_entry_as_v1(entry: Row, owner_key: str) -> Row:
 
 
 def box(number: int, name: str, pipeline_row: Row, creator: Row, created: int) -> Row:
-    """5, with all that real payloads always have.
+    """5, with every property that real payloads always have.
 
-    What the API omits when there is nothing to say is not there.
+    Properties that the API omits when they are empty are absent.
     """
     key = keys.box_key(number)
     entry = sharing_entry(creator)
@@ -446,7 +442,7 @@ def _directory_entry(key: str, team_key: str, creator_key: str, at: int, empty: 
 def event(
     number: int, pipeline_key: str, creator_key: str, at: int, specific: str, **variables: str
 ) -> Row:
-    """13; an event without BOX_NAME is one of the pipeline itself and has no boxKey"""
+    """13; an event without BOX_NAME is about the pipeline itself and has no boxKey"""
     key = keys.other_key("NewsfeedItem", number)
     sentence = specific.replace("_", " ").lower()
     return {
@@ -483,9 +479,8 @@ def snippet(number: int, owner_key: str, at: int, name: str, text: str) -> Row:
     }
 
 
-# --- What a box tells of its children (5.3, 5.4)
-# -------------------------------------------------------------------- A value of None means that
-# the property goes: the last comment's deletion takes lastCommentTimestamp away.
+# --- What a box tells about its children (5.3, 5.4) -----------------------------------------------
+# A value of None removes the property: deleting the last comment removes lastCommentTimestamp.
 
 
 def tally_comments(rows: list[Row]) -> Row:
@@ -563,14 +558,13 @@ TALLIES = {
 }
 
 
-# --- The children of a box that nobody has touched: made from the box alone, the same at every
-# asking ---------------
+# --- The children of an untouched box: made from the box alone, always the same -------------------
 
 
 def untouched_children(kind: str, box_row: Row) -> list[Row]:
     """As many rows as the box's counters say.
 
-    So 100,000 boxes need not hold 300,000 children in memory.
+    They are made when needed, so 100,000 boxes do not keep 300,000 children in memory.
     """
     return [_MAKERS[kind](box_row, place) for place in range(child_count(kind, box_row))]
 

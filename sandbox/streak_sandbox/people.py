@@ -8,7 +8,7 @@ from . import objects
 from .crm import Crm, change, without_none
 from .objects import Row
 
-# A team's settings by what they are settings of.
+# A team's settings, by the kind of object that they are for.
 SETTINGS = {"contacts": "contactSettings", "organizations": "organizationSettings"}
 LINKS = {"contacts": "contactLinks", "organizations": "orgLinks"}
 
@@ -25,7 +25,7 @@ class People(Crm):
 
     @change
     def add_team(self, name: str, member_keys: list[str] | None = None, **properties: Any) -> Row:
-        """A team of the users named; of the key's own user if none are."""
+        """Adds a team of these users, or of the key's own user if none are named."""
         now = self.now()
         people = [self.users[key] for key in member_keys or [self.my_key]]
         members = [
@@ -44,7 +44,7 @@ class People(Crm):
 
     @change
     def delete_team(self, team_key: str) -> None:
-        """With its contacts and organizations; its pipelines stay, and are no team's."""
+        """Deletes a team, its contacts and organizations. Its pipelines stay, without a team."""
         for kind in LINKS:
             gone = {row["key"] for row in getattr(self, kind).pop(team_key)}
             self._rename_links(kind, dict.fromkeys(gone))
@@ -56,7 +56,7 @@ class People(Crm):
 
     @change
     def leave_team(self, team_key: str) -> None:
-        """The key's user goes: the team lives on, unseen by this key, with all its pipelines."""
+        """The key's user leaves. The team and its pipelines stay, but this key cannot see them."""
         team = self.edit_team(team_key)
         team["members"] = [row for row in team["members"] if row["userKey"] != self.my_key]
         self.hidden |= {team_key, *self._pipelines_of(team_key)}
@@ -97,7 +97,7 @@ class People(Crm):
     def delete_team_field(
         self, kind: str, team_key: str, field_key: str, with_values: bool = False
     ) -> None:
-        """The values stay, without a definition, unless they are to go too."""
+        """Deletes a definition. The values stay, unless `with_values` deletes them too."""
         del self._team_fields(kind, team_key)[field_key]
         if with_values:
             for row in getattr(self, kind)[team_key]:
@@ -117,7 +117,7 @@ class People(Crm):
 
     @change
     def delete_team_option(self, kind: str, team_key: str, field_key: str, option_key: str) -> None:
-        """Values that name it stay as they are."""
+        """Values that use the option stay as they are."""
         self._change_option(kind, team_key, field_key, objects.delete_option, option_key)
 
     def _change_option(
@@ -128,7 +128,7 @@ class People(Crm):
         return how(field, *values)
 
     def _team_fields(self, kind: str, team_key: str) -> dict[str, Row]:
-        """They are about to change: the team's stamp moves."""
+        """A team's field definitions, to be changed; so the team's stamp moves."""
         return self.edit_team(team_key)[SETTINGS[kind]]["fields"]
 
     # --- contacts and organizations ---------------------------------------------------------------
@@ -141,17 +141,17 @@ class People(Crm):
 
     @change
     def edit_contact(self, contact_key: str, **properties: Any) -> Row:
-        """`fields` changes only the fields it names; a value of None takes one away."""
+        """`fields` changes only the fields that it names; None removes one."""
         return self._edit_entry("contacts", contact_key, properties)
 
     @change
     def delete_contact(self, contact_key: str) -> None:
-        """Boxes, contacts and organizations that name it name it no longer, and are saved anew."""
+        """Deletes a contact and all links to it; whatever linked to it gets a new stamp."""
         self._delete_entry("contacts", contact_key)
 
     @change
     def merge_contacts(self, kept_key: str, gone_key: str) -> Row:
-        """The second goes into the first, whose gaps it fills. Its key answers with the first."""
+        """Merges the second into the first, filling gaps. Its key then answers with the first."""
         return self._merge_entries("contacts", kept_key, gone_key)
 
     @change
@@ -162,7 +162,7 @@ class People(Crm):
 
     @change
     def edit_organization(self, organization_key: str, **properties: Any) -> Row:
-        """`fields` changes only the fields it names; a value of None takes one away."""
+        """`fields` changes only the fields that it names; None removes one."""
         return self._edit_entry("organizations", organization_key, properties)
 
     @change
@@ -175,7 +175,7 @@ class People(Crm):
 
     @change
     def link(self, kind: str, key: str, to_kind: str, to_key: str, magic: bool = False) -> Row:
-        """From a contact or organization to another; both ways if they are of one kind."""
+        """Links a contact or organization to another, both ways if they are of the same kind."""
         row = self._link_one_way(kind, key, to_kind, to_key, magic)
         if kind == to_kind:
             self._link_one_way(kind, to_key, kind, key, magic)
@@ -217,13 +217,13 @@ class People(Crm):
         return self._edit_entry(kind, kept_key, gaps | lists | {"fields": fields})
 
     def _delete_entry(self, kind: str, key: str, instead: str | None = None) -> None:
-        """Out of its list, and out of whatever names it; `instead` takes its place there."""
+        """Removes it from its list and from all links, where `instead` takes its place."""
         row = self.directory_entry(kind, key)
         getattr(self, kind)[row["teamKey"]].remove(row)
         self._rename_links(kind, {key: instead})
 
     def _rename_links(self, kind: str, renamed: dict[str, str | None]) -> None:
-        """In every contact, organization and box that links to one of them."""
+        """Rename keys in every contact, organization and box that links to one of them."""
         for holder in LINKS:
             for rows in getattr(self, holder).values():
                 for entry in rows:
@@ -232,7 +232,7 @@ class People(Crm):
             self._relink(box, kind, renamed)
 
     def _relink(self, row: Row, name: str, renamed: dict[str, str | None]) -> None:
-        """None takes a link out; nothing links twice to the same, or to itself."""
+        """None removes a link. A row never links twice to the same object, or to itself."""
         links = row.get(name) or []
         if not any(link["key"] in renamed for link in links):
             return

@@ -10,7 +10,7 @@ from .objects import Row
 
 
 class Pipelines(Crm):
-    """Definitions. They move the pipeline's stamps, and nothing on its boxes."""
+    """Changes of definitions. They move the pipeline's stamps, but change no box."""
 
     @change
     def edit_pipeline(self, pipeline_key: str, **properties: Any) -> Row:
@@ -20,7 +20,7 @@ class Pipelines(Crm):
 
     @change
     def hide_pipeline(self, pipeline_key: str) -> None:
-        """Somebody stops sharing it: in no list, and this key has no access to it or its boxes."""
+        """Somebody stops sharing it: it is in no list, and this key cannot read it or its boxes."""
         self.hidden.add(self.pipelines[pipeline_key]["key"])
 
     @change
@@ -45,7 +45,7 @@ class Pipelines(Crm):
 
     @change
     def delete_stage(self, pipeline_key: str, stage_key: str, with_history: bool = False) -> None:
-        """ValueError while boxes are in it, as Streak answers 400. History may keep its key."""
+        """ValueError while it has boxes, where Streak answers 400. History may keep its key."""
         boxes = self._boxes_of[pipeline_key].values()
         if any(box["stageKey"] == stage_key for box in boxes):
             raise ValueError("a stage that still has boxes cannot be deleted")
@@ -79,7 +79,7 @@ class Pipelines(Crm):
 
     @change
     def delete_field(self, pipeline_key: str, field_key: str, with_values: bool = False) -> None:
-        """The values stay on the boxes, without a definition, unless they are to go too."""
+        """Deletes a definition. Boxes keep their values, unless `with_values` deletes them too."""
         row = self.edit_pipeline(pipeline_key)
         row["fields"] = [field for field in row["fields"] if field["key"] != field_key]
         for box in self.boxes.values() if with_values else ():
@@ -97,7 +97,7 @@ class Pipelines(Crm):
 
     @change
     def delete_option(self, pipeline_key: str, field_key: str, option_key: str) -> None:
-        """Values that name it stay as they are."""
+        """Values that use the option stay as they are."""
         objects.delete_option(self._changed_field(pipeline_key, field_key), option_key)
 
     def _changed_field(self, pipeline_key: str, field_key: str) -> Row:

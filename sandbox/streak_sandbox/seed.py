@@ -1,10 +1,8 @@
-"""The CRM that the sandbox starts with.
+"""The CRM that the sandbox starts with: a small company with a bit of everything.
 
-A small company with a bit of everything, and as many more boxes as asked for.
-
-Every property that the API notes document has a value on at least one object that a list answers,
-and every type of object has one example of a property that nobody has documented. Nobody in it is
-real; domains are example.com, .org and .net.
+It has as many more boxes as requested. Every property in the API notes has a value on at least one
+listed object, and every type of object has one example of an undocumented property. Nobody in it
+is real; domains are example.com, .org and .net.
 """
 
 # ruff: noqa: RUF001  (names and texts as people write them)
@@ -35,8 +33,8 @@ COMPANIES = (
     "Hooli",
     "Łódź Labs",
 )
-ENDS = ("Won", "Hired 🎉")  # nobody is lost who was won
-# All that a box has in the documentation's own example of a list (5.5).
+ENDS = ("Won", "Hired 🎉")  # a won box is never lost afterwards
+# What a box has in the documentation's own example of a list (5.5).
 DOCUMENTED_LIST_ITEM = (
     *(
         "key",
@@ -58,8 +56,9 @@ LAST_NAMES = ("Muster", "Beispiel", "Sample", "Prøve", "Exemple", "Ejemplo")
 
 
 def default_account(boxes: int = 150, seed: int = 1, pipelines: int | None = None) -> Account:
-    """The small CRM, then plain boxes until there are so many, spread over its pipelines, or over
-    `pipelines` of them.
+    """The small CRM, filled up with plain boxes to `boxes` in all.
+
+    They are spread over its own pipelines, or over `pipelines` pipelines.
     """
     account = Account(
         clock=lambda: TODAY
@@ -77,13 +76,12 @@ def default_account(boxes: int = 150, seed: int = 1, pipelines: int | None = Non
 
 
 # --- People ---------------------------------------------------------------------------------------
-# ------------------
 
 
 def _add_people(account: Account) -> dict[str, Row]:
-    """The key's own user shows all that Streak tells of oneself.
+    """Users. The key's own user has all that Streak tells about oneself.
 
-    The others what it tells of colleagues.
+    The others have what it tells about colleagues.
     """
     ada = account.me
     ada.update(
@@ -142,9 +140,9 @@ def _add_people(account: Account) -> dict[str, Row]:
 
 
 def _add_teams(account: Account, people: dict[str, Row]) -> None:
-    """Ada is in both.
+    """Two teams, with Ada in both.
 
-    Chloé has left and is archived; an agent; somebody who has not accepted yet.
+    Chloé has left and is archived, one user is an agent, and one has not accepted yet.
     """
     company = account.add_team("Example GmbH", [person["key"] for person in people.values()])
     company.update(
@@ -196,7 +194,7 @@ def _add_teams(account: Account, people: dict[str, Row]) -> None:
 def _directory_fields(date_name: str) -> list[Row]:
     """Custom fields of contacts and organizations (TeamField, 2.2).
 
-    Like a pipeline's, without aiSettings.
+    They are like a pipeline's, but without aiSettings.
     """
     fields = [
         objects.field("1001", "Region", "DROPDOWN", ("Norden", "Süden 🌞", "Überall")),
@@ -308,13 +306,12 @@ def _saved(at: int) -> Row:
 
 
 # --- Pipelines ------------------------------------------------------------------------------------
-# ------------------
 
 
 def _add_pipelines(account: Account, people: dict[str, Row]) -> tuple[Row, Row, Row]:
-    """Sales shows everything.
+    """Sales has everything; Hiring and Support are plainer.
 
-    Hiring and Support are plainer; one is empty, one belongs to no team.
+    Of the others, one is empty and one belongs to no team.
     """
     sales = account.add_pipeline(
         "Sales",
@@ -411,8 +408,7 @@ def _sales_fields() -> list[Row]:
     ]
 
 
-# --- Boxes that show something
-# --------------------------------------------------------------------------------------
+# --- Boxes that show something --------------------------------------------------------------------
 
 
 def _add_showcase(
@@ -565,7 +561,7 @@ def _meetings(box: Row, people: dict[str, Row]) -> list[Row]:
 
 
 def _tasks(account: Account, box: Row, people: dict[str, Row]) -> list[Row]:
-    """One as the newest API has it with all its properties, one done, one in the older shape."""
+    """One task with all properties of the newest API, one done, and one in the older shape."""
     ada, bjoern = objects.user_brief(people["ada"]), objects.user_brief(people["björn"])
     contact = account.contacts[next(iter(account.teams))][0]
     open_task = objects.task(
@@ -641,7 +637,7 @@ def _files(box: Row, people: dict[str, Row]) -> list[Row]:
 
 
 def _add_odd_values(account: Account, people: dict[str, Row], sales: Row, full: Row) -> None:
-    """Values as they are in an account that has been used for years (6)."""
+    """Values as in an account that has been used for years (6)."""
     odd = (
         ("A number as JSON number", {"1001": 42, "1007": 16.8}),
         ("A formula that gives text", {"1001": "1.200,50", "1007": "n/a"}),
@@ -673,7 +669,7 @@ def _add_odd_values(account: Account, people: dict[str, Row], sales: Row, full: 
 
 
 def _add_bare_boxes(account: Account, people: dict[str, Row], sales: Row, support: Row) -> None:
-    """The documentation's own short list item; nulls; times that are none; a box of 2012."""
+    """The documentation's own short list item; nulls; invalid times; a box from 2012."""
     for place, name in enumerate(("Müller & Söhne", "", "株式会社サンプル 📦")):
         row = objects.box(
             account.number(), name, sales, people["ada"], 1_348_436_318_347 + place * DAY
@@ -700,7 +696,7 @@ def _add_bare_boxes(account: Account, people: dict[str, Row], sales: Row, suppor
 
 
 def _add_shared_thread(account: Account, people: dict[str, Row], hiring: Row, full: Row) -> None:
-    """A candidate who came by way of a customer: the mail is in both boxes."""
+    """A candidate whom a customer recommended: the mail thread is in both boxes."""
     box = _add_box(
         account,
         "Zoë Sür",
@@ -716,14 +712,13 @@ def _add_shared_thread(account: Account, people: dict[str, Row], hiring: Row, fu
     account.put_children("threads", box["key"], [twin])
 
 
-# --- Newsfeed, snippets
-# ---------------------------------------------------------------------------------------------
+# --- Newsfeed, snippets ---------------------------------------------------------------------------
 
 
 def _add_newsfeed(account: Account, people: dict[str, Row], sales: Row, hiring: Row) -> None:
-    """Sales has had more than 50 events, Hiring one.
+    """More than 50 events for Sales, and one for Hiring.
 
-    Both scopes; one event that stands for several.
+    There are events of both scopes, and one that stands for several.
     """
     box = account.boxes_of(sales["key"])[0]
     ada = people["ada"]["key"]
@@ -785,7 +780,7 @@ def _add_newsfeed(account: Account, people: dict[str, Row], sales: Row, hiring: 
 
 
 def _add_snippets(account: Account, people: dict[str, Row], sales: Row) -> None:
-    """One shared with a pipeline, one whose text is a plain string."""
+    """One snippet is shared with a pipeline; the text of the other is a plain string."""
     ada = people["ada"]["key"]
     shared = objects.snippet(
         account.number(), ada, TODAY - 300 * DAY, "Greeting", "<p>Grüezi {name} 👋</p>"
@@ -805,11 +800,10 @@ def _add_snippets(account: Account, people: dict[str, Row], sales: Row) -> None:
 
 
 # --- Growing --------------------------------------------------------------------------------------
-# ------------------
 
 
 def _spread(account: Account, own: tuple[Row, Row, Row], pipelines: int | None) -> list[Row]:
-    """The pipelines that plain boxes go to, in turn. Left alone, Sales gets most of them."""
+    """The pipelines that plain boxes go to, in turn. By default Sales gets most of them."""
     sales, hiring, support = own
     if pipelines is None:
         return [sales, sales, hiring, sales, support, sales, hiring, sales, sales, support]
@@ -823,9 +817,9 @@ def _spread(account: Account, own: tuple[Row, Row, Row], pipelines: int | None) 
 
 
 def grow(account: Account, boxes: int, seed: int, pipelines: list[Row]) -> None:
-    """Plain boxes until there are so many.
+    """Add plain boxes until there are `boxes` in all.
 
-    About 1.6 KB each, six of ten with children, which are made when asked.
+    Each takes about 1.6 KB. Six of ten have children, which are made when requested.
     """
     random = Random(seed)  # noqa: S311 - the same data at every start is the point
     creators = [
@@ -866,9 +860,9 @@ def _plain_box(account: Account, pipeline: Row, creators: list[Row], random: Ran
 
 
 def _walk_through_stages(box: Row, pipeline: Row, number: int) -> None:
-    """By way of about half of the earlier stages, some days each.
+    """Moves a box through about half of the earlier stages, for some days each.
 
-    With chances of its own: nothing else depends on this walk.
+    It has a random generator of its own, so that nothing else depends on this walk.
     """
     random = Random(number)  # noqa: S311 - the same data at every start is the point
     earlier = pipeline["stageOrder"][: pipeline["stageOrder"].index(box["stageKey"])]
@@ -904,7 +898,7 @@ def _plain_value(field: Row, random: Random) -> Any:
 
 
 def _hang_children_on(box: Row, random: Random) -> None:
-    """Counters first; the rows follow from them, and the other stamps from the rows."""
+    """Sets the counters. The rows follow from them, and the other properties from the rows."""
     counters = {
         "commentCount": random.randint(1, 3),
         "taskTotal": random.randint(0, 2),
@@ -943,9 +937,9 @@ def _add_plain_contact(account: Account, team_key: str, random: Random) -> None:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Millions of new objects, none of them garbage.
+    """For making millions of objects, none of them garbage.
 
-    Looking through them again and again doubles the time.
+    Searching them for garbage again and again would double the time.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The sandbox as a server on 127.0.0.1: real sockets, a log, and all that can go wrong."""
+"""The sandbox as a server on 127.0.0.1: real sockets, a request log, and injected faults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Entry:
     query: dict[str, str]
     user_agent: str
     authorized: bool
-    status: int | None = None  # None: not answered (yet), or not at all
+    status: int | None = None  # None: not answered yet, or not at all
     fault: str | None = None  # the kind of fault it met
 
 
@@ -63,8 +63,8 @@ class Trigger:
 class Sandbox:
     """A Streak for tests: `with Sandbox(boxes=150) as streak: requests.get(streak.url + …)`.
 
-    `account` is an Account, "empty", "demo", or None for the default one of so many boxes. What is
-    left over are moods.
+    `account` is an Account, "empty", "demo", or None for the default account with `boxes` boxes.
+    All other keyword arguments are moods.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Sandbox:
         self.key = key
         self.account = _account(account, boxes, seed, pipelines)
         self.log: list[Entry] = []
-        self.errors: list[BaseException] = []  # what actions of on() raised
-        self.monotonic: Callable[[], float] = time.monotonic  # by which requests are counted
+        self.errors: list[BaseException] = []  # raised by the actions of on()
+        self.monotonic: Callable[[], float] = time.monotonic  # the clock for counting requests
         self._port = port
         self._faults: list[Fault] = []
         self._triggers: list[Trigger] = []
@@ -106,7 +106,7 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """Ends at once: whoever is kept waiting by a fault is let go."""
+        """Stops at once, even if a fault keeps a client waiting."""
         if self._thread is None:
             return
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
@@ -174,11 +174,9 @@ class Sandbox:
         where: dict[str, str] | None = None,
         **details: Any,
     ) -> None:
-        """Requests that match get a fault, one of moods.FAULT_KINDS.
+        """Requests that match get a fault, one of moods.FAULT_KINDS, `times` times (None: always).
 
-        So many times, or for ever (None).
-
-        `where` narrows it to requests with these query values, such as {"page": "1"}.
+        `where` limits it to requests with these query values, such as {"page": "1"}.
         """
         if kind not in FAULT_KINDS:
             raise ValueError(f"fault is one of {', '.join(FAULT_KINDS)}, not {kind!r}")
@@ -196,20 +194,16 @@ class Sandbox:
         where: dict[str, str] | None = None,
         times: int | None = 1,
     ) -> None:
-        """Runs action(streak) when the (after + 1)th matching request is there.
+        """Runs action(streak) before or after the (after + 1)th matching request is answered.
 
-        Before it is answered, or after.
-
-        Once, or at so many requests from there on (None: at all).
-
-        In a thread of its own, so it may do what it likes. What it raises is raised again where the
-        `with` block ends.
+        It runs for `times` matching requests from there on (None: for all). It has a thread of its
+        own, so it may do anything. What it raises is raised again at the end of the `with` block.
         """
         self._triggers.append(
             Trigger(Match(pattern, after, times, where or {}), action, before_answer)
         )
 
-    # --- the way of a request ---------------------------------------------------------------------
+    # --- answering a request ----------------------------------------------------------------------
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._answer])
@@ -232,7 +226,7 @@ class Sandbox:
     async def _answer(
         self, request: web.Request, handler: Callable[..., Any]
     ) -> web.StreamResponse:
-        """Log, triggers, latency, faults, rate limit, credentials, endpoint: in this order."""
+        """In this order: log, triggers, latency, faults, rate limit, credentials, endpoint."""
         if request.path.startswith("/_sandbox/"):
             return await handler(request)
         entry = self._entry(request)
@@ -256,7 +250,7 @@ class Sandbox:
             else self._right_answer(request, entry, sent)
         )
         if response is None:
-            return web.Response()  # for aiohttp's sake: it goes nowhere
+            return web.Response()  # aiohttp needs a response, but this one goes nowhere
         entry.status = response.status
         later = [trigger for trigger in triggers if not trigger.before_answer]
         if later:
@@ -313,7 +307,7 @@ class Sandbox:
         )
 
     def _limit_rate(self) -> None:
-        """What was refused does not count: who waits as long as it is told to gets through."""
+        """Refused requests do not count, so a client that waits as told gets through."""
         if self.moods.rate_limit_per_second is None:
             return
         now = self.monotonic()
@@ -335,9 +329,9 @@ class Sandbox:
             self.errors.append(error)
 
     async def _pause(self, seconds: float | None) -> None:
-        """Waits, and never longer than the sandbox runs.
+        """Waits, but never longer than the sandbox runs.
 
-        With None until the client goes away, which cancels this.
+        None: waits until the client goes away, which cancels this.
         """
         if seconds == 0:
             return
@@ -349,7 +343,7 @@ class Sandbox:
     async def _misbehave(
         self, fault: Fault, request: web.Request, entry: Entry
     ) -> web.StreamResponse | None:
-        """None: the connection is gone, there is nobody to answer."""
+        """Returns None if the connection is gone, so that there is nobody to answer."""
         if fault.kind in WRONG_ANSWERS:
             return WRONG_ANSWERS[fault.kind](fault.details)
         if fault.kind == "hang":
@@ -392,7 +386,7 @@ class Sandbox:
             request.transport.close()
         return None
 
-    # --- control, without a key and without a trace in the log ------------------------------------
+    # --- control requests, without a key and not in the log ---------------------------------------
 
     async def _tell_moods(self, _: web.Request) -> web.Response:
         return _json(200, self.moods.as_json())
@@ -490,7 +484,7 @@ def _status(
     headers: dict[str, str] | None = None,
     retry_after: float | str | None = None,
 ) -> web.Response:
-    """Any status. A text is sent as it is, all else as JSON; None is a plain error sentence."""
+    """Any status. A text is sent unchanged, all else as JSON; None sends a plain error sentence."""
     headers = dict(headers or {})
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -499,7 +493,7 @@ def _status(
     return _json(status, {"error": f"Sandbox fault {status}"} if body is None else body, headers)
 
 
-# The faults that have nothing to do with the right answer; told: the details given to fault().
+# The faults that do not depend on the right answer. `told`: the details given to fault().
 WRONG_ANSWERS: dict[str, Callable[[dict[str, Any]], web.Response]] = {
     "status": lambda told: _status(**told),
     "html": lambda told: web.Response(

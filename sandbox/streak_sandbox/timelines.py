@@ -1,7 +1,7 @@
-"""The timeline of a box (12): made from the box while nobody has touched it, then written on.
+"""The timeline of a box (12): made from the box while it is untouched, then added to.
 
-What an entry looks like is published nowhere. So here are three shapes at once: like the
-newsfeed's items, with nested objects, and without any key.
+The shape of entries is not documented. So there are three shapes here: like newsfeed items, with
+nested objects, and without any key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from . import keys, objects
 from .objects import MINUTE, Row
 
 MOVES, EDITS = "NEWSFEED_BOX_CREATION_MOVE", "NEWSFEED_BOX_EDIT"
-# The filters that are known; HANGOUTS_CHAT finds nothing here.
+# The known filters; HANGOUTS_CHAT finds nothing here.
 FILTERS = (
     *("CALL_LOGS", "COMMENTS", "EMAILS", "FILES", "HANGOUTS_CHAT", "MEETING_NOTES"),
     *(MOVES, EDITS),
@@ -20,7 +20,7 @@ FILTERS = (
 
 
 class Entry(NamedTuple):
-    """What the API answers is `body`; by the other two it is found and put in order."""
+    """The API returns `body`. The other two are for filters and the order."""
 
     at: int  # epoch milliseconds
     kind: str  # the filter that finds it
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 
 def untouched(box: Row) -> list[Entry]:
-    """Created, moved as its history tells, and, if it has any fields, filled in."""
+    """Entries for the box's creation, its fields if it has any, and the moves in its history."""
     created = box["creationTimestamp"]
     entries = [move(box, 1, created, "NEW_BOX")]
     if box.get("fields"):
@@ -46,7 +46,7 @@ def untouched(box: Row) -> list[Entry]:
 
 
 def move(box: Row, place: int, at: int, specific: str, **variables: str) -> Entry:
-    """Like the newsfeed's items: a key of its own under two names, and `timestamp`."""
+    """An entry like a newsfeed item: its own key under two names, and `timestamp`."""
     known = {"BOX_NAME": box["name"], "STORY_AUTHOR_DISPLAY_NAME": _author(box)["displayName"]}
     body = objects.event(
         0, box["pipelineKey"], box["creatorKey"], at, specific, **known | variables
@@ -56,7 +56,7 @@ def move(box: Row, place: int, at: int, specific: str, **variables: str) -> Entr
 
 
 def field_edit(box: Row, place: int, at: int, field_key: str, values: tuple[Any, Any]) -> Entry:
-    """Nested objects: who, what from and what to, and the time in one of them."""
+    """An entry of nested objects: who, from what, to what. One of them has the time."""
     before, after = values
     change = {"field": {"key": field_key}, "before": {"value": before}, "after": {"value": after}}
     body = {
@@ -73,7 +73,7 @@ def field_edit(box: Row, place: int, at: int, field_key: str, values: tuple[Any,
 
 
 def text_edit(box: Row, at: int, values: dict[str, tuple[Any, Any]]) -> Entry:
-    """No key anywhere."""
+    """An entry without any key."""
     changed = [
         {"property": name, "from": before, "to": after} for name, (before, after) in values.items()
     ]
@@ -81,7 +81,7 @@ def text_edit(box: Row, at: int, values: dict[str, tuple[Any, Any]]) -> Entry:
 
 
 def of_children(children: dict[str, list[Row]]) -> list[Entry]:
-    """Comments, meetings, mails and files as they are now: each whole, and what it is beside it."""
+    """Entries for comments, meetings, mails and files: each holds the whole row and its type."""
     found = []
     for kind, rows in children.items():
         for row in rows:
@@ -103,6 +103,6 @@ _STAMPS = ("timestamp", "startTimestamp", "lastEmailTimestamp", "creationTimesta
 
 
 def _author(box: Row) -> Row:
-    """Whoever made the box; an older one does not tell more than the key."""
+    """Who created the box. Older boxes have only the key, so there the name is Somebody."""
     entry = box.get("creatorSharingEntry") or {}
     return {"displayName": entry.get("fullName", "Somebody")}

@@ -1,1 +1,1 @@
-"""Streak over HTTP: how it is asked, for how long, and what answers mean. Knows no stream."""
+"""Streak over HTTP: requests, retries, lists, and what answers mean. Knows nothing of streams."""

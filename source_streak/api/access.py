@@ -1,9 +1,7 @@
-"""The client's road with two doubts.
+"""Tells whether a refusal concerns one thing or the key itself, and whether Streak answers at all.
 
-Does a refusal mean this one thing or the key, and does anybody answer at all?
-
-Streak says 401 both for a wrong key and for what a key may not see
-(https://streak.readme.io/reference/error-codes), and a proxy says it now and then for no reason. So
+Streak answers 401 both to a wrong key and for data that a key may not see
+(https://streak.readme.io/reference/error-codes), and a proxy now and then does so for no reason. So
 a refusal is believed only if users/me works and the same request is refused again.
 """
 
@@ -21,7 +19,7 @@ from source_streak.api.paging import Params, Row, WrongShape, key_of
 from source_streak.api.transport import Response
 
 T = TypeVar("T")
-PROVED_FOR = 60.0  # seconds: so long the key is believed to work, or Streak to be unreachable
+PROVED_FOR = 60.0  # seconds for which the key is believed to work, or Streak to be unreachable
 
 
 class Access:
@@ -44,9 +42,9 @@ class Access:
         alone: bool = False,
         patience: float | None = None,
     ) -> T:
-        """As Client.get.
+        """Like Client.get, but repeats a request that was refused with 401 or 403.
 
-        Raises WrongKey too; a Refused with 401 or 403 has been asked twice, and the key works.
+        If it raises Refused with one of these, the key itself works. Raises WrongKey if not.
         """
         self.check()
         try:
@@ -58,7 +56,7 @@ class Access:
             return self.client.get(path, params, read, alone=alone, patience=patience)
 
     def me(self) -> Row:
-        """The key's own user. Raises WrongKey. https://streak.readme.io/reference/get-me"""
+        """The user of this key. Raises WrongKey. https://streak.readme.io/reference/get-me"""
         try:
             return self._ask_me()
         except Refused as refusal:
@@ -79,14 +77,14 @@ class Access:
                 self._proved_at = self._clock.monotonic()
 
     def check(self) -> None:
-        """Raise WrongKey if that was found out already."""
+        """Raise WrongKey if an earlier request has found the key to be wrong."""
         if self._wrong_key:
             raise self._wrong_key
 
     def see_an_answer(self) -> None:
-        """Raise Unanswered if Streak answers nothing at all any more.
+        """Raise Unanswered if Streak has stopped answering altogether.
 
-        One thread asks, at most once a minute.
+        One thread at a time asks, at most once a minute.
         """
         with self._looking:
             if not self.client.down:
@@ -103,7 +101,7 @@ class Access:
             raise self._unanswered
 
     def require_an_answer(self, what: str) -> None:
-        """Raise StreakError if nothing at all is answered any more."""
+        """Raise StreakError, about `what`, if Streak has stopped answering altogether."""
         if self.client.down:
             try:
                 self.see_an_answer()
@@ -115,7 +113,7 @@ class Access:
 
 
 def one_object(response: Response) -> Row:
-    """The object that an answer is; one without a key is something else."""
+    """The object in an answer. Raises WrongShape for anything but an object with a key."""
     body = json_of(response)
     if not isinstance(body, dict) or not key_of(
         body, ("key", "userKey", "boxKey", "pipelineKey", "teamKey")

@@ -1,14 +1,13 @@
 """Teams, pipelines and long lists of one API key.
 
-Each is requested once in a sync and kept, errors included.
+Each is requested once in a sync and cached, errors included.
 
-All methods block. What they found out is returned; what only a user or time can mend is raised as a
-StreakError.
+All methods block. They return what they find, and raise StreakError for what only the user or time
+can fix.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -36,9 +35,6 @@ from source_streak.api.paging import (
 from source_streak.api.short_lists import ShortLists
 from source_streak.config import Config
 
-LOGGER = logging.getLogger("airbyte.account")
-COUNT_AGAIN_AFTER = 50  # pages, of which one request more is 2 %
-
 
 class Account:
     """One key's view of Streak during one sync."""
@@ -50,9 +46,9 @@ class Account:
         hurried: bool = False,
         known_shortfalls: Mapping[str, tuple[int, bool]] | None = None,
     ) -> None:
-        """`known_shortfalls`: of pipelines whose lists fell short of Streak's count before.
+        """`known_shortfalls`: pipelines whose lists fell short of Streak's count in earlier syncs.
 
-        By how many boxes, and whether for an hour already.
+        Maps a pipeline's key to the number of missing boxes, and whether for an hour already.
         """
         self.clock = clock or Clock()
         self.started = self.clock.now()  # epoch milliseconds
@@ -63,22 +59,19 @@ class Account:
         self.long = LongLists(
             self.access, self.short, self.clock, config.start, known_shortfalls or {}
         )
-        self.background = ThreadPoolExecutor(
-            1, "streak-account"
-        )  # so that the caller can go on emitting messages
-        self.needed_pipelines: frozenset[str] | None = (
-            None  # whose boxes this sync reads; None: all
-        )
-        self.every_pipeline: list[
-            Row
-        ] = []  # that the key sees, read or not; known once `pipelines` was asked
+        # A thread for these blocking calls, so that the caller can go on emitting messages.
+        self.background = ThreadPoolExecutor(1, "streak-account")
+        # Keys of the pipelines whose boxes this sync reads; None: all.
+        self.needed_pipelines: frozenset[str] | None = None
+        # What the key sees, read or not; empty until `pipelines` is called.
+        self.every_pipeline: list[Row] = []
         self._kept: dict[object, Any] = {}
         self.questions = Questions(self.access)
 
     def close(self) -> None:
-        """Let go of threads and lists.
+        """Stop the threads and free the lists.
 
-        The framework keeps every stream, and so its account, for ever.
+        The framework never drops a stream, so its account stays in memory, too.
         """
         self.long.close()
         self.background.shutdown(wait=False, cancel_futures=True)
@@ -86,16 +79,16 @@ class Account:
         self._kept.clear()
 
     def user(self) -> str:
-        """The key of the API key's user."""
+        """The key of the user whom the API key belongs to."""
         return str(key_of(self._once("user", self.access.me), ("key", "userKey")))
 
     def teams(self) -> list[Row]:
-        """https://streak.readme.io/reference/get-my-teams"""
+        """The teams that the key sees. https://streak.readme.io/reference/get-my-teams"""
         found: list[Row] = self._once("teams", self.short.teams)
         return found
 
     def pipelines(self) -> list[Row]:
-        """The pipelines that the settings name, else all."""
+        """The pipelines that the settings name, or all if they name none."""
         found: list[Row] = self._once("pipelines", lambda: self._narrowed(self.short.pipelines()))
         return found
 
@@ -107,7 +100,7 @@ class Account:
     # --- Long lists
 
     def listings(self, level: Level) -> list[Listing]:
-        """All lists of that level, those with a problem too."""
+        """All lists of this level, including those with a problem."""
         found: list[Listing] = self._once(level, partial(self._read, level))
         return found
 
@@ -116,15 +109,15 @@ class Account:
         return [listing for listing in self.listings(level) if not listing.problem]
 
     def bad_listings(self, level: Level) -> list[Listing]:
-        """Those that could not."""
+        """The lists that could not be read."""
         return [listing for listing in self.listings(level) if listing.problem]
 
     def present(self, listing: Listing) -> set[str]:
-        """The keys of the rows that were seen last in this list."""
+        """The keys of the rows that were last seen in this list."""
         return self.long.present(listing)
 
     def where(self, level: Level, key: str) -> str | None:
-        """The key of the list in which a row was seen last; None if in none."""
+        """The key of the list in which a row was last seen; None if no list has it."""
         return self.long.where(level, key)
 
     def rows_listed(self) -> int:
@@ -132,7 +125,7 @@ class Account:
         return self.long.rows_listed()
 
     def ask_again(self, level: Level) -> list[Listing]:
-        """Ask again for lists that were refused or failed; returns those that can be read now."""
+        """Ask once more for refused or failed lists, and return those that can be read now."""
         lists = self.listings(level)
         doubtful = [listing for listing in lists if listing.problem and not listing.asked_again]
         if doubtful:
@@ -151,9 +144,9 @@ class Account:
         )
 
     def vanished(self, pipeline_keys: Iterable[str]) -> set[str]:
-        """Those of the pipelines that Streak does not list any more.
+        """Which of these pipelines Streak no longer lists.
 
-        Deleted since the sync began, so not refused.
+        They were deleted after the sync began, so they do not count as refused.
         """
         asked = set(pipeline_keys)
         return asked and asked - {pipeline["key"] for pipeline in self.short.pipelines()}
@@ -161,7 +154,7 @@ class Account:
     def look_up(
         self, level: Level, keys: Iterable[str], controls: Iterable[Control]
     ) -> dict[str, Row | Gone]:
-        """What became of rows that are in no list; see look_up.py."""
+        """Find out what became of rows that are in no list; see look_up.py."""
         hidden = level is Level.BOX and any(
             isinstance(listing.problem, Refused)
             and errors.reason_of(listing.problem) is Reason.GONE
@@ -175,9 +168,9 @@ class Account:
     # --- What a refusal means
 
     def decide(self, refusal: Refused | Unanswered, level: Level, what: str) -> Action:
-        """SKIP or GONE. Raises StreakError where the stream (or the check) has to end."""
+        """Return SKIP or GONE, or raise StreakError if the stream (or the check) has to end."""
         decided = errors.action(refusal, level)
-        if decided is Action.DOUBT_KEY:  # the key has proved itself (access.py)
+        if decided is Action.DOUBT_KEY:  # access.py has proved that the key works
             decided = Action.FAIL if level is Level.ACCOUNT else Action.SKIP
         if decided is Action.SKIP and isinstance(refusal, Unanswered):
             self.access.require_an_answer(what)

@@ -1,7 +1,7 @@
-"""Where a list ends that has no end, before it takes all memory. Pure.
+"""Limits on the length of lists, so that an endless one cannot take all memory. Pure.
 
-A real account stays far below. What it costs to read up to these bounds: a packed row takes about
-0.4 KB of memory, one that is kept as it came 1 to 3 KB, a pipeline with its fields 20 KB.
+A real account stays far below these limits. To reach them takes memory: about 0.4 KB for a packed
+row, 1 to 3 KB for a row that is kept as it came, 20 KB for a pipeline with its fields.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from contextlib import contextmanager
 
 from source_streak.api.errors import StreakError
 
-MOST_ROWS = 1_000_000  # of one list that has more than TIMES_COUNTED times what Streak counts
+MOST_ROWS = 1_000_000  # of one list, or TIMES_COUNTED times Streak's count if that is more
 TIMES_COUNTED = 10
-MOST_PACKED = 2_000_000  # contacts of all teams, say, which Streak does not count
-MOST_KEPT = 100_000  # of what hangs on boxes, in all lists that are under way
+MOST_PACKED = 2_000_000  # of all lists of one level, such as contacts, which Streak does not count
+MOST_KEPT = 100_000  # of what belongs to boxes, in all lists that are under way
 MOST_SHORT = 10_000  # teams, pipelines
 
 
 class EndlessList(StreakError):
-    """A list that brings far more than there can be. `counted`: by Streak; None: it does not."""
+    """A list brings far more rows than can exist. `counted`: Streak's own count, if any."""
 
     def __init__(self, rows: int, counted: int | None = None) -> None:
         said = "goes on" if counted is None else f"Streak counts {counted:,}"
@@ -31,7 +31,7 @@ class EndlessList(StreakError):
 
 
 class Bound:
-    """How many rows the lists that are under way may bring together. For several threads."""
+    """Limits how many rows the lists under way bring together. Safe for several threads."""
 
     def __init__(self, most: int) -> None:
         self._most, self._rows = most, 0
@@ -39,9 +39,10 @@ class Bound:
 
     @contextmanager
     def one_list(self) -> Iterator[Callable[[int], None]]:
-        """Gives what is to be called with the number of rows of each page.
+        """Yield a function to call with the number of rows of each page.
 
-        That raises EndlessList; then this list's rows count on, so that the others end, too.
+        The function raises EndlessList beyond the limit. This list's rows then stay counted, so
+        that the other lists end, too.
         """
         brought = 0
 
@@ -64,6 +65,6 @@ class Bound:
 
 
 def check_count(brought: int, counted: int | None) -> None:
-    """Of one list. Raises EndlessList for one that brings far more than Streak counts."""
+    """Raise EndlessList if one list has brought far more rows than Streak counts."""
     if counted is not None and brought > max(MOST_ROWS, TIMES_COUNTED * counted):
         raise EndlessList(brought, counted)

@@ -1,7 +1,7 @@
-"""One budget of requests for a whole sync: all threads and streams, retries and check included.
+"""One request budget for a whole sync or check, shared by all threads, streams and retries.
 
-https://streak.readme.io/reference/frequently-asked-questions: Streak asks to be told above 10
-requests a second and allows 20.
+https://streak.readme.io/reference/frequently-asked-questions: Streak allows 20 requests a second,
+and asks to be told about more than 10.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from email.utils import parsedate_to_datetime
 
 from source_streak.api.clock import Clock
 
-WIDER = 1.02  # than the rate says: 2 % of each second for the jitter between here and the server
-LATE = 0.005  # seconds from its slot to the wire that a request may take
-LONGEST_GUESS = 60.0  # seconds; a 429 that names no time
-LONGEST_PAUSE = 3600.0  # seconds; after a 429 that names a longer one we ask again after this
-SLOWEST = 8.0  # times the normal gap
+WIDER = 1.02  # times the gap that the rate allows: 2 % for the jitter between here and the server
+LATE = 0.005  # seconds that a request may take from its slot to the wire
+LONGEST_GUESS = 60.0  # seconds to pause after a 429 that names no time
+LONGEST_PAUSE = 3600.0  # seconds, even if a 429 names a longer pause
+SLOWEST = 8.0  # times the normal gap, at most
 SLOW_FOR = 60.0  # seconds after which the pace doubles again
 
 
 class Budget:
-    """Hands out slots on one time line: never more than `rate` in a second, none during a pause."""
+    """Hands out slots for requests: at most `rate` in a second, and none during a pause."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self._gap = WIDER / rate
         self._clock = clock
-        self._slot = threading.Lock()  # held while waiting: none wakes in vain
+        self._slot = threading.Lock()  # held while waiting: no other thread wakes in vain
         self._facts = threading.Lock()
         self._next = 0.0  # the earliest moment of the next request
         self._resume = 0.0  # no request before this one
@@ -37,7 +37,7 @@ class Budget:
         self._limited = 0  # 429s in a row
 
     def acquire(self, through_pause: bool = False) -> float:
-        """Wait for a slot, and return its moment. `through_pause`: the caller has waited it out."""
+        """Wait for a slot, and return its time. `through_pause`: the caller waits out pauses."""
         with self._slot:
             while (wait := self._earliest(through_pause) - self._clock.monotonic()) > 0:
                 self._clock.sleep(wait)
@@ -47,19 +47,19 @@ class Budget:
             return now
 
     def on_the_wire(self) -> None:
-        """A request has just been written.
+        """Note that a request has just been written.
 
-        One that was held up since its slot (by a handshake, by a busy machine) takes the next
-        one's place: both would arrive together.
+        If it was held up since its slot (by a handshake or a busy machine), the next slot is
+        put off: otherwise both requests would arrive together.
         """
         with self._facts:
             earliest = self._clock.monotonic() + self._gap * self._slowness - LATE
             self._next = max(self._next, earliest)
 
     def note_answer(self, slot: float, status: int, retry_after: str | None = None) -> None:
-        """Learn from the answer to the request of that slot; `retry_after`: the header.
+        """Learn from the answer to the request of this slot. `retry_after`: the header.
 
-        A 429 stops everybody and halves the pace for a while.
+        A 429 pauses all requests, and halves the pace for a while.
         """
         with self._facts:
             first_of_its_kind = slot >= self._resume  # not under way when the pause began
@@ -77,12 +77,12 @@ class Budget:
 
     @property
     def pause(self) -> float:
-        """Seconds for which nothing will be asked, because Streak said so."""
+        """Seconds that are left of a pause that Streak asked for; 0 if there is none."""
         return max(0.0, self._resume - self._clock.monotonic())
 
     @property
     def paused_until(self) -> int | None:
-        """The end of this pause in epoch milliseconds; None where there is none."""
+        """The end of the pause in epoch milliseconds; None if there is none."""
         return self._resume_at if self.pause else None
 
     def _earliest(self, through_pause: bool) -> float:
@@ -102,9 +102,9 @@ class Budget:
 
 
 def seconds_of(retry_after: str | None, now: int) -> float | None:
-    """What a Retry-After says, in seconds from `now` (epoch milliseconds); None: nothing.
+    """What a Retry-After asks for, in seconds from `now` (epoch milliseconds); None: nothing.
 
-    Not urllib3's: that looks at its own clock, and takes a fraction of a second for an error.
+    urllib3's own parser reads the machine's clock, and rejects a fraction of a second.
     """
     text = (retry_after or "").strip()
     try:

@@ -1,4 +1,4 @@
-"""How anything is asked of Streak: authenticated, paced, with patience, and no word of secrets."""
+"""Makes all requests to Streak: authenticated, paced, retried, secrets kept out of messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte.client")
 
 SAY_EVERY = 30.0  # seconds
-MOST_PARSED = 2**30  # bytes that the values of one answer may take
+MOST_PARSED = 2**30  # bytes of memory that the values of one answer may take
 KEY = re.compile(r"[A-Za-z0-9_=-]+")
 STREAKS_OWN = f"Streak's status page, {errors.STATUS_PAGE}, may say more. "
 TEXT = ("text/markdown", "text/plain")
@@ -46,36 +46,36 @@ WEB_PAGE = ("<!doctype html", "<html")
 
 
 class Client:
-    """Asks Streak with one key; shared by all streams and threads of a sync.
+    """Makes requests with one API key; shared by all streams and threads of a sync.
 
-    Whoever wants other than `get`'s one road (tools/probing) overrides `ask_once` and `judge`.
+    To treat answers differently, override `ask_once` and `judge`, as tools/probing does.
     """
 
     def __init__(self, config: Config, clock: Clock | None = None, hurried: bool = False) -> None:
-        """`hurried`: a person waits, so nobody waits for longer than 15 seconds in all."""
+        """`hurried`: a person is waiting, so failing requests may take 15 seconds in all."""
         self._clock = clock or Clock()
         self.secrets = forms_of(config.api_key)
         self.url = config.api_url
         self.budget = Budget(config.requests_per_second, self._clock)
-        # Little's law: so many hold the rate up to 2 s of latency
+        # Little's law: so many threads keep up the rate at a latency of up to 2 s.
         self.threads = max(8, 2 * config.requests_per_second)
         self.pool = ThreadPoolExecutor(self.threads, "streak-request")
         self.down = False  # a request was given up, and none has been answered since
-        self.nul_characters = 0  # that were taken out of texts and keys
-        self._closed = False  # down, because of nothing but 429s
+        self.nul_characters = 0  # removed from texts and keys
+        self._closed = False  # down, and only because of 429s
         self._hurried = hurried
-        self._failing = 0.0  # seconds, of all requests together
+        self._failing = 0.0  # seconds of failing, all requests together
         self._answers = 0
         self._said = float("-inf")
         self._facts = threading.Lock()
-        self._reading = threading.Lock()  # one page at a time: it takes seven times its JSON's room
+        self._reading = threading.Lock()  # one page at a time: parsed, it is 7 times as large
         self.session = transport.session(
             config.api_key, self.budget.on_the_wire, transport.Room(), self._clock
         )
 
     @property
     def rate_limited_until(self) -> int | None:
-        """Epoch milliseconds while everybody waits because Streak said so, else None."""
+        """The end of a pause that Streak asked for, in epoch milliseconds; None without one."""
         return self.budget.paused_until
 
     def get(
@@ -89,10 +89,11 @@ class Client:
     ) -> T:
         """Ask until there is a usable answer, and return what `read`, a pure function, makes of it.
 
-        `read` raises WrongShape (or RetryableFailure) for an answer to ask for again.  Raises
-        Refused for a status that asking again would not change, Unanswered when the patience
-        (seconds of failing; 0: one try) is used up.  With `alone`, for a request that must not
-        hold up its neighbours: also when this one alone goes on failing.
+        `read` raises WrongShape (or RetryableFailure) if the request is to be repeated. Raises
+        Refused for a status that asking again would not change, Unanswered when `patience` (seconds
+        of failing; 0: one try) is used up, and StreakError if this machine's settings are at fault.
+        `alone`: the request must not hold up its neighbours, so it is also given up (Unanswered)
+        when it keeps failing while others are answered.
         """
         left = Patience(self._limit(patience), self._hurried, alone)
         answered_before = self._answers
@@ -118,18 +119,18 @@ class Client:
             self._clock.sleep(decision.seconds)
 
     def close(self) -> None:
-        """Nothing more is asked: let go of threads and connections."""
+        """Stop the threads and close the connections: no request follows."""
         self.pool.shutdown(wait=False, cancel_futures=True)
         self.session.close()
 
     def _limit(self, patience: float | None) -> float:
-        """Seconds of failing. A person waits so long in all, whatever is asked."""
+        """Seconds for which a request may fail. Hurried requests share theirs."""
         if patience is not None:
             return patience
         return max(0.0, SHORT_PATIENCE - self._failing) if self._hurried else PATIENCE
 
     def ask_once(self, slot: float, path: str, params: Params, read: Callable[[Response], T]) -> T:
-        """One request, in a slot of the budget. Raises as `get` does, and RetryableFailure."""
+        """Make one request in a slot of the budget. Raises as `get` does, and RetryableFailure."""
         connect, silence = transport.TIMEOUT
         try:
             response = self.session.get(
@@ -153,7 +154,7 @@ class Client:
             response.close()
 
     def judge(self, status: int, response: Response) -> None:
-        """Raises RetryableFailure or Refused for a status that brings no answer."""
+        """Raise RetryableFailure or Refused for any status but 2xx."""
         if status == 429:
             raise RetryableFailure("Streak's limit of requests was exceeded (429).", Cause.LIMITED)
         if status == 408 or status >= 500:
@@ -180,7 +181,7 @@ class Client:
         )
 
     def _say(self, failed: Try) -> None:
-        """In the log, at most every half minute: what is being waited for."""
+        """Log why a request is repeated, at most every half minute. 429s are not logged here."""
         now = self._clock.monotonic()
         with self._facts:
             if failed.cause is Cause.LIMITED or now - self._said < SAY_EVERY:
@@ -200,7 +201,7 @@ class Client:
 
 
 def json_of(response: Response, parse: Callable[[bytes], Any] = parse_json) -> Any:
-    """The JSON of an answer, parsed once. Raises RetryableFailure for what is none; TooLarge."""
+    """The JSON of an answer, parsed once. Raises RetryableFailure if it is invalid, or TooLarge."""
     body = response.raw
     if isinstance(body, transport.Body) and body.parsed:
         return body.parsed[0]
@@ -228,9 +229,9 @@ def text_of(response: Response) -> str:
 
 
 def path_of(endpoint: str, keys: Mapping[str, Any]) -> str:
-    """The endpoint with the keys in its braces.
+    """The endpoint's path, with keys in place of its braces.
 
-    Raises Refused for what does not look like a key (URL-safe base64): none can lead elsewhere.
+    Raises Refused for what does not look like a key (URL-safe base64): it might lead elsewhere.
     """
     if not all(KEY.fullmatch(str(key)) for key in keys.values()):
         raise Refused(400, f"not a key, {errors.KEY_ISSUE}")
@@ -238,7 +239,7 @@ def path_of(endpoint: str, keys: Mapping[str, Any]) -> str:
 
 
 def forms_of(api_key: str) -> tuple[str, ...]:
-    """Every form in which headers, addresses and pages show the key; the longest first."""
+    """Every form in which headers, URLs and pages may show the key, longest first."""
     encoded = (base64.b64encode(text.encode()).decode() for text in (api_key, f"{api_key}:"))
     secrets = {api_key, *(text.rstrip("=") for text in encoded)}
     ways = (str, quote, quote_plus, lambda text: quote(text, safe=""), html.escape, _in_json)

@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Clock:
-    """The machine's own. Nothing else in the package asks for the time, sleeps or waits."""
+    """The machine's clock. Nothing else in the package reads the time, sleeps or waits."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
+        """Seconds since an arbitrary moment; never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -19,16 +19,16 @@ class Clock:
         time.sleep(seconds)
 
     def wait(self, work: Future[Any], seconds: float) -> bool:
-        """Block this thread until another's work is done, but no longer than that.
+        """Block this thread until the work of another thread is done, or the time is up.
 
         Returns whether it is done.
         """
         return bool(wait([work], self.real(seconds)).done)
 
     def real(self, seconds: float) -> float:
-        """How many of the machine's own seconds these are: sockets know no other clock."""
+        """Convert to seconds of the machine's clock, the only one that sockets know."""
         return seconds
 
     def now(self) -> int:
-        """Milliseconds since 1970, as Streak's own times are."""
+        """Epoch milliseconds, as in Streak's own timestamps."""
         return time.time_ns() // 1_000_000

@@ -1,4 +1,4 @@
-"""What a refusal means: every sentence that a user may read about Streak's answers, in one table.
+"""What a refusal means, in one table, and what users read about it.
 
     answer               check, top-level list  a pipeline's or team's list  a box's child
     401, 403             the key is wrong       ask users/me, then skip      the same; set aside
@@ -7,7 +7,7 @@
     other 4xx (and 3xx)  fail                   fail                         set aside
     retries used up      fail, try later        fail, try later              set aside
 
-Pure: knows neither the framework nor requests.
+Pure: imports neither the framework nor requests.
 Source of the statuses: https://streak.readme.io/reference/error-codes
 """
 
@@ -30,21 +30,21 @@ UNEXPECTED = "Streak answered with something that is not the data expected."
 
 
 class StreakError(Exception):
-    """Ends a stream or a check with a sentence for its user.
+    """Ends a stream or a check with a sentence for the user.
 
-    `failure` is the protocol's word for who can mend it: config_error (the user), transient_error
+    `failure` is the protocol's word for who can fix it: config_error (the user), transient_error
     (time), system_error (the connector's developers).
     """
 
     def __init__(self, sentence: str, failure: str = "system_error") -> None:
-        # Half a letter, as a setting may hold it, could not be written.
+        # A lone surrogate, which a setting may contain, could not be written.
         self.sentence = sentence.encode(errors="replace").decode()
         self.failure = failure
         super().__init__(self.sentence)
 
 
 class WrongKey(StreakError):
-    """Streak does not know this key: nothing else needs to be asked in this sync."""
+    """Streak does not know this key: no further request in this sync makes sense."""
 
     def __init__(self, refusal: Refused) -> None:
         super().__init__(
@@ -55,10 +55,10 @@ class WrongKey(StreakError):
 
 
 class Unanswered(StreakError):
-    """No usable answer, however often it was asked for."""
+    """No usable answer came, however often the request was repeated."""
 
     def __init__(self, last: str, tries: int, time: str, hint: str = "") -> None:
-        """`last`: what the last try met; `time`: in words; `hint`: where to look."""
+        """`last`: why the last try failed; `time`: in words; `hint`: where to look."""
         times = f"{tries} time{'s' if tries > 1 else ''}"
         super().__init__(
             f"{last} Tried {times} in {time}, then given up. {hint}Try again when this has passed.",
@@ -67,7 +67,7 @@ class Unanswered(StreakError):
 
 
 class TooLarge(Unanswered):
-    """An answer that would not fit into memory. Asking again would bring the same."""
+    """An answer does not fit into memory. Asking again would bring the same answer."""
 
     def __init__(self, limit: int) -> None:
         """`limit`: bytes."""
@@ -90,7 +90,7 @@ class Refused(Exception):
 
 
 class Cause(Enum):
-    """Why a try failed that may succeed when it is repeated."""
+    """Why a try failed, although the next one may succeed."""
 
     LIMITED = "Streak's limit of requests (429)"
     STREAK = "Streak itself: its own error, or no answer in time"
@@ -99,7 +99,7 @@ class Cause(Enum):
 
 
 class RetryableFailure(Exception):
-    """A try that failed in a way that may pass."""
+    """A try failed, but the next one may succeed."""
 
     def __init__(self, sentence: str, cause: Cause = Cause.OTHER) -> None:
         super().__init__(sentence)
@@ -108,7 +108,7 @@ class RetryableFailure(Exception):
 
 
 class Level(Enum):
-    """What rows hang on; and where a request was refused, which means less the deeper it is."""
+    """What rows belong to, or where a request was refused: the deeper, the less a refusal means."""
 
     ACCOUNT = "account"
     TEAM = "team"
@@ -119,7 +119,7 @@ class Level(Enum):
 
 
 class Reason(Enum):
-    """Why something is not read: the rows of the table above."""
+    """Why something is not read: the rows of the table at the top of this module."""
 
     NO_ACCESS = "no access"
     GONE = "gone"
@@ -145,7 +145,7 @@ REFUSALS: dict[Reason, tuple[Action, Action, Action]] = {
     Reason.OTHER: (Action.FAIL, Action.FAIL, Action.SKIP),
     Reason.UNANSWERED: (Action.FAIL, Action.FAIL, Action.SKIP),
 }
-COLUMNS = {Level.ACCOUNT: 0, Level.TEAM: 1, Level.PIPELINE: 1}  # all others: a child
+COLUMNS = {Level.ACCOUNT: 0, Level.TEAM: 1, Level.PIPELINE: 1}  # all others: 2, a child
 
 
 def reason_of(refusal: Refused | Unanswered) -> Reason:
@@ -160,12 +160,12 @@ def reason_of(refusal: Refused | Unanswered) -> Reason:
 
 
 def action(refusal: Refused | Unanswered, level: Level) -> Action:
-    """The table's answer. `level`: of what the refused list hangs on; ACCOUNT: a top-level list."""
+    """What the table says. `level`: what the refused list belongs to; ACCOUNT: a top-level list."""
     return REFUSALS[reason_of(refusal)][COLUMNS.get(level, 2)]
 
 
 def failure(refusal: Refused | Unanswered, what: str) -> StreakError:
-    """How a stream ends; `what` names what was asked for ("the list of pipelines")."""
+    """The error that ends a stream; `what` names what was requested ("the list of pipelines")."""
     if isinstance(refusal, Unanswered):
         sentence = f"{what[0].upper()}{what[1:]} could not be read. {refusal.sentence}"
         return StreakError(sentence, refusal.failure)
@@ -194,9 +194,9 @@ def failure(refusal: Refused | Unanswered, what: str) -> StreakError:
 
 
 def skipped(what: str, problems: Mapping[str, Refused | StreakError]) -> StreakError:
-    """Pipelines or teams, by name, that Streak lists but does not hand out.
+    """The error for pipelines or teams, by name, that are listed but could not be read.
 
-    All others were read, but the stream is not whole.
+    All others were read, but the stream is incomplete.
     """
     refused = {name: one for name, one in problems.items() if isinstance(one, Refused)}
     failed = {name: one for name, one in problems.items() if isinstance(one, StreakError)}
@@ -218,7 +218,7 @@ def skipped(what: str, problems: Mapping[str, Refused | StreakError]) -> StreakE
 
 
 def unknown_pipelines(unknown: Iterable[str], there_are: Iterable[Any]) -> StreakError:
-    """The settings name pipelines that are not there."""
+    """The error for pipelines that the settings name and the key does not see."""
     names = _quoted(there_are) or "none"
     return StreakError(
         f'The setting "Pipelines" names {_quoted(unknown)}, which this API key does not see. '
@@ -228,13 +228,13 @@ def unknown_pipelines(unknown: Iterable[str], there_are: Iterable[Any]) -> Strea
 
 
 def endless_list(path: str) -> StreakError:
-    """A short list that does not end."""
+    """The error for a short list that does not end."""
     sentence = f"Streak says that {path} has more pages, but sends nothing new on them."
     return StreakError(sentence, "transient_error")
 
 
 def empty_list(counted: int) -> StreakError:
-    """A box list against its counter."""
+    """The error for a box list that is empty although Streak counts boxes in it."""
     return StreakError(
         f"Streak counts {counted:,} boxes in it, but answered twice with an empty list.",
         "transient_error",
@@ -244,9 +244,9 @@ def empty_list(counted: int) -> StreakError:
 def rows_missing(
     what: str, noun: str, count: int, last: Refused | Unanswered | None
 ) -> StreakError:
-    """A full refresh without the rows of some boxes.
+    """The error for a full refresh without the rows of some boxes.
 
-    The destination would erase what it has of them.
+    If it succeeded, the destination would erase their rows.
     """
     later = isinstance(last, Unanswered)
     answer = last.sentence if isinstance(last, Unanswered) else f"Streak's last answer was {last}."
@@ -265,15 +265,15 @@ def _quoted(names: Iterable[Any]) -> str:
 
 
 def _several(what: str, problems: Mapping[str, object]) -> str:
-    """The pipeline "Sales"; the pipelines "Sales" and "Hiring"."""
+    """For example: pipeline "Sales"; pipelines "Sales" and "Hiring"."""
     names = " and ".join(f'"{name}"' for name in problems)
     return f"{what}{'s' if len(problems) > 1 else ''} {names}"
 
 
 class Refusals:
-    """How the requests of one stream fare.
+    """Counts how the requests of one stream fare.
 
-    One bad box is set aside; but an endpoint that refuses many is no matter of single boxes.
+    A single refused box is set aside, but many refusals mean that the whole endpoint fails.
     """
 
     WITHOUT_SUCCESS = 20
@@ -284,10 +284,10 @@ class Refusals:
         self._what = what
         self._last: Refused | Unanswered | None = None
         self.answered = self.gone = self.set_aside = 0
-        self.delivered = 0  # answered in an earlier sync, and not to be asked for now
+        self.delivered = 0  # answered in an earlier sync, and not requested now
 
     def note(self, refusal: Refused | Unanswered, decided: Action | None) -> None:
-        """Count one. Raises StreakError when there are too many to be single boxes."""
+        """Count one refusal. Raises StreakError when there are too many to be single boxes."""
         self._last = refusal
         self.gone += decided is Action.GONE
         self.set_aside += decided is not Action.GONE
@@ -296,9 +296,9 @@ class Refusals:
     def note_again(
         self, refusals: Sequence[Refused | Unanswered], level: Level
     ) -> list[Refused | Unanswered]:
-        """What is refused also when it is asked again, at the stream's end.
+        """Recount with what is still refused when it is asked for again at the stream's end.
 
-        Returns what does not say that its box is gone. Raises StreakError as `note` does.
+        Returns the refusals that do not mean that a box is gone. Raises as `note` does.
         """
         still = [one for one in refusals if action(one, level) is not Action.GONE]
         self.set_aside, self.gone = len(still), len(refusals) - len(still)
@@ -306,7 +306,7 @@ class Refusals:
         return still
 
     def check(self, at_end: bool = False) -> None:
-        """Raises StreakError for too many refusals: at a stream's end, or once enough can tell."""
+        """Raise StreakError for too many refusals. Before the end, a few requests prove nothing."""
         if self._last and (self._hopeless(at_end) or self._too_many(at_end)):
             later = isinstance(self._last, Unanswered) and self._last.failure == "transient_error"
             said = getattr(self._last, "sentence", f"Streak's last answer was {self._last}.")
@@ -325,19 +325,22 @@ class Refusals:
         return self._refused + self.answered
 
     def _hopeless(self, at_end: bool) -> bool:
-        """Nothing at all was answered."""
+        """Whether no request at all was answered."""
         told = self._refused >= self.WITHOUT_SUCCESS or (at_end and not self.delivered)
         return bool(self._refused) and not self.answered and told
 
     def _too_many(self, at_end: bool) -> bool:
-        """More than a tenth. Boxes are deleted all the time: of those that are gone it takes 20."""
+        """Whether more than a tenth was refused.
+
+        It takes 3 set aside, or 20 with those that are gone: boxes are deleted all the time.
+        """
         several = self.set_aside >= self.AT_LEAST or self._refused >= self.WITHOUT_SUCCESS
         share = self._refused > (self._asked + self.delivered) * self.SHARE
         return several and share and (at_end or self._asked >= self.WITHOUT_SUCCESS / self.SHARE)
 
 
 def unusable(status: int, content_type: str, body: bytes) -> str:
-    """The sentence for an answer that is not of the kind expected."""
+    """The sentence for an answer that is not of the expected kind."""
     if body[:100].lstrip()[:1] == b"<" or "html" in content_type:
         return (
             f"Streak's address answered {status} with a web page where data was expected: "
@@ -347,10 +350,11 @@ def unusable(status: int, content_type: str, body: bytes) -> str:
 
 
 def words(body: bytes, hide: Callable[[str], str] = str) -> str:
-    """What Streak says of a refusal, at most 300 characters.
+    """Streak's own words about a refusal, at most 300 characters.
 
-    Empty for HTML, an empty body and anything unreadable.  What may name a box or a person
-    (addresses, keys, whatever is in quotes) is left out, and so are the secrets that `hide` knows.
+    Empty for HTML, an empty body and anything unreadable. Leaves out what may name a box or a
+    person (addresses, text in quotes, keys but for their last 6 letters), and replaces the secrets
+    that `hide` knows.
     """
     try:
         parsed = orjson.loads(body)

@@ -1,14 +1,13 @@
-"""Long lists, each read once in a sync and kept compressed: of boxes, contacts, organizations.
+"""Long lists (boxes, contacts, organizations), each read once in a sync and kept compressed.
 
-https://streak.readme.io/reference/list-boxes, list-contacts, list-organizations.  Boxes are sorted
-by creation, newest first: an edit does not move a box in the list.  A deletion does: it pulls the
-later pages up by one and can hide a box.  That is why account.py compares the count and reads a
-short list again.
+https://streak.readme.io/reference/list-boxes, list-contacts, list-organizations. Boxes are sorted
+by creation, newest first, so an edit does not move a box in the list. A deletion does: it pulls
+later boxes up by one place, and may hide one between two pages. That is why long_lists.py compares
+the count and reads a short list again.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -32,23 +31,19 @@ from source_streak.api.paging import (
     use_each,
 )
 
-LOGGER = logging.getLogger("airbyte.lists")
 LISTS_AT_ONCE = 8
 PAGES_AHEAD = 8  # of one long list
-PAGES_AT_ONCE = 16  # of all lists: each may take 2 MB until it is packed
+PAGES_AT_ONCE = 16  # of all lists together: each may take 2 MB until it is packed
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How the lists of one level are asked for.
-
-    `source` is the column of the key that stands in the path.
-    """
+    """How to request the lists of one level. `source`: the column of the key in `path`."""
 
     path: str
     source: str
     pager: Pager
-    single: str  # the path of one of them
+    single: str  # the path of a single row
     key_names: tuple[str, ...]
     noun: str  # for sentences, plural
 
@@ -83,7 +78,7 @@ KINDS: Mapping[Level, Kind] = {
 
 @dataclass
 class Listing:
-    """One list as this sync saw it, or why it did not. `source` is the pipeline or team."""
+    """One list as this sync read it, or why it could not. `source`: the pipeline or team."""
 
     level: Level
     source: Row
@@ -94,7 +89,7 @@ class Listing:
     asked_again: bool = False
     requests: int = 0
     rows_so_far: int = 0
-    without_key: int = 0  # rows
+    without_key: int = 0  # rows, left out
 
     @property
     def key(self) -> str:
@@ -106,26 +101,23 @@ class Listing:
 
     @property
     def expected(self) -> int | None:
-        """How many boxes Streak counts; None where it does not say."""
+        """How many boxes Streak counts; None if it does not say."""
         count = self.source.get("boxCount")
         return count if self.level is Level.BOX and type(count) is int else None
 
     @property
     def shortfall(self) -> int:
-        """How many boxes are missing against Streak's count."""
+        """How many boxes the list lacks by Streak's count."""
         return max(0, (self.expected or 0) - len(self.keys))
 
     def rows(self, properties: Properties = None) -> Iterator[Row]:
-        """Unpacked part by part: whole, or their keys and these properties alone."""
+        """The rows, unpacked part by part: whole, or only their keys and these properties."""
         for part in self.pages:
             yield from part.rows(properties)
 
 
 class Listings:
-    """Reads lists and keeps track of where each row was seen last.
-
-    Call it from one thread at a time.
-    """
+    """Reads lists, and tracks where each row was last seen. For one thread at a time."""
 
     def __init__(self, access: Access, clock: Clock, start: int | None) -> None:
         self._access, self._clock, self._start = access, clock, start
@@ -135,7 +127,7 @@ class Listings:
         self._under_way: list[Listing] = []
 
     def close(self) -> None:
-        """Nothing more is read: let go of threads and rows."""
+        """Stop the threads and free the rows."""
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._last_seen.clear()
         self._under_way.clear()
@@ -143,12 +135,12 @@ class Listings:
     def read(
         self, lists: list[Listing], delivered: frozenset[str] = frozenset()
     ) -> Iterator[tuple[Listing, Refused | StreakError | None]]:
-        """Read the lists side by side.
+        """Read the lists side by side, and yield each when it is finished, with its refusal.
 
-        Each as it is finished, with its refusal. Closed early, it starts no further one.
+        Closing the generator early starts no further list.
 
-        `delivered`: rows that another list has delivered, from which they moved here since; they
-        are left to that one.
+        `delivered`: rows that another list has delivered, and that have moved here since. They are
+        left to that list.
         """
         self._under_way = lists
         counted = sum(listing.expected or 0 for listing in lists)
@@ -165,22 +157,22 @@ class Listings:
                 future.cancel()
 
     def present(self, listing: Listing) -> set[str]:
-        """The keys of the rows that were seen last in this list, and so are its own."""
+        """The keys of the rows that were last seen in this list, and so belong to it."""
         return {key for key in listing.keys if self._last_seen[key].source == listing.key}
 
     def count_present(self, listing: Listing) -> int:
-        """How many those are."""
+        """How many rows were last seen in this list."""
         return sum(self._last_seen[key].source == listing.key for key in listing.keys)
 
     def where(self, key: str) -> str | None:
-        """The key of the pipeline or team in whose list a row was seen last; None if in none."""
+        """The key of the pipeline or team in whose list a row was last seen; None if in none."""
         part = self._last_seen.get(key)
         return part.source if part else None
 
     def give_back(self, failed: Iterable[Listing], lists: Iterable[Listing]) -> None:
-        """Rows that moved into a list which then failed count where they were seen before.
+        """Give rows that moved into a failed list back to the list where they were seen before.
 
-        That list delivers nothing.
+        A failed list delivers nothing.
         """
         others = [listing for listing in lists if not listing.problem]
         for bad in failed:
@@ -194,7 +186,7 @@ class Listings:
         return sum(listing.rows_so_far for listing in list(self._under_way))
 
     def _read_one(self, bound: Bound, listing: Listing) -> Refused | StreakError | None:
-        """Into `listing`, which is this thread's own until it returns."""
+        """Read into `listing`, which belongs to this thread until then, and return the refusal."""
         kind = KINDS[listing.level]
         pages = PagesAhead(
             listing.expected, partial(self._fetch, listing), self._access.client.pool
@@ -218,7 +210,7 @@ class Listings:
         try:
             listing.ended = use_each(pages_read, bound, lambda _: None)  # `ask` puts the rows away
         except EndlessList as endless:
-            listing.pages, listing.asked_again = [], True  # it would be so again
+            listing.pages, listing.asked_again = [], True  # it would not end then, either
             return endless
         except (Refused, StreakError) as refusal:
             return refusal
@@ -242,7 +234,7 @@ class Listings:
             )
 
     def _merge(self, listing: Listing, delivered: frozenset[str]) -> None:
-        """Of a row that was seen twice, here or in another list, the later sight counts."""
+        """If a row was seen twice, here or in another list, keep the later sight."""
         for part in listing.pages:
             for key in part.keys:
                 earlier = self._last_seen.get(key)
@@ -257,9 +249,9 @@ class Listings:
 
 
 class PagesAhead:
-    """Asks for the pages of one list, from the third on several at once.
+    """Requests the pages of one list, several at once from the third on.
 
-    By then two have proved that `page` works.
+    By then, two pages have proved that the parameter `page` works.
     """
 
     def __init__(
@@ -282,6 +274,6 @@ class PagesAhead:
         return page
 
     def close(self) -> None:
-        """Nothing more is wanted of this list."""
+        """Cancel the requests for further pages."""
         for future in self._pending.values():
             future.cancel()

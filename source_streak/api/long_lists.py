@@ -1,4 +1,4 @@
-"""Long lists made complete: a short one is read again, a refusal becomes its list's problem."""
+"""Completes long lists: a short one is read again, and a refusal becomes its list's `problem`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from source_streak.api.paging import Row
 from source_streak.api.short_lists import ShortLists
 
 LOGGER = logging.getLogger("airbyte.lists")
-COUNT_AGAIN_AFTER = 50  # pages, of which one request more is 2 %
+COUNT_AGAIN_AFTER = 50  # pages: one more request is 2 % of these
 
 
 class LongLists:
-    """Reads them; all methods block. Raises StreakError for what is no matter of one list."""
+    """Reads long lists; all methods block. Raises StreakError if more than one list is affected."""
 
     def __init__(
         self,
@@ -28,22 +28,22 @@ class LongLists:
         start: int | None,
         known_shortfalls: Mapping[str, tuple[int, bool]],
     ) -> None:
-        """`known_shortfalls`: as for Account. `start`: the start date in epoch milliseconds."""
+        """`known_shortfalls`: as in Account. `start`: the start date in epoch milliseconds."""
         self._access, self._short, self._start = access, short, start
         self._shortfalls = known_shortfalls
         self._by_level = {level: Listings(access, clock, start) for level in KINDS}
 
     def close(self) -> None:
-        """Let go of threads and rows."""
+        """Stop the threads and free the rows."""
         for listings in self._by_level.values():
             listings.close()
 
     def present(self, listing: Listing) -> set[str]:
-        """The keys of the rows that were seen last in this list."""
+        """The keys of the rows that were last seen in this list."""
         return self._by_level[listing.level].present(listing)
 
     def where(self, level: Level, key: str) -> str | None:
-        """The key of the list in which a row was seen last; None if in none."""
+        """The key of the list in which a row was last seen; None if no list has it."""
         return self._by_level[level].where(key)
 
     def rows_listed(self) -> int:
@@ -51,7 +51,7 @@ class LongLists:
         return sum(listings.rows_so_far for listings in self._by_level.values())
 
     def ask_again(self, level: Level, doubtful: list[Listing], lists: list[Listing]) -> None:
-        """Read lists again that were refused or failed; what others delivered stays theirs."""
+        """Read refused or failed lists again. Rows that other lists have delivered stay theirs."""
         good = [self.present(listing) for listing in lists if not listing.problem]
         delivered = frozenset[str]().union(*good)
         for listing in doubtful:
@@ -60,7 +60,7 @@ class LongLists:
         self._judge_short(doubtful)
 
     def of_pipelines(self, pipelines: list[Row]) -> list[Listing]:
-        """The boxes of these pipelines, complete as far as can be told."""
+        """The box lists of these pipelines, complete as far as the counts can tell."""
         lists = [Listing(Level.BOX, pipeline) for pipeline in pipelines]
         self._read_lists(Level.BOX, lists)
         self._by_level[Level.BOX].give_back(
@@ -70,7 +70,7 @@ class LongLists:
         return lists
 
     def of_teams(self, level: Level, teams: list[Row]) -> list[Listing]:
-        """The contacts or organizations of these teams."""
+        """The contact or organization lists of these teams."""
         lists = [Listing(level, team) for team in teams]
         self._read_lists(level, lists)
         if self._start is None or level is not Level.CONTACT:
@@ -83,9 +83,9 @@ class LongLists:
     def _read_lists(
         self, level: Level, lists: list[Listing], delivered: frozenset[str] = frozenset()
     ) -> None:
-        """Raises StreakError for what is no matter of one list.
+        """Read these lists. A refusal that affects one list becomes its `problem`.
 
-        What is becomes the problem of that list.
+        Raises StreakError if more than one list is affected.
         """
         noun = KINDS[level].noun
         of_what = "pipeline" if level is Level.BOX else "team"
@@ -118,13 +118,12 @@ class LongLists:
         return refusal
 
     def _complete(self, lists: list[Listing]) -> None:
-        """Read once more what holds fewer boxes than were counted before, or are now.
+        """Read again the lists that hold fewer boxes than Streak counted before, or counts now.
 
-        One that moved may have missed both lists.
+        A box that moved may have been missed by both lists.
 
-        The second count costs a request. It is made where something came short, and where so many
-        pages were asked for that it does not matter: the longer the listing took, the more has
-        happened meanwhile.
+        The second count costs a request. It is made if a list is short, or if so many pages were
+        read that it does not matter: the longer the reading took, the more has happened meanwhile.
         """
         before = {listing.key: listing.expected or 0 for listing in lists}
         pages = sum(listing.requests for listing in lists)
@@ -148,21 +147,21 @@ class LongLists:
             }
 
     def _is_short(self, listing: Listing, count: int) -> bool:
-        """Whether boxes are missing from a list, and not as many as in earlier syncs."""
+        """Whether a list lacks boxes, and not the same number as in earlier syncs."""
         if listing.problem:
             return False
         missing = count - self._by_level[listing.level].count_present(listing)
         return missing > 0 and missing != self._known_shortfall(listing)
 
     def _known_shortfall(self, listing: Listing) -> int:
-        """How many boxes were missing in earlier syncs; of an empty list, for an hour already."""
+        """How many boxes were missing in earlier syncs; 0 for an empty list in its first hour."""
         missing, lasting = self._shortfalls.get(listing.key, (0, False))
         return missing if lasting or listing.keys else 0
 
     def _judge_short(self, lists: list[Listing]) -> None:
-        """A list that is short for good is used, with a warning.
+        """Use lists that are still short, with a warning unless earlier syncs saw the same.
 
-        One with nothing in it is a failed one, unless it has been so for an hour.
+        An empty list has failed, unless it has been empty for an hour.
         """
         for listing in lists:
             short = listing.shortfall

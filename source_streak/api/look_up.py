@@ -1,8 +1,8 @@
-"""Questions by key: what became of a box, contact, pipeline or team that is in no list any more.
+"""Finds out by key what became of a box, contact, pipeline or team that no list has any more.
 
-https://streak.readme.io/reference/get-a-box: 404 for one that is deleted.  But a proxy may answer
-404 to everything, and a 401 may be a fluke.  So a row is gone only after two equal refusals, around
-a 200 for a control that is known to live.
+https://streak.readme.io/reference/get-a-box: a deleted box answers 404. But a proxy may answer 404
+to everything, and a 401 may be a fluke. So a row counts as gone only after two equal refusals, with
+a 200 in between for a control, which is known to exist.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from source_streak.api.paging import Row, key_of
 from source_streak.api.patience import SHORT_PATIENCE
 
 MOST_QUESTIONS = 1000  # in one sync
-ASKED_TOGETHER, CONTROLS = 100, 3  # questions around one control; controls that are tried
+ASKED_TOGETHER, CONTROLS = 100, 3  # keys asked around one control; controls to try
 PATHS = {
     **{level: kind.single for level, kind in KINDS.items()},
     Level.PIPELINE: "v1/pipelines/{key}",
@@ -33,21 +33,21 @@ KEY_NAMES = ("key", "boxKey", "pipelineKey", "teamKey", "userKey")
 
 
 class Gone(Enum):
-    """Why there is no row to an answer by key."""
+    """Why asking by key brought no row."""
 
     GONE = "Streak refused it twice, around an answer for another one that is known to live"
     UNKNOWN = "no answer, none that can be believed, or not asked in this sync"
 
 
 class Control(NamedTuple):
-    """Something that is known to live, to be asked for between two refusals."""
+    """Something that is known to exist, to be requested between two refusals."""
 
     level: Level
     key: str
 
 
 class Questions:
-    """Asks by key, each key once in a sync. The methods block."""
+    """Requests rows by key, each key once in a sync. The methods block."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -57,12 +57,12 @@ class Questions:
     def ask(
         self, level: Level, keys: Iterable[str], controls: Iterable[Control], hidden: bool
     ) -> dict[str, Row | Gone]:
-        """For each key the row, or why there is none.
+        """The row for each key, or why there is none.
 
-        At most 1,000 are asked in a sync, the others are UNKNOWN.
+        At most 1,000 keys are requested in a sync; the others are UNKNOWN.
 
-        `hidden`: some list is itself a 404, so that a 404 tells nothing of a row that may have
-        moved into it. Raises Unanswered if Streak answers nothing at all any more.
+        `hidden`: some list itself answers 404, so a 404 proves nothing about a row that may have
+        moved into it. Raises Unanswered if Streak has stopped answering altogether.
         """
         wanted = list(keys)
         fresh = [key for key in wanted if key not in self._answers]
@@ -91,12 +91,12 @@ class Questions:
         return {key: _conclusion(answer, second.get(key), hidden) for key, answer in first.items()}
 
     def _one(self, level: Level, key: str) -> Row | Reason | None:
-        """The row, the reason of a refusal, or None for no usable answer.
+        """The row, the reason of a refusal, or None if there is no usable answer.
 
-        A row that was merged into another one answers with that one's key: GONE.
+        A row that was merged into another one answers with the other's key: it is GONE.
         """
         if not KEY.fullmatch(key):
-            return None  # path_of would refuse it in the words that Streak has for a deleted one
+            return None  # path_of would refuse it in Streak's own words for a deleted row
         path = path_of(PATHS[level], {"key": key})
         try:
             row = self._access.client.get(path, {}, one_object, alone=True, patience=SHORT_PATIENCE)
@@ -111,7 +111,7 @@ class Questions:
 def _conclusion(
     first: Row | Reason | None, second: Row | Reason | None, hidden: bool
 ) -> Row | Gone:
-    """What two answers for one key mean."""
+    """What two answers for one key mean together."""
     if isinstance(first, dict):
         return first
     if isinstance(second, dict):

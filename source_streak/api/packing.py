@@ -15,18 +15,18 @@ from source_streak.api.paging import Page, Row, WrongShape, key_of, parse_page
 from source_streak.api.parsing import parse_unchecked, written
 from source_streak.api.transport import Response
 
-Properties = tuple[str, ...] | None  # of a row, beside its key; None: all
+Properties = tuple[str, ...] | None  # to read of a row, besides its key; None: all
 
-PACKED_TOGETHER = 100  # rows; more hardly take less room
+PACKED_TOGETHER = 100  # rows; larger groups hardly compress better
 ZSTD_LEVEL = 1
 LOCAL = threading.local()
 
 
 @dataclass
 class Packed:
-    """Some rows of one page, compressed, less those that were seen again later.
+    """Some rows of one page, compressed. Each row has a `key`.
 
-    Each row has a `key`.
+    `superseded` holds the keys of rows that were seen again later, and are left out here.
     """
 
     blob: bytes
@@ -36,7 +36,7 @@ class Packed:
     superseded: set[str] = field(default_factory=set)
 
     def rows(self, properties: Properties = None) -> list[Row]:
-        """Unpack them: whole, or their keys and these properties alone."""
+        """Unpack the rows: whole, or only their keys and these properties."""
         rows: list[Row] = _decoder(properties).decode(_decompress(self.blob))
         return (
             [row for row in rows if row["key"] not in self.superseded] if self.superseded else rows
@@ -45,7 +45,7 @@ class Packed:
 
 @dataclass(frozen=True)
 class PackedPage(Page):
-    """One answer, put away; its `rows` hold keys alone."""
+    """One answer, compressed into `parts`; its `rows` hold only keys."""
 
     parts: tuple[Packed, ...] = ()
     without_key: int = 0
@@ -54,9 +54,9 @@ class PackedPage(Page):
 def put_away(
     response: Response, key_names: tuple[str, ...], source: str, seen_at: float
 ) -> PackedPage:
-    """A page with its rows compressed. Of a row that stands in it twice the later one counts.
+    """A page with its rows compressed. If a key occurs twice, the later row counts.
 
-    `source`, `seen_at`: as Packed has them. Raises WrongShape for what is no page.
+    `source`, `seen_at`: as in Packed. Raises WrongShape if the answer is not a page.
     """
     page = parse_page(json_of(response, parse_unchecked))
     known = [(key, row) for row in page.rows if (key := key_of(row, key_names))]
@@ -79,9 +79,9 @@ def put_away(
 
 
 def _packed(rows: list[Row]) -> bytes:
-    """With one compressor for each thread: a new one for each part costs more than it saves.
+    """Compress rows with one compressor per thread: one per part would cost more than it saves.
 
-    Raises WrongShape for what is nested too deeply to be written.
+    Raises WrongShape if a row is nested too deeply to be written.
     """
     if not hasattr(LOCAL, "compressor"):
         LOCAL.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
@@ -101,10 +101,10 @@ def _decompress(blob: bytes) -> bytes:
 
 @cache
 def _decoder(properties: Properties) -> msgspec.json.Decoder[list[Row]]:
-    """Leaves out what nobody asked for while it reads: a third of the time.
+    """A decoder that skips all other properties, and so takes a third of the time.
 
-    Also of whole rows it is the better reader here: orjson takes twelve times the size of a text
-    before it reads it, and the system has to clear that memory for each part anew.
+    It is better for whole rows, too: orjson first reserves twelve times the size of a text, and the
+    system has to clear that memory anew for each part.
     """
     if properties is None:
         return msgspec.json.Decoder(list[Row])

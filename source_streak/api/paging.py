@@ -1,10 +1,10 @@
-"""How Streak cuts its lists, and how a list is read whole: no row lost or twice, and an end always.
+"""How Streak pages its lists, and how to read a list whole: no row lost or twice, always an end.
 
-A pager is a value that says how to ask for the first page and, after a page, whether and how to
-ask for the next.  `read_list` is the one loop that uses them.  Pure: `ask` may be a request or a
+A pager is a value that says how to request the first page and, after each page, whether and how to
+request the next. `read_list` is the one loop that uses pagers. Pure: `ask` may be a request or a
 function in a test.
 
-The shapes (bare array, {results, hasNextPage}, {results, cursor}) and what is known of limits:
+The shapes (bare array, {results, hasNextPage}, {results, cursor}) and what is known about limits:
 https://streak.readme.io/reference/list-boxes and the notes in docs/streak.md.
 """
 
@@ -18,19 +18,19 @@ from source_streak.api.bounds import Bound, check_count
 from source_streak.api.errors import Refused
 
 FLAGS = {"true": True, "false": False}
-MOST_BARREN = 3  # pages in a row with nothing new: then the list goes round in a circle
+MOST_BARREN = 3  # pages in a row with nothing new: then the list goes in circles
 
 Row = dict[str, Any]
 Params = dict[str, Any]
 
 
 class WrongShape(ValueError):
-    """A 200 whose JSON is not a list: not an empty list, but an answer to ask for again."""
+    """A 200 that holds something unexpected: no empty list, but an answer to ask for again."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer. `more` is hasNextPage, None where the answer has no such flag."""
+    """One answer. `more` is hasNextPage, or None if the answer has no such flag."""
 
     rows: list[Row]
     more: bool | None = None
@@ -41,9 +41,9 @@ class Page:
 class Tally:
     """Where a list stands after a page.
 
-    `new`: rows of the page not seen before; `total`: such rows so far, of `expected` (None:
-    unknown); `full`: rows of a full page, which is the largest so far, or the limit asked for:
-    the server may cap that.
+    `new`: rows of this page that were not seen before. `total`: such rows so far, of `expected`
+    (None: unknown). `full`: the size of a full page: the largest page before this one or, at
+    first, the limit asked for, which the server may cap.
     """
 
     new: int
@@ -57,18 +57,18 @@ class Tally:
 
 
 class Pager(Protocol):
-    """Values with two pure functions."""
+    """A way of paging, as two pure functions."""
 
     def first(self) -> Params:
         """The params of the first page."""
 
     def after(self, asked: Params, page: Page, tally: Tally) -> Params | None:
-        """Those of the next page; None: the end."""
+        """The params of the next page; None at the end."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """No paging parameters: one answer holds all. A hasNextPage is believed nevertheless."""
+    """No paging parameters: one answer holds everything, unless its hasNextPage says otherwise."""
 
     def first(self) -> Params:
         return {}
@@ -93,15 +93,15 @@ class Numbered:
         if not tally.new:  # an empty page, or a server that answers the same page for ever
             return None
         if page.more is None and tally.enough and len(page.rows) < tally.full:
-            return None  # only both: a short page may be a capped one, and the count may be old
+            return None  # only both prove it: a short page may be capped, a count may be old
         return {**asked, "page": asked["page"] + 1}
 
 
 @dataclass(frozen=True)
 class Cursored:
-    """?limit=n, then &cursor=…, until an answer has none.
+    """?limit=n, then &cursor=…, until an answer has no cursor.
 
-    https://streak.readme.io: contacts and organizations of a team.
+    For the contacts and organizations of a team (https://streak.readme.io).
     """
 
     limit: int
@@ -117,7 +117,7 @@ class Cursored:
 
 @dataclass(frozen=True)
 class Tokened:
-    """?filters=…&direction=…&limit=n, then &nextPageToken=… alone, until an answer has none.
+    """?filters=…&direction=…&limit=n, then &nextPageToken=… alone, until an answer has no token.
 
     https://streak.readme.io/reference/get-timeline.
     """
@@ -134,7 +134,7 @@ class Tokened:
 
 
 def parse_page(body: Any) -> Page:
-    """The rows of an answer, and what it says of further pages.
+    """The rows of an answer, and what it says about further pages.
 
     Raises WrongShape for anything but a list of objects.
     """
@@ -148,7 +148,7 @@ def parse_page(body: Any) -> Page:
 
 
 def key_of(row: Mapping[str, Any], names: tuple[str, ...] = ("key",)) -> str | None:
-    """The row's own key, under the first of these names that has one; None where it has none."""
+    """The row's own key, under the first of these names that holds one; None if none does."""
     return next((key for name in names if isinstance(key := row.get(name), str) and key), None)
 
 
@@ -159,10 +159,10 @@ def read_list(
     seen: set[str] | None = None,
     identify: Callable[[Row], str | None] = key_of,
 ) -> Generator[list[Row], None, bool]:
-    """One list, page by page: each row once, in the order sent. Returns whether it ended properly.
+    """Yield a list page by page: each row once, in order. Returns whether it ended properly.
 
-    `expected`: how many rows there should be, where a counter tells; `seen`: may be shared by
-    several lists.  Raises EndlessList, and whatever `ask` raises.
+    `expected`: how many rows there should be, if a counter tells. `seen`: keys of earlier rows;
+    several lists may share them. Raises EndlessList, and whatever `ask` raises.
     """
     seen = set() if seen is None else seen
     cursors: set[str] = set()
@@ -189,7 +189,7 @@ def read_list(
             return not page.more  # Streak says that there is more, but sends nothing new
         cursor = params.get("cursor") or params.get("nextPageToken")
         if (cursor and cursor in cursors) or barren >= MOST_BARREN:
-            return False  # a cursor that comes back would lead round in a circle
+            return False  # a cursor that comes back would lead in circles
         cursors.add(cursor or "")
     return True
 
@@ -197,9 +197,9 @@ def read_list(
 def _unseen(
     rows: list[Row], seen: set[str], identify: Callable[[Row], str | None]
 ) -> tuple[list[Row], int]:
-    """The rows to hand on, and how many of them are progress: `seen` from now on.
+    """The rows to hand on, and how many of them are new. Adds their keys to `seen`.
 
-    Rows that cannot be identified are handed on, but a server could send these for ever.
+    Rows without a key are handed on, but not counted: a server could send them for ever.
     """
     fresh, new = [], 0
     for row in rows:
@@ -222,7 +222,7 @@ def collect(pages: Generator[list[Row], None, bool], bound: Bound) -> tuple[list
 def use_each(
     pages: Generator[list[Row], None, bool], bound: Bound, use: Callable[[list[Row]], None]
 ) -> bool:
-    """Read a list to its end, page by page. Returns whether it ended properly."""
+    """Call `use` with each page of a list, to its end. Returns whether it ended properly."""
     with bound.one_list() as more:
         while True:
             try:
@@ -234,5 +234,5 @@ def use_each(
 
 
 def cursor_refused(params: Params, refusal: Refused) -> bool:
-    """Whether it was the cursor (they expire) that was refused, and not the list."""
+    """Whether the cursor was refused (cursors expire), and not the list."""
     return "cursor" in params and refusal.status in (400, 404, 422)

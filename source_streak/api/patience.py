@@ -1,6 +1,6 @@
-"""How long one request is asked for again: a value, and a decision after each try that failed.
+"""How long one request is retried: a value, and a decision after each failed try.
 
-Pure: what failed and how everybody else fares are handed in.
+Pure: the caller passes in what failed, and how other requests fare.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from enum import Enum
 from source_streak.api.errors import Cause
 
 PATIENCE = 300.0  # seconds of failing before a request is given up
-SHORT_PATIENCE = 15.0  # the same where a person waits, and once Streak is known to be down
+SHORT_PATIENCE = 15.0  # the same if a person is waiting, or once Streak is known to be down
 LONGEST_WAIT = 20.0  # seconds between two tries
-LONGEST_TRY = 65.0  # seconds that one try counts: its time-outs. The rest was a slow answer
-MOST_LIMITED = 12  # 429s in a row for one request: then Streak is not busy but closed to us
+LONGEST_TRY = 65.0  # seconds that one try counts: its time-outs. The rest is a slow answer
+MOST_LIMITED = 12  # 429s in a row for one request: then Streak is not busy, but closed to us
 ALONE_TRIES, ALONE_ANSWERS = 8, 20  # see Patience.alone
 
 
@@ -28,38 +28,38 @@ class Because(Enum):
 
 @dataclass(frozen=True)
 class Retry:
-    """Ask again in so many seconds."""
+    """Ask again after this many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Ask no more."""
+    """Do not ask again."""
 
     because: Because
 
 
 @dataclass(frozen=True)
 class Try:
-    """A try that failed, and how others fared meanwhile."""
+    """A failed try, and how other requests fared meanwhile."""
 
     sentence: str
     cause: Cause = Cause.OTHER
     took: float = 0.0  # seconds from the request to its failure
-    pause: float = 0.0  # seconds for which Streak wants nothing to be asked, after a 429
+    pause: float = 0.0  # seconds for which Streak wants no requests, after a 429
     others_answered: int = 0  # since this request was first tried
     down: bool = False  # another request was given up, and none was answered since
-    closed: bool = False  # the same, because of nothing but 429s
+    closed: bool = False  # the same, and only because of 429s
 
 
 @dataclass(frozen=True)
 class Patience:
     """What one request has been through.
 
-    `limit`: seconds of failing; 0: one try.  `hurried`: a person waits, so pauses count, too, and
-    are cut short.  `alone`: the request must not hold up its neighbours, so it is given up when it
-    fails 8 times while at least 20 others are answered.
+    `limit`: seconds of failing; 0: one try. `hurried`: a person is waiting, so pauses count, too,
+    and are cut short. `alone`: the request must not hold up its neighbours, so it is given up when
+    it has failed 8 times and at least 20 others were answered meanwhile.
     """
 
     limit: float = PATIENCE
@@ -70,7 +70,7 @@ class Patience:
     failing: float = 0.0  # seconds so far, with the waits between tries
 
     def after(self, failed: Try, jitter: float) -> tuple[Patience, Retry | GiveUp]:
-        """The patience that is left after this try, and what to do. `jitter`: 0.5 to 1."""
+        """The patience left after this try, and what to do. `jitter`: 0.5 to 1."""
         if failed.cause is Cause.LIMITED:
             return self._after_limit(failed)
         took = 0.0 if failed.cause is Cause.CROWDED else min(failed.took, LONGEST_TRY)
@@ -87,7 +87,7 @@ class Patience:
         return replace(now, failing=now.failing + counts), Retry(wait)
 
     def _after_limit(self, failed: Try) -> tuple[Patience, Retry | GiveUp]:
-        """A 429 is no failing: the budget makes everybody wait. But there is an end to it."""
+        """A 429 does not count as failing: everybody waits. Too many in a row end the request."""
         now = replace(self, tries=self.tries + 1, limited=self.limited + 1)
         if now.limited >= (1 if failed.closed else MOST_LIMITED):
             return now, GiveUp(Because.LIMITED_TOO_OFTEN)

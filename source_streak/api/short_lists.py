@@ -1,4 +1,4 @@
-"""The lists of teams and of pipelines: asked for anew at each call."""
+"""The lists of teams and of pipelines, requested anew at each call."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ LOGGER = logging.getLogger("airbyte.account")
 
 
 class ShortLists:
-    """Raises StreakError where a list cannot be read. All methods block."""
+    """Reads teams and pipelines; all methods block. Raises StreakError if a list cannot be read."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
     def teams(self) -> list[Row]:
-        """https://streak.readme.io/reference/get-my-teams; an empty answer is asked for again."""
+        """https://streak.readme.io/reference/get-my-teams. Asks again if the answer is empty."""
         what = "the list of teams"
         return self._top_list(
             "v2/users/me/teams", Numbered(100), what, "teamKey"
@@ -41,9 +41,8 @@ class ShortLists:
     def pipelines(self) -> list[Row]:
         """https://streak.readme.io/reference/list-all-pipelines.
 
-        V1 where this key has no v2, or v2 has none.
-
-        An empty answer is not believed at once: it would empty the destination.
+        Asks v1 if v2 refuses the request (other than with 401 or 403) or has no pipelines. An empty
+        answer is not believed at once, because it would empty the destination.
         """
         what = "the list of pipelines"
         try:
@@ -63,7 +62,7 @@ class ShortLists:
             raise errors.failure(refusal, what) from refusal
 
     def _list(self, path: str, pager: Pager, also: str) -> list[Row]:
-        """`also`: the other name under which rows have their key."""
+        """`also`: the other name under which a row may have its key."""
 
         def identify(row: Row) -> str | None:
             return key_of(row, ("key", also))

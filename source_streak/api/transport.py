@@ -1,6 +1,6 @@
-"""The wire: a session of requests that reads answers as they come, within bounds of time and size.
+"""The HTTP session: it reads answers as they arrive, within limits of time and size.
 
-Two of the package's modules know requests and urllib3: this one and client.py.
+Only this module and client.py know requests and urllib3.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from source_streak.api.clock import Clock
 from source_streak.api.errors import Cause, RetryableFailure, StreakError, TooLarge
 
-Response = requests.Response  # for all others, who need not know where it comes from
+Response = requests.Response  # for other modules, which do not import requests
 
 TIMEOUT = (5.0, 60.0)  # seconds to connect, and of silence in an answer
-SLOWEST = 1_000  # bytes a second, unpacked, of an answer that takes longer than such a silence
+SLOWEST = 1_000  # bytes a second, unpacked, that an answer has to bring after its first minute
 PIECE = 65_536  # bytes read or unpacked at a time, at most
 CONNECTIONS = 40
 ROOM = 256 * 2**20  # bytes, unpacked, of all answers under way together
@@ -38,16 +38,16 @@ PACKED = ("gzip", "x-gzip", "deflate")
 
 
 class Dripping(requests.exceptions.ReadTimeout):
-    """An answer that never pauses for long, and never ends."""
+    """An answer arrives too slowly, although it never pauses for long."""
 
 
 class Crowded(requests.exceptions.RequestException):
-    """An answer that had to make room for those that came before it."""
+    """An answer had to make room for those that came before it."""
 
 
 DAMAGED = "An answer of Streak arrived damaged."
 UNREACHABLE: tuple[tuple[type[Exception], Cause, str], ...] = (
-    # The first that fits counts: requests' classes inherit from each other.
+    # The first match counts: requests' classes inherit from each other.
     (
         requests.exceptions.SSLError,
         Cause.OTHER,
@@ -99,7 +99,7 @@ NO_SUCH_NAME = (
 
 
 def trouble(problem: Exception) -> RetryableFailure | StreakError:
-    """Why a request got no answer: because of the network, or of this machine's settings."""
+    """Why a request got no answer: RetryableFailure (network) or StreakError (settings here)."""
     if isinstance(problem, requests.exceptions.RequestException):
         if known := unreachable(problem):
             return known
@@ -118,9 +118,9 @@ def trouble(problem: Exception) -> RetryableFailure | StreakError:
 
 
 def unreachable(problem: requests.exceptions.RequestException) -> RetryableFailure | None:
-    """For a request that got no answer; None for one that could not even be sent."""
+    """Why a sent request got no answer; None if it could not even be sent."""
     if isinstance(problem, requests.exceptions.ProxyError):
-        # It may hold the failure of another kind, but then it is the proxy's.
+        # It may wrap another kind of failure, but then that is the proxy's.
         said = PROXY_SAID.search(repr(problem))
         return RetryableFailure(PROXY_REFUSED.format(said[1]) if said else NO_PROXY)
     if "NameResolutionError" in repr(problem) or isinstance(problem.__context__, socket.gaierror):
@@ -130,19 +130,19 @@ def unreachable(problem: requests.exceptions.RequestException) -> RetryableFailu
 
 
 class Room:
-    """How many bytes of answers are held at a time, from their arrival until they are used."""
+    """Limits how many bytes of answers are held at a time, from arrival until they are used."""
 
     def __init__(self, size: int = ROOM) -> None:
         self._size = size
         self._changed = threading.Condition()
         self._held: dict[object, int] = {}  # by answer; the oldest first
-        self._waiting: dict[object, int] = {}  # for so many bytes more
+        self._waiting: dict[object, int] = {}  # by answer: the bytes it waits for
 
     def take(self, holder: object, size: int) -> None:
-        """So many bytes more, once there is room that no older answer waits for.
+        """Take this many more bytes, once there is room that no older answer waits for.
 
-        Raises TooLarge for an answer that needs more than all the room; Crowded where all wait for
-        each other: then the oldest goes on, and the others start anew.
+        Raises TooLarge if one answer needs more than all the room, and Crowded if all answers wait
+        for each other: then the oldest goes on, and the others start anew.
         """
         with self._changed:
             held = self._held.setdefault(holder, 0) + size
@@ -153,14 +153,14 @@ class Room:
             self._held[holder] = held
 
     def give_back(self, holder: object) -> None:
-        """All of it; may be called twice."""
+        """Give back all that `holder` has taken. May be called twice."""
         with self._changed:
             self._held.pop(holder, None)
             self._changed.notify_all()
 
     def _wait_for(self, holder: object, size: int) -> None:
         self._waiting[holder] = size
-        self._changed.notify_all()  # the others see whether all wait now
+        self._changed.notify_all()  # so that the others see whether all wait now
         try:
             while self._is_full(size) or self._older_waits(holder):
                 if self._stuck() and holder != next(iter(self._held)):
@@ -178,24 +178,24 @@ class Room:
         return any(other in self._waiting for other in older)
 
     def _stuck(self) -> bool:
-        """Whether all wait for each other, the oldest included."""
+        """Whether all answers wait for each other, the oldest included."""
         all_wait = len(self._waiting) == len(self._held)
         return all_wait and self._is_full(self._waiting[next(iter(self._held))])
 
 
 class Body:
-    """The body of an answer, in the place of urllib3's: requests reads `stream`, and closes.
+    """The body of an answer, in place of urllib3's: requests reads `stream`, then closes it.
 
-    Holds its room until the Response is closed, and what client.py has made of it.
+    Holds its room until the Response is closed, and keeps what client.py has parsed.
     """
 
     def __init__(self, raw: Any, room: Room, clock: Clock) -> None:
         self._raw, self._room, self._clock = raw, room, clock
-        self.parsed: list[Any] = []  # the JSON in it, once somebody has asked for that
-        self.nul_characters = 0  # that were taken out of it
+        self.parsed: list[Any] = []  # holds the JSON, once it has been parsed
+        self.nul_characters = 0  # removed from it
 
     def stream(self, *_: object, **__: object) -> Iterator[bytes]:
-        """The body, whole. Raises exceptions of requests, and TooLarge."""
+        """Yield the whole body at once. Raises exceptions of requests, and TooLarge."""
         whole = io.BytesIO()
         with ExitStack() as unfinished:
             unfinished.callback(self.close)
@@ -217,20 +217,20 @@ class Body:
                 yield piece
 
     def close(self) -> None:
-        """Let go of connection and room. requests calls this, or `release_conn` if all was read."""
+        """Close the connection, free the room. If all was read, requests calls `release_conn`."""
         self._raw.close()
         self._room.give_back(self)
 
     def release_conn(self) -> None:
-        """As urllib3's."""
+        """Keep the connection for the next request, as urllib3 does, and free the room."""
         self._raw.release_conn()
         self._room.give_back(self)
 
 
 def _unpacked(raw: Any) -> Iterator[bytes]:
-    """The body as it comes, in pieces of bounded size; empty ones where nothing could be unpacked.
+    """Yield the body in pieces of bounded size, empty ones if nothing could be unpacked yet.
 
-    By ourselves: urllib3 goes on reading, without a look at the clock, until something comes out.
+    urllib3 is not used for this: it reads on, without a look at the clock, until something comes.
     """
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in PACKED:
@@ -245,7 +245,7 @@ def _unpacked(raw: Any) -> Iterator[bytes]:
                 yield unpacker.decompress(rest, PIECE)
                 rest = unpacker.unconsumed_tail
                 if unpacker.eof and (rest := unpacker.unused_data):
-                    unpacker = zlib.decompressobj(ZLIB_OR_GZIP)  # a file of several members
+                    unpacker = zlib.decompressobj(ZLIB_OR_GZIP)  # gzip with several members
     except zlib.error as damage:
         raise requests.exceptions.ContentDecodingError from damage
     if packed and not unpacker.eof:
@@ -253,17 +253,17 @@ def _unpacked(raw: Any) -> Iterator[bytes]:
 
 
 def _wire(raw: Any) -> Iterator[bytes]:
-    """The bytes as they come."""
+    """Yield the bytes as they arrive, still packed."""
     try:
         while piece := raw.read1(PIECE, decode_content=False):
             yield piece
     except urllib3.exceptions.ReadTimeoutError as silence:
-        # requests would call it a connection that broke off
+        # requests would report a connection that broke off
         raise requests.exceptions.ReadTimeout from silence
 
 
 class Incoming(io.RawIOBase):
-    """What a connection brings: `until` a time, in seconds of the clock; None: for ever."""
+    """The bytes of a connection. `until`: the deadline, in seconds of the clock, or None."""
 
     def __init__(self, wire: Any, clock: Clock, until: float | None) -> None:
         self._wire, self._clock, self.until = wire, clock, until
@@ -272,7 +272,7 @@ class Incoming(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """As a socket's. Raises TimeoutError."""
+        """Like a socket's, but raises TimeoutError past the deadline."""
         size: int | None = self._wire.readinto(buffer)
         if self.until is not None and self._clock.monotonic() > self.until:
             raise TimeoutError
@@ -284,7 +284,7 @@ class Incoming(io.RawIOBase):
 
 
 class Answer(HTTPResponse):
-    """An answer whose head has to come within two silences; its body is the matter of Body."""
+    """An answer whose head has to arrive within two minutes; Body takes care of the body."""
 
     def __init__(self, clock: Clock, connection: socket.socket, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
@@ -298,9 +298,9 @@ class Answer(HTTPResponse):
 
 
 class _Watched:
-    """Says when a request has been written: between its slot and that, a handshake may lie.
+    """Reports when a request is written: a handshake may come between its slot and that moment.
 
-    The head of its answer has an end.
+    Limits the time for the head of the answer, too.
     """
 
     def __init__(
@@ -316,15 +316,15 @@ class _Watched:
 
 
 class WatchedConnection(_Watched, HTTPConnection):
-    """Over plain text: to the sandbox on this machine."""
+    """A plain-text connection, to the sandbox on this machine."""
 
 
 class WatchedTlsConnection(_Watched, HTTPSConnection):
-    """Encrypted."""
+    """An encrypted connection."""
 
 
 class StreamingAdapter(HTTPAdapter):
-    """Gives answers a bounded Body; requests would wait for their end, however long and large.
+    """Gives answers a bounded Body; requests itself reads to the end, however long and large.
 
     `on_the_wire` is called when a request has been written.
     """
@@ -346,19 +346,19 @@ class StreamingAdapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         response = super().send(request, *args, **kwargs)
         if response.status_code < 200:
-            # The answer proper follows: on this connection the next request would get it.
+            # The real answer follows: the next request on this connection would get it.
             response.raw.close()
             raise requests.exceptions.ChunkedEncodingError
-        # requests would look at the address, which may be unreadable, although it is not followed.
+        # requests would parse this address, which may be malformed, although it is not followed.
         response.headers.pop("Location", None)
         response.raw = Body(response.raw, self._room, self._clock)
         return response
 
 
 class NoProxyAdapter(StreamingAdapter):
-    """To this machine itself, past any proxy of the environment.
+    """Connects to this machine itself, past any proxy that the environment names.
 
-    A proxy would be another host, to which the key went unencrypted.
+    A proxy would be another host, which would receive the key unencrypted.
     """
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
@@ -368,7 +368,7 @@ class NoProxyAdapter(StreamingAdapter):
 def session(
     api_key: str, on_the_wire: Callable[[], None], room: Room, clock: Clock
 ) -> requests.Session:
-    """One for all threads, as Streak wants it: the API key as user name, and no password.
+    """A session for all threads, with the API key as user name, and no password.
 
     https://streak.readme.io/reference/authentication
     """
@@ -378,6 +378,6 @@ def session(
     made.headers["Accept"] = "application/json, text/markdown;q=0.9, text/plain;q=0.8"
     made.headers["Accept-Encoding"] = "gzip"
     made.mount("https://", StreamingAdapter(on_the_wire, room, clock))
-    # config.py lets this be used on loopback alone, for the sandbox
+    # config.py allows this on loopback only, for the sandbox
     made.mount("http://", NoProxyAdapter(on_the_wire, room, clock))  # ignore-https-check
     return made

@@ -1,1 +1,1 @@
-"""What a stream remembers from sync to sync. Pure: no framework, no input or output, no clock."""
+"""What a stream remembers from sync to sync. Pure: no framework, no I/O, no clock."""

@@ -1,8 +1,8 @@
-"""Which rows the destination holds, so that those that are gone can be told.
+"""Which rows the destination holds, so that deletions can be reported.
 
-By scope (pipeline or team key) and parent (box, contact or organization key) the keys of the
-parent's rows.  In the state each scope is one text: JSON, sorted, compressed.  A scope is unpacked
-when it is asked about, and packed again when it has changed.
+Row keys are kept by scope (pipeline or team key) and parent (box, contact or organization key).  In
+the state, each scope is one text: sorted JSON, compressed.  A scope is unpacked when it is asked
+about, and packed again when it has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import orjson
 from source_streak.incremental.packed import Unreadable, pack, unpack
 
 NOTHING = b"[]\n"
-SHARED = 10_000  # different texts that are looked for, since in most boxes the same fields are set
+SHARED = 10_000  # lines that are kept only once each: in most boxes, the same fields are set
 
 
 class Delivered:
@@ -30,20 +30,20 @@ class Delivered:
     def __init__(self, texts: Mapping[str, str] | None = None, keeps_empty: bool = False) -> None:
         self.complaint = False  # whether a text could not be read, so that its scope is forgotten
         self._keeps_empty = keeps_empty
-        self._texts = dict(texts or {})  # of scopes as they were when they were packed last
-        # Those unpacked: parent -> its rows' keys as a line of JSON, a third of a set's memory.
+        self._texts = dict(texts or {})  # by scope, as last packed
+        # Unpacked scopes: parent -> its rows' keys as a line of JSON, a third of a set's memory.
         self._scopes: dict[str, dict[str, bytes]] = {}
         self._shared: dict[bytes, bytes] = {NOTHING: NOTHING}
         self._changed: set[str] = set()
         self._given_up = False
 
     def scopes(self) -> set[str]:
-        """Those that there is something in."""
+        """The scopes that are not empty."""
         unpacked = {scope for scope, parents in self._scopes.items() if parents}
         return unpacked | self._texts.keys() - self._scopes.keys()
 
     def parents(self, scope: str) -> Set[str]:
-        """Those that anything is remembered of, as a view: copy it to change it meanwhile."""
+        """The parents remembered in a scope, as a view: copy it before you change the scope."""
         return self._scope(scope).keys()
 
     def rows(self, scope: str, parent: str) -> frozenset[str]:
@@ -51,59 +51,56 @@ class Delivered:
         return frozenset(orjson.loads(self._scope(scope).get(parent, NOTHING)))
 
     def holds(self, scope: str, parent: str) -> bool:
-        """Whether anything is remembered of a parent."""
+        """Whether a parent is remembered."""
         return parent in self._scope(scope)
 
     def remember(self, scope: str, parent: str, rows: Iterable[str] = ()) -> None:
-        """These rows are about to go out, beside those that did before."""
+        """Add rows that are about to go out to those that a parent has already."""
         known = self._scope(scope).get(parent)
         self._put(scope, parent, rows if known is None else chain(orjson.loads(known), rows))
 
     def replace(self, scope: str, parent: str, rows: Iterable[str] = ()) -> None:
-        """These rows and no others are there now. Without rows the parent is forgotten.
-
-        Not so where `keeps_empty`.
-        """
+        """Set the rows of a parent. Without rows it is forgotten, unless `keeps_empty`."""
         self._put(scope, parent, rows)
 
     def forget(self, scope: str, parents: Iterable[str]) -> None:
-        """Nothing is there any more of these."""
+        """Forget these parents and their rows."""
         known = self._scope(scope)
         for parent in list(parents):
             if known.pop(parent, None) is not None:
                 self._changed.add(scope)
 
     def forget_scope(self, scope: str) -> None:
-        """Nothing is there any more of a whole pipeline or team."""
+        """Forget a whole pipeline or team."""
         for kept in (self._texts, self._scopes):
             kept.pop(scope, None)
         self._changed.discard(scope)
 
     def move(self, parent: str, old_scope: str, new_scope: str) -> None:
-        """A parent is in another pipeline now, and its rows with it."""
+        """Move a parent and its rows to another scope."""
         if old_scope != new_scope and self.holds(old_scope, parent):
             self.remember(new_scope, parent, self.rows(old_scope, parent))
             self.forget(old_scope, [parent])
 
     def give_up(self) -> None:
-        """Forget all, and remember nothing from now on."""
+        """Forget everything, and remember nothing from now on."""
         self._given_up = True
         for kept in (self._texts, self._scopes, self._changed):
             kept.clear()
 
     def size(self) -> int:
-        """How many bytes it takes in the state."""
+        """How many bytes all keys take in the state."""
         return sum(len(scope) + len(text) + FRAMING for scope, text in self._packed().items())
 
     def texts(self) -> dict[str, str]:
-        """For the state, by scope."""
+        """The packed texts for the state, by scope."""
         return dict(self._packed())
 
     def _put(self, scope: str, parent: str, rows: Iterable[str]) -> None:
         if self._given_up:
             return
         known = self._scope(scope)
-        # The line end makes a copy of the right length: what orjson makes takes 1 KB and more.
+        # The line end makes a copy of the right length: orjson's own bytes take 1 KB and more.
         line = orjson.dumps(sorted(set(rows))) + b"\n"
         if line == NOTHING and not self._keeps_empty:
             self.forget(scope, [parent])
@@ -112,7 +109,7 @@ class Delivered:
             self._changed.add(scope)
 
     def _once(self, line: bytes) -> bytes:
-        """The same line as one object."""
+        """One object for all equal lines, which saves memory."""
         if len(self._shared) < SHARED:
             return self._shared.setdefault(line, line)
         return self._shared.get(line, line)
@@ -132,7 +129,7 @@ class Delivered:
         for scope in self._changed:
             self._texts.pop(scope, None)
             if parents := self._scopes[scope]:
-                # All keys of parents, then those of all rows: like beside like packs best.
+                # All keys of parents, then all keys of rows: similar texts pack best together.
                 order = sorted(parents)
                 lines = map(parents.__getitem__, order)
                 self._texts[scope] = pack(orjson.dumps(order), b"\n", *lines)

@@ -1,7 +1,7 @@
 """What the stream newsfeed remembers of each pipeline: the events that it saw last.
 
-Streak hands out the last 50 of a pipeline.  One that is none of those seen is new, however old its
-time is.
+Streak hands out the last 50 events of a pipeline.  An event is new if it is not among those seen,
+however old its time is.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from typing import Any
 from source_streak.records.shape import LAST_MS
 
 MOST = 50  # events of a pipeline: Streak hands out no more
-HASH = 5  # bytes of an event's key: two of 50 are alike once in 900 million cases
+HASH = 5  # bytes of a hash: two of 50 events share one once in 900 million cases
 
 
 class Events:
-    """By pipeline hashes of the events last seen, and the time of the newest one.
+    """Hashes of the events last seen in each pipeline, and the time of the newest event.
 
-    A time is in epoch milliseconds. Texts: `<time>.<hashes in base64>`, the time empty where no
-    event told one.
+    Times are in epoch milliseconds. Texts are `<time>.<hashes in base64>`; the time is empty if no
+    event has one.
     """
 
     def __init__(self, texts: Mapping[str, Any] | None = None) -> None:
-        self.complaint = (
-            False  # whether a text could not be read, so that its pipeline is forgotten
-        )
+        # Whether a text could not be read, so that its pipeline is forgotten.
+        self.complaint = False
         self._seen: dict[str, tuple[int | None, list[bytes]]] = {}
         for scope, text in (texts or {}).items():
             try:
@@ -40,24 +39,24 @@ class Events:
         return scope in self._seen
 
     def is_new(self, scope: str, key: str) -> bool:
-        """Whether the event is none of those last seen."""
+        """Whether the event is not among those last seen."""
         return _hash(key) not in self._hashes(scope)
 
     def newest(self, scope: str) -> int | None:
-        """When the newest event happened that was last seen; None where none told its time."""
+        """The time of the newest event last seen; None if no event had one."""
         return self._seen[scope][0] if scope in self._seen else None
 
     def see(self, scope: str, keys: Iterable[str], newest: int | None) -> None:
-        """These were delivered. Of earlier ones as many are remembered as make 50 of them."""
+        """Remember these events as seen, and earlier ones up to 50 in all."""
         hashes = dict.fromkeys([*map(_hash, keys), *self._hashes(scope)])
         self._seen[scope] = (self.newest(scope) if newest is None else newest, list(hashes)[:MOST])
 
     def forget_scope(self, scope: str) -> None:
-        """A pipeline that is gone."""
+        """Forget a pipeline that is gone."""
         self._seen.pop(scope, None)
 
     def texts(self) -> dict[str, str]:
-        """For the state, by pipeline."""
+        """The texts for the state, by pipeline."""
         return {scope: _written(newest, hashes) for scope, (newest, hashes) in self._seen.items()}
 
     def _hashes(self, scope: str) -> list[bytes]:

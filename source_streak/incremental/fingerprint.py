@@ -1,9 +1,9 @@
-"""What decides the rows that come of a record, and a fingerprint of it.
+"""What decides the rows that a stream makes from a record, and a fingerprint of it.
 
-Two sights of a box have the same fingerprint if, and only if, its rows of a stream would be the
-same.  Nobody knows what moves Streak's stamps (https://streak.readme.io says nothing of it), so
-everything counts that a row shows, with the names that it is shown with.  Left out is what drifts
-with the clock alone.
+The fingerprint of a box is meant to change if, and only if, its rows in a stream would change.
+Nobody knows what changes Streak's timestamps (https://streak.readme.io does not say).  So
+everything that a row shows counts, with the names that it is shown with.  Only what drifts with the
+clock is left out.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ DRIFTING = frozenset({"freshness"})  # Streak's recency score, which falls from 
 HISTORY = "stageHistoryEntries"
 TIME_IN_STAGE = "timeInStageMs"  # grows while a box stays where it is
 
-# How the names of a box's stamps and counters end; when mail was opened says nothing of children.
+# How the names of a box's stamps and counters end. Views say nothing about children.
 ACTIVITY = ("Timestamp", "Count", "DueDate", "Total", "Duration", "Emails", "Complete")
 VIEWS = "ViewsTimestamp"
 
 
 def fingerprint(key: str, visible: Any, slot: int) -> int:
-    """32 bits of what is visible (any JSON value) of a record, and of its recheck slot.
+    """32 bits that stand for what is visible of a record (any JSON value) and its recheck slot.
 
-    A real digest, since the ledger adds them up: the sum of two checksums can stay as it was when
-    the same is changed in both.
+    A real digest, because the ledger adds up fingerprints: the sum of two checksums can stay as it
+    was when both records change in the same way.
     """
     content = orjson.dumps([key, slot, visible], option=SORTED)
     return int.from_bytes(blake2b(content, digest_size=4).digest(), "little")
 
 
 def recheck_slot(key: str, day: int, recheck_days: int) -> int:
-    """Changes once in `recheck_days` days (0: never), on a day that depends on the key."""
+    """A number that changes every `recheck_days` days (0: never), on a day set by the key."""
     return (day + zlib.crc32(key.encode())) // recheck_days if recheck_days else 0
 
 
 def visible_record(record: Row, names: str) -> list[Any]:
-    """For rows that show a record whole. `names`: a digest of the names it is shown with."""
+    """For rows that show a whole record. `names`: a digest of the names that are shown with it."""
     shown = dict(record)
     for name in DRIFTING:
         shown.pop(name, None)
@@ -69,41 +69,33 @@ def visible_history(box: Row, names: str) -> list[Any]:
 def visible_activity(box: Row, scope_key: str) -> list[Any]:
     """For comments, meetings, tasks, threads and files, which a box does not show.
 
-    That is where it is, and every stamp and counter that it has.
+    The box's pipeline and all its stamps and counters stand in for them.
     """
     return [scope_key, {name: value for name, value in box.items() if _is_activity(name)}]
 
 
-@lru_cache(maxsize=1024)  # a box has some thirty names, and most boxes the same
+@lru_cache(maxsize=1024)  # a box has about thirty names, and most boxes the same ones
 def _is_activity(name: str) -> bool:
     return name.endswith(ACTIVITY) and not name.endswith(VIEWS)
 
 
 def names_in(pipeline: Row) -> str:
-    """The names that a pipeline's boxes are shown with, as a digest.
-
-    Its own, and those of its stages, fields and options.
-    """
+    """A digest of the names that boxes show: of the pipeline, its stages, fields and options."""
     return _digest([pipeline.get("name"), _stages(pipeline), _fields(pipeline.get("fields"))])
 
 
-def field_names_in(pipeline: Row) -> str:
-    """The same, of fields and options alone."""
-    return _digest(_fields(pipeline.get("fields")))
-
-
 def stage_names_in(pipeline: Row) -> str:
-    """The same, of stages alone."""
+    """A digest of the names of a pipeline's stages."""
     return _digest(_stages(pipeline))
 
 
 def names_in_team(team: Row, settings: str) -> str:
-    """The names that a team's contacts ("contactSettings") or organizations are shown with."""
+    """A digest of the names shown with a team's contacts ("contactSettings") or organizations."""
     return _digest(_fields(mapping(team.get(settings)).get("fields")))
 
 
 def names_of(definitions: Mapping[str, Row]) -> str:
-    """The names of custom fields and their options, by the fields' keys."""
+    """A digest of the names of custom fields and their options. `definitions`: by field key."""
     return _digest(_fields(definitions))
 
 
@@ -129,7 +121,7 @@ def _fields(fields: Any) -> list[Any]:
 
 
 def _digest(names: Any) -> str:
-    """Short: it is part of what is visible of every record, and there may be hundreds of fields."""
+    """Short, because it is part of every visible record, and there may be hundreds of fields."""
     return blake2b(orjson.dumps(names, option=SORTED), digest_size=16).hexdigest()
 
 

@@ -1,25 +1,25 @@
-"""What was visible of each record when its rows were last delivered, and so: which to read now.
+"""What was visible of each record when its rows were last delivered, and so which to read now.
 
-Why nothing can be lost.  Streak tells of no changes, but listing every box costs one request per
-500.  So each sync lists all of them, and the state keeps a fingerprint (32 bits) of what was
-visible of each.
+Why nothing can be lost.  Streak does not say what changed, but listing every box costs only one
+request per 500.  So each sync lists all boxes, and the state keeps a fingerprint (32 bits) of what
+was visible of each.
 
-  1. A box is read if its fingerprint is not in the ledger, or is another one.  No clock, order or
-     stamp takes part in that.
+  1. A box is read if its fingerprint differs from the one in the ledger, or if there is none.  No
+     clock, order or timestamp plays a part in that.
   2. A fingerprint enters the ledger only after the rows of its box have been emitted
-     (`mark_delivered`), and state is written from the ledger: it never says more than what was
-     delivered.  Killed at any moment, the next sync reads what is missing.
+     (`mark_delivered`), and state is written from the ledger.  So state never claims more than was
+     delivered: if a sync is killed at any moment, the next one reads what is missing.
   3. Whatever must be read again (new, refused, set aside, moved, its state unreadable) needs no
-     case of its own: it is not in the ledger.
+     special case: it is not in the ledger.
 
-One thing can go wrong: a change that leaves the fingerprint as it was.  By chance, once in 4
-billion changes; or because nothing visible shows it (an edited comment that moves no stamp).
-Therefore a recheck slot goes into it, which changes once in `recheck_days`, on another day for each
-box: so each box is read again at least that often, whoever was wrong.
+One thing can go wrong: a change that leaves the fingerprint as it was.  It happens by chance once
+in 4 billion changes, or because nothing visible shows the change (a comment is edited, and no stamp
+moves).  Therefore each fingerprint includes a recheck slot, which changes every `recheck_days`
+days, on another day for each box.  So each box is read again at least that often, in any case.
 
-Entries are buckets of the hash of a key.  While there is room there are at least 8,000 times as
-many buckets as boxes, so that a bucket is a box.  Beyond that there are fewer: boxes that share a
-bucket share an entry (the sum of their fingerprints), and are read together.
+Entries are buckets of the hash of a key.  While there is room, there are at least 8,000 times as
+many buckets as boxes, so that nearly every box has its own.  Beyond that there are fewer: boxes
+that share a bucket share an entry (the sum of their fingerprints), and are read together.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from typing import NamedTuple
 from source_streak.incremental.packed import Unreadable, pack, unpack
 
 HASH_BITS = 32
-EXACT_BITS = 13  # more than it takes to number the boxes: one in 16,000 shares its bucket
+EXACT_BITS = 13  # more than it takes to number the boxes: at most one in 8,000 shares its bucket
 MOST_ENTRIES = 80_000
-MOST_BOXES = 2**40  # that a text may speak of
+MOST_BOXES = 2**40  # the highest number of boxes that a text may state
 FINGERPRINTS = 2**32
 
 
 def bits_for(boxes: int, total: int, most: int) -> int:
-    """How many bits of the hash to use for a ledger of `boxes`.
+    """How many bits of the hash to use for a ledger of `boxes` boxes.
 
-    The ledgers of the stream, with `total` boxes, have `most` entries together.
+    All ledgers of the stream together hold `total` boxes, in at most `most` entries.
     """
     if total <= most:
         return min(HASH_BITS, boxes.bit_length() + EXACT_BITS)
@@ -53,9 +53,9 @@ def bits_for(boxes: int, total: int, most: int) -> int:
 
 
 class Entries(NamedTuple):
-    """Buckets of the hash in ascending order; of each the sum of fingerprints, and of boxes.
+    """Buckets of the hash in ascending order, with the sum of fingerprints and number of boxes.
 
-    `sizes` is not in the state, and so empty for what earlier syncs delivered.
+    `sizes`, the numbers of boxes, are not in the state, and so are empty for earlier syncs.
     """
 
     bits: int = HASH_BITS
@@ -65,10 +65,11 @@ class Entries(NamedTuple):
 
     @classmethod
     def from_hashed(cls, hashed: Sequence[int], bits: int) -> Entries:
-        """From (hash << 32 | fingerprint) of each box, in ascending order."""
+        """Entries from the (hash << 32 | fingerprint) of each box, in ascending order."""
         shift = 2 * HASH_BITS - bits
         each = array("I", [one >> shift for one in hashed])
-        first = bytearray([True, *map(ne, each[1:], each)])  # of its bucket
+        # Whether each box is the first of its bucket.
+        first = bytearray([True, *map(ne, each[1:], each)])
         starts = array("I", [*compress(range(len(each)), first), len(each)])
         sums = array("Q", accumulate((one % FINGERPRINTS for one in hashed), initial=0))
         sums = array("Q", [sums[start] for start in starts])
@@ -77,11 +78,11 @@ class Entries(NamedTuple):
         return cls(bits, array("I", compress(each, first)), prints, sizes)
 
     def bucket(self, hash_: int) -> int:
-        """Where a hash belongs."""
+        """The bucket that a hash belongs to."""
         return hash_ >> (HASH_BITS - self.bits)
 
     def find(self, hash_: int) -> int:
-        """The place of the entry that covers a hash; -1 where there is none."""
+        """The index of the entry that covers a hash; -1 if there is none."""
         bucket = hash_ >> (HASH_BITS - self.bits)
         place = bisect_left(self.buckets, bucket)
         return place if place < len(self.buckets) and self.buckets[place] == bucket else -1
@@ -90,23 +91,23 @@ class Entries(NamedTuple):
 class Ledger:
     """The entries of one pipeline's boxes (or one team's contacts or organizations).
 
-    It starts with what earlier syncs delivered.  `compare` takes what is listed now; then
-    `differs` says whether to read a box, `mark_delivered` that its rows were emitted, and `text`
-    is the state.
+    It starts with what earlier syncs delivered.  `compare` takes what is listed now.  Then
+    `differs` says whether to read a box, `mark_delivered` notes that its rows were emitted, and
+    `text` returns the state.
     """
 
     def __init__(self, known: Entries | None = None, delivered: int = 0) -> None:
         self._known, self._known_count = known or Entries(), delivered
-        self._forgotten: set[int] = set()  # buckets of `known`
-        self._kept: dict[int, int] = {}  # entries of what is not listed, in the buckets of `now`
-        # What is listed, once that was compared: box by box, as entries, and those in the buckets
-        # of `known` where these are others.
+        self._forgotten: set[int] = set()  # buckets of `known` to ignore
+        self._kept: dict[int, int] = {}  # entries of unlisted boxes, by bucket of `now`
+        # What is listed, after `compare`: box by box, as entries, and as entries that have as many
+        # bits as `known`.
         self._hashed: array[int] = array("Q")
         self._now: Entries | None = None
         self._known_now = self._known
-        self._pending: array[int] = array("i")  # of each entry of `now`: boxes still to be read
-        self._marked: array[int] = array("I")  # buckets of boxes that were read meanwhile
-        # Buckets of `known_now` that differ from `known`, or those that do not: the fewer.
+        self._pending: array[int] = array("i")  # boxes still to be read, for each entry of `now`
+        self._marked: array[int] = array("I")  # buckets of boxes read since `_settle`
+        # Buckets of `known_now` that differ from `known`, or those that do not: the fewer ones.
         self._exceptions: set[int] = set()
         self._rule = True  # whether all but the exceptions differ
 
@@ -131,7 +132,7 @@ class Ledger:
         return _parts(text)[0]
 
     def text(self) -> str:
-        """For the state: entries of what was delivered, without what is still to be read."""
+        """The text for the state: entries of delivered boxes, without those still to be read."""
         buckets, prints = self._entries()
         steps = array("I", buckets[:1])
         steps.extend(map(sub, buckets[1:], buckets[:-1]))
@@ -145,13 +146,13 @@ class Ledger:
         keep: Iterable[str] = (),
         most: int = MOST_ENTRIES,
     ) -> None:
-        """Take key and fingerprint of each box that is listed now.
+        """Compare with what is listed now. `present`: key and fingerprint of each box.
 
         `total`: how many boxes the stream has in all its ledgers, which together have at most
-        `most` entries. `keep`: keys that are not listed, but whose entries stay; of one that
-        shares its bucket with a listed box nothing can be kept.
+        `most` entries. `keep`: keys that are not listed, but whose entries stay, unless they share
+        their bucket with a listed box.
         """
-        if self._now:  # in this sync, so that what was delivered since is known
+        if self._now:  # not the first time in this sync: what was delivered since counts
             self._known, self._forgotten = Entries(self.bits, *self._entries()), set()
         hashed = array("Q", sorted([_hash(key) << HASH_BITS | print_ for key, print_ in present]))
         now = Entries.from_hashed(hashed, bits_for(len(hashed), total, most))
@@ -174,7 +175,7 @@ class Ledger:
         self._kept = self._keepable({_hash(key) for key in keep}, known)
 
     def _keepable(self, hashes: set[int], known: Mapping[int, int]) -> dict[int, int]:
-        """Of what is not listed, the entries that cover nothing that is."""
+        """The entries that cover unlisted boxes and no listed ones, by bucket of `now`."""
         now = self._now or Entries()
         kept: dict[int, int] = {}
         for old, hash_ in {self._known.bucket(hash_): hash_ for hash_ in hashes}.items():
@@ -184,23 +185,23 @@ class Ledger:
         return kept
 
     def differs(self, key: str) -> bool:
-        """Whether to read a listed box: it, or one in its bucket, is not as it was delivered."""
+        """Whether to read a listed box: it, or another in its bucket, is not as last delivered."""
         return self._changed(_hash(key))
 
     def _changed(self, hash_: int) -> bool:
         return (self._known_now.bucket(hash_) in self._exceptions) != self._rule
 
     def knows(self, key: str) -> bool:
-        """Whether an entry of earlier syncs covers it, so that it was delivered before."""
+        """Whether an entry of earlier syncs covers a box, so that it was delivered before."""
         hash_ = _hash(key)
         return self._known.find(hash_) >= 0 and self._known.bucket(hash_) not in self._forgotten
 
     def mark_delivered(self, key: str) -> None:
-        """The rows of a box that differs were emitted; to be called once for each."""
+        """Note that the rows of a box that differs were emitted. Call it once for each such box."""
         self._marked.append(_hash(key) >> (HASH_BITS - self.bits))
 
     def _settle(self) -> Entries:
-        """Take what was marked from what is pending: all at once, which is three times as fast."""
+        """Subtract marked boxes from pending ones, all at once: that is three times as fast."""
         now = self._now or Entries()
         if self._marked:
             read = Counter(self._marked)
@@ -209,7 +210,10 @@ class Ledger:
         return now
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Read these when they are listed; those that are not now leave their bucket as it is."""
+        """Read these boxes again once they are listed.
+
+        Those that are not listed now leave their bucket as it is.
+        """
         now = self._settle()
         for hash_ in map(_hash, keys):
             if self._known.find(hash_) >= 0:
@@ -222,9 +226,9 @@ class Ledger:
                 (self._exceptions.discard if self._rule else self._exceptions.add)(known_bucket)
 
     def release(self, hashes: Sequence[int]) -> bool:
-        """Boxes that are not listed here, and read elsewhere: claim them no longer.
+        """Stop claiming boxes that are not listed here and are read from another ledger.
 
-        `hashes`: what `differing` returned there. Returns whether any was claimed.
+        `hashes`: what `differing` of that ledger returned. Returns whether any box was claimed.
         """
         claimed = self._known.buckets if self._now is None else sorted(self._kept)
         shift = HASH_BITS - self.bits
@@ -241,7 +245,7 @@ class Ledger:
         return bool(found)
 
     def differing(self) -> list[int]:
-        """Hashes of the keys of the listed boxes that are to be read, in ascending order."""
+        """The key hashes of the listed boxes to read, in ascending order."""
         return [one >> HASH_BITS for one in self._hashed if self._changed(one >> HASH_BITS)]
 
     @property
@@ -251,13 +255,13 @@ class Ledger:
 
     @property
     def delivered_count(self) -> int:
-        """How many boxes are delivered as they are now."""
+        """How many boxes are delivered and up to date."""
         if self._now is None:
             return max(0, self._known_count - len(self._forgotten))
         return sum(compress(self._now.sizes, self._delivered())) + len(self._kept)
 
     def _delivered(self) -> Iterator[bool]:
-        """Of each entry, whether nothing in it is still to be read (and nothing is forgotten)."""
+        """For each entry, whether all its boxes are delivered (and it is not forgotten)."""
         if self._now is None:
             return (bucket not in self._forgotten for bucket in self._known.buckets)
         self._settle()
@@ -279,13 +283,13 @@ def _hash(key: str) -> int:
 
 
 def _has(numbers: Sequence[int], first: int, end: int) -> bool:
-    """Whether one of these ascending numbers lies in a range."""
+    """Whether one of these ascending numbers lies in range(first, end)."""
     place = bisect_left(numbers, first)
     return place < len(numbers) and numbers[place] < end
 
 
 def _parts(text: str) -> tuple[int, int, str]:
-    """Number of boxes, bits and packed entries of a ledger's text."""
+    """The number of boxes, bits and packed entries in a ledger's text. Raises Unreadable."""
     try:
         delivered, bits, packed = text.split(".")
         numbers = int(delivered), int(bits)
@@ -297,7 +301,7 @@ def _parts(text: str) -> tuple[int, int, str]:
 
 
 def _spread(numbers: bytes) -> bytes:
-    """Numbers of 4 bytes as all first bytes, then all second ones, …: which packs better."""
+    """Reorder numbers of 4 bytes: all first bytes, then all second ones, …. This packs better."""
     return b"".join(numbers[place::4] for place in range(4))
 
 

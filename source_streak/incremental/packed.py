@@ -1,4 +1,4 @@
-"""Bytes as short text for the state: compressed, in base64, with a checksum that tells damage."""
+"""Packs bytes as short text for the state: compressed, base64, with a checksum against damage."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import threading
 
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
-LEVEL = (
-    8  # 19 saves a tenth more, but takes forty times as long; 9 saves nothing and takes 8 MB more
-)
-MAGIC = b"\x28\xb5\x2f\xfd"  # how every frame of Zstandard begins: not worth saving
+# 19 saves a tenth more, but takes forty times as long; 9 saves nothing and takes 8 MB more.
+LEVEL = 8
+MAGIC = b"\x28\xb5\x2f\xfd"  # every Zstandard frame begins with it: no need to store it
 WIDEST_WINDOW = 2**24  # bytes; more than LEVEL uses, so that damage cannot ask for more memory
 
 
@@ -19,7 +18,7 @@ class Unreadable(ValueError):
 
 
 class _Tools(threading.local):
-    """Reused, since making them costs more than most texts; not safe to share between threads."""
+    """Kept by each thread: making them costs more than most texts, and sharing is not safe."""
 
     def __init__(self) -> None:
         self.compressor = ZstdCompressor(LEVEL, write_checksum=True)
@@ -30,14 +29,14 @@ TOOLS = _Tools()
 
 
 def pack(*parts: bytes) -> str:
-    """The reverse of `unpack`. Several parts are packed as one without being joined in memory."""
+    """Pack bytes as text. Several parts are packed as one, without joining them in memory."""
     packer = TOOLS.compressor.compressobj(size=sum(map(len, parts)))
     packed = b"".join([*map(packer.compress, parts), packer.flush()])
     return base64.b64encode(packed[len(MAGIC) :]).decode()
 
 
 def unpack(text: str) -> bytes:
-    """What was packed. Raises Unreadable."""
+    """The bytes that were packed. Raises Unreadable."""
     reader = TOOLS.decompressor.decompressobj()
     try:
         content = reader.decompress(MAGIC + base64.b64decode(text, validate=True))

@@ -10,8 +10,8 @@
      "events": {"<pipeline key>": "<time>.<base64>"},
      "clock": "<the clock's time, where it was behind readAt>"}
 
-What cannot be read, whole or in part, is forgotten and said once: what is not remembered is read
-again.
+A state that cannot be read, in whole or in part, is forgotten, and a warning says so once.  What is
+not remembered is read again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KEYS_DAMAGED = "A part of the state is damaged: deletions before this sync may n
 class StreamState:
     """What one stream remembers.
 
-    `now`: the time of this sync in epoch milliseconds. `start`: the setting start_date, the same.
+    `now`: the time of this sync. `start`: the setting start_date. Both in epoch milliseconds.
     `keeps_empty`: the stream's rows are the boxes (contacts, …) themselves.
     """
 
@@ -50,24 +50,24 @@ class StreamState:
         start: int | None = None,
         keeps_empty: bool = False,
     ) -> None:
-        self.first = not saved  # no sync before this one can have delivered anything
+        self.first = not saved  # whether no earlier sync can have delivered anything
         self.things = ("rows", "lists")  # in words, for the summary
         self.share = EVERYTHING
         self._now, self._recheck_days, self._start = now, recheck_days, start
         read = _Saved(saved)
         self._complaints = read.complaints
         last_read = read.time("clock") or read.time("readAt")
-        # Epoch milliseconds; None where nobody knows, as after a clock that was ahead.
+        # The last sync's time in epoch milliseconds; None if unknown, or later than now.
         self.last_read = last_read if last_read is not None and last_read <= now else None
         read_at = min(LAST_MS, max(now, min(read.time("readAt") or 0, LAST_MS - 1) + 1))
-        # The time of this sync, ISO; later than that of every sync before, whatever the clock.
+        # The time of this sync (milliseconds; ISO), always later than that of any earlier sync.
         self._read_at, self.read_at = read_at, str(iso_time(read_at))
         self.start_moved, self.start_moved_forward = read.start_moved(start)
         self.user = read.text("user")
         self._ledger_texts = read.texts("ledgers", DAMAGED)
         self.delivered = Delivered(read.texts("keys", KEYS_DAMAGED), keeps_empty)
         self.unlisted = Delivered(read.texts("unlisted", DAMAGED))
-        # Boxes of which something is gone that was not told, since deletions are not tracked.
+        # Boxes with rows whose deletion was not reported, because deletions are not tracked.
         self.untold = Delivered(read.texts("untold", DAMAGED), keeps_empty=True)
         self.events = Events(read.texts("events", DAMAGED))
         self.sights = Sights(read.sights(), now)
@@ -76,12 +76,12 @@ class StreamState:
             self.give_up_keys()
         self._ledgers: dict[str, Ledger] = {}
         self._listed: set[str] = set()
-        self._keeping: set[str] = set()  # scopes with entries of what is not listed
+        self._keeping: set[str] = set()  # scopes that keep entries of unlisted boxes
         self._stale: set[str] = set()
 
     @property
     def complaint(self) -> str:
-        """In sentences what could not be read of the state so far; empty if nothing."""
+        """Sentences about what could not be read of the state so far; empty if nothing."""
         found = dict(self._complaints)
         if self.unlisted.complaint or self.untold.complaint or self.events.complaint:
             found[DAMAGED] = None
@@ -89,10 +89,10 @@ class StreamState:
             found[KEYS_DAMAGED] = None
         return " ".join(found)
 
-    # What is to be read
+    # What to read
 
     def listing(self, scopes: Iterable[str]) -> None:
-        """Say which pipelines (or teams) this sync has lists of, before the first `compare`."""
+        """Note which pipelines (or teams) this sync has lists of, before the first `compare`."""
         self._listed |= set(scopes)
 
     def compare(
@@ -102,10 +102,10 @@ class StreamState:
         total: int,
         keep: Iterable[str] = (),
     ) -> None:
-        """Take what is listed now in a pipeline (or team): of each its key, and what is visible.
+        """Compare with what is listed now in a pipeline (or team).
 
-        `total`: how many there are in all that is listed. `keep`: keys that are listed nowhere, and
-        of which nothing is concluded yet: what is known of them stays.
+        `entries`: the key of each box, and what is visible of it. `total`: how many boxes all lists
+        hold. `keep`: keys in no list, about which nothing is concluded yet: their entries stay.
         """
         keep = set(keep)
         day = self._now // DAY_MS
@@ -123,7 +123,7 @@ class StreamState:
         self._release_elsewhere(scope, ledger)
 
     def _release_elsewhere(self, scope: str, ledger: Ledger) -> None:
-        """No other ledger may go on claiming a box that is about to be delivered from this one."""
+        """Make other ledgers stop claiming boxes that are about to be delivered from this one."""
         others = self._ledger_texts.keys() - self._listed | self._keeping - {scope}
         differing = ledger.differing() if others else []
         for other in others if differing else ():
@@ -131,25 +131,25 @@ class StreamState:
                 self._stale.add(other)
 
     def differs(self, scope: str, key: str) -> bool:
-        """Whether it is to be read."""
+        """Whether to read a listed box (contact, …)."""
         return self._ledger(scope).differs(key)
 
     def knows(self, scope: str, key: str) -> bool:
-        """Whether an earlier sync delivered it (or one that shares its entry)."""
+        """Whether an earlier sync delivered a box (or another that shares its entry)."""
         return self._ledger(scope).knows(key)
 
     def mark_delivered(self, scope: str, key: str) -> None:
-        """Its rows were emitted; to be called once for each that differs."""
+        """Note that the rows of a box that differs were emitted. Call it once for each such box."""
         self._ledger(scope).mark_delivered(key)
         self._stale.add(scope)
 
     def forget(self, scope: str, keys: Iterable[str]) -> None:
-        """Read these when they are listed next."""
+        """Have these boxes read when they are listed."""
         self._ledger(scope).forget(keys)
         self._stale.add(scope)
 
     def forget_scope(self, scope: str) -> None:
-        """A pipeline (or team) that is gone. Its keys in `delivered` stay, to be told deleted."""
+        """Forget a pipeline (or team) that is gone. Its `delivered` keys stay, to be reported."""
         for known in (self._ledger_texts, self._ledgers):
             known.pop(scope, None)
         for scopes in (self._stale, self._keeping):
@@ -159,20 +159,20 @@ class StreamState:
         self.sights.unsee_all_of(scope)
 
     def scopes(self) -> set[str]:
-        """Those that there are ledgers of."""
+        """The pipelines (or teams) that have ledgers."""
         return self._ledger_texts.keys() | self._stale
 
     # Keys, and their room
 
     def keys_fit(self) -> bool:
-        """Whether the keys remembered take no more than the stream's share."""
+        """Whether the remembered keys fit into the stream's share."""
         remembered = (self.delivered, self.unlisted, self.untold)
         return sum(part.size() for part in remembered) <= self.share.key_bytes
 
     def give_up_keys(self) -> None:
-        """There is no room: remember none, in this sync and in those that follow.
+        """Remember no keys, in this sync and in those that follow: there is no room.
 
-        Once there is room again, what went meanwhile would never be told.
+        If they were remembered again later, deletions in between would never be reported.
         """
         self.keys_given_up = True
         for remembered in (self.delivered, self.unlisted, self.untold):
@@ -181,7 +181,7 @@ class StreamState:
     # The state
 
     def as_dict(self) -> dict[str, Any]:
-        """For a STATE message, as of now. Only what changed since the last one takes time."""
+        """The content of a STATE message, as of now. Only what changed since the last is packed."""
         for scope in self._stale:
             ledger = self._ledgers[scope]
             self._ledger_texts.pop(scope, None)
@@ -205,7 +205,7 @@ class StreamState:
         return state | {name: part for name, part in parts.items() if part}
 
     def close(self) -> None:
-        """The stream has ended, and its last state was asked for: free what was held to make it."""
+        """Free the ledgers, once the stream has ended and its last state has been made."""
         self._ledgers.clear()
         self._stale.clear()
 
@@ -233,9 +233,9 @@ class StreamState:
 
 
 def shortfalls_in(saved: Iterable[Mapping[str, Any]], now: int) -> dict[str, tuple[int, bool]]:
-    """By pipeline, how many boxes its list fell short of Streak's count in earlier syncs.
+    """By pipeline, by how many boxes its list fell short of Streak's count in earlier syncs.
 
-    And whether it was so an hour ago already. `saved`: the states of all streams.
+    Also whether it was already so an hour ago. `saved`: the states of all streams.
     """
     found: dict[str, tuple[int, bool]] = {}
     for state in saved:
@@ -247,7 +247,7 @@ def shortfalls_in(saved: Iterable[Mapping[str, Any]], now: int) -> dict[str, tup
 
 
 class _Saved:
-    """Reads the parts of a saved state, whatever they are."""
+    """Reads the parts of a saved state, whatever it holds."""
 
     def __init__(self, saved: Mapping[str, Any]) -> None:
         self.complaints: dict[str, None] = {}  # sentences, in order
@@ -264,7 +264,7 @@ class _Saved:
         return milliseconds_of(self._saved.get(name))
 
     def start_moved(self, start: int | None) -> tuple[bool, bool]:
-        """Whether the start date is another one than in the sync before; whether it is later."""
+        """Whether the start date has changed since the last sync, and whether it is later now."""
         then = self.time("startDate")
         if "startDate" in self._saved and then is None:
             self.complaints[DAMAGED] = None
@@ -273,7 +273,7 @@ class _Saved:
         return moved, moved and (start or 0) > (then or 0)
 
     def text(self, name: str) -> str | None:
-        """A text; None where there is none."""
+        """A text; None if it is missing or unsound."""
         text = self._saved.get(name)
         if text is None or (isinstance(text, str) and _is_sound(text)):
             return text
@@ -281,7 +281,7 @@ class _Saved:
         return None
 
     def texts(self, name: str, sentence: str) -> dict[str, str]:
-        """Packed texts by scope; `sentence` says it where some are none."""
+        """Packed texts by scope. `sentence`: the complaint if some are not sound."""
         return self._sound(
             name,
             sentence,
@@ -289,13 +289,13 @@ class _Saved:
         )
 
     def sights(self) -> dict[str, Sight]:
-        """What was doubtful."""
+        """The sights of earlier syncs."""
         sights = self._sound("suspected", DAMAGED, _is_sight)
         return {what: Sight(sight["since"], sight.get("value")) for what, sight in sights.items()}
 
     @property
     def keys_given_up(self) -> bool:
-        """Whether an earlier sync had no room for them. Anything but true is no."""
+        """Whether an earlier sync had no room for keys. Anything but true means no."""
         return self._saved.get("keysGivenUp") is True
 
     def _sound(self, name: str, sentence: str, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
@@ -308,7 +308,7 @@ class _Saved:
 
 
 def _is_sound(text: str) -> bool:
-    """Whether the platform can keep a text: one without U+0000 and without halves of letters."""
+    """Whether the platform can keep a text: it has no U+0000 and no lone surrogates."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""One stream, one sync.
+"""How one stream is read in one sync.
 
-Parents > answers > rows > records > what was left out, and what is deleted.
+Parents > answers > rows > records; at the end, what was left out and what was deleted.
 """

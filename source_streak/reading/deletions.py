@@ -1,7 +1,7 @@
-"""Which rows the destination holds, and which of them are gone from what was just read.
+"""Which rows the destination holds, and which of them are missing from what was just read.
 
-Nothing is concluded from anything doubtful (evidence.py).  What is in no list any more, and so is
-not read at all, is the matter of missing.py.
+Nothing is concluded from anything doubtful (evidence.py).  Parents that are in no list any more,
+and so are not read at all, are handled in missing.py.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from source_streak.reading.mode import Mode
 from source_streak.reading.parents import Parent, key_columns
 from source_streak.records.shape import DAY_MS
 
-DELETED_AT = "_ab_cdc_deleted_at"  # what Airbyte's destinations take for a deletion
-MOST_SHORT = 20  # lists that are short of their counters; then it is the counters that are wrong
-UNLISTED_DAYS = 30  # after which what lives in no list is asked for again, where recheck_days is 0
+DELETED_AT = "_ab_cdc_deleted_at"  # the column by which Airbyte's destinations recognize deletions
+MOST_SHORT = 20  # lists shorter than their counters; if there are more, the counters are wrong
+UNLISTED_DAYS = 30  # after which unlisted rows are asked for again, if recheck_days is 0
 
 
 class Conclusion(NamedTuple):
-    """What one parent's answer says of rows that were delivered earlier."""
+    """What one parent's answer says about rows that were delivered earlier."""
 
-    gone: list[str] = []  # their keys, to be told
-    settled: bool = True  # the parent need not be read again before it differs
+    gone: list[str] = []  # keys of rows to report as deleted
+    settled: bool = True  # no need to read the parent again until its fingerprint differs
 
 
 @dataclass
 class Counts:
-    """For the line at the stream's end."""
+    """Numbers for the log line at the stream's end."""
 
     deleted: int = 0
     suspected: int = 0
@@ -48,16 +48,17 @@ class Counts:
 
 
 class Deletions:
-    """What one reading remembers and concludes of the rows of its stream. Used by its thread.
+    """What one reading remembers and concludes about its stream's rows. Used by its thread.
 
-    `remembers`: which rows go out; `tracks`: tells which are gone; `concludes`: in this sync, too.
+    `remembers`: keeps the keys of rows. `tracks`: reports deletions. `concludes`: a missing row may
+    count as deleted in this sync.
     """
 
     def __init__(self, stream: Facts, account: Account, state: StreamState, mode: Mode) -> None:
         self.stream, self.account, self.state = stream, account, state
         self.counts = Counts()
         self.own, self.source = key_columns(stream.parent)
-        # Whether a row that moves to another list leaves one behind.
+        # Whether a parent that moves to another list leaves its old rows behind.
         self.by_source = stream.of_one_pipeline or self.source in stream.key_columns
         self.remembers = stream.tells_deletions and not mode.whole
         declared = mode.columns is None or DELETED_AT in mode.columns
@@ -76,10 +77,10 @@ class Deletions:
         self.concludes = self.tracks
 
     def introduce(self, user: str) -> None:
-        """The API key's user, who may see other things than the one of the last sync.
+        """Note the API key's user, who may see other rows than the last sync's user.
 
-        Then nothing is concluded in this one, and what looked doubtful to the other is forgotten.
-        The state has a digest: the framework logs it, and keys hold addresses.
+        With another user, nothing is concluded in this sync, and all sights are forgotten.
+        State holds a digest of the user's key: the framework logs state, and keys hold addresses.
         """
         self._user = blake2b(user.encode(), digest_size=8).hexdigest()
         self.state.user = self.state.user or self._user
@@ -93,15 +94,15 @@ class Deletions:
             )
 
     def end(self, delivered: int, lists: Iterable[Listing]) -> None:
-        """The stream was read to its end: what it saw counts from now on. `delivered`: rows."""
+        """Keep user and sights of a stream that was read to its end. `delivered`: rows to log."""
         for listing in lists:
-            is_complete(listing, self.state.sights)  # a count that is wrong is remembered
+            is_complete(listing, self.state.sights)  # for its effect: sights note a wrong count
         self.state.user = self._user or self.state.user
         self.state.sights.end()
         self._say(delivered)
 
     def give_up(self) -> None:
-        """The keys need more room than state has."""
+        """Stop remembering keys, because the state has no room for them."""
         self.state.give_up_keys()
         self.remembers = self.tracks = self.concludes = False
         self.stream.logger.warning(
@@ -112,10 +113,7 @@ class Deletions:
         )
 
     def take_leave(self, missing: StreakError) -> bool:
-        """Whether a table whose pipeline is gone has rows to tell deleted.
-
-        Without them the stream fails.
-        """
+        """Whether a table without its pipeline has deletions to report. Else the stream fails."""
         known = self.tracks and bool(self.state.delivered.scopes())
         if known:
             self.stream.logger.warning(
@@ -127,7 +125,7 @@ class Deletions:
     # --- Before rows are read
 
     def prepare(self, lists: Iterable[Listing]) -> None:
-        """Take up what earlier syncs know of these lists. Before `remember` and `expects`."""
+        """Take up what earlier syncs know about these lists, before `remember` and `expects`."""
         if not self.remembers:
             return
         good = {listing.key for listing in lists}
@@ -140,9 +138,9 @@ class Deletions:
                 self._leave_out(scope)
 
     def _follow_moves(self, good: set[str]) -> None:
-        """Take over what was delivered of rows that are listed elsewhere now.
+        """Take over the keys of what was delivered from one list and is in another list now.
 
-        Rows that carry their list's key stay behind.
+        With `by_source`, the keys stay where they are: those rows are left behind.
         """
         delivered = self.state.delivered
         for scope in delivered.scopes():
@@ -154,26 +152,26 @@ class Deletions:
                         self.move(key, scope, now)
 
     def _leave_out(self, scope: str) -> None:
-        """Contacts that a start date moved forward leaves out of the list are not missing."""
+        """Note contacts as unlisted, not missing, if a later start date leaves them out."""
         for key in [*self.state.delivered.parents(scope)]:
             if self.account.where(self.stream.parent, key) is None:
                 self.note_unlisted(scope, key)
 
     def not_listed(self, listing: Listing) -> Iterator[str]:
-        """What was delivered from a list and is in none now.
+        """Keys that were delivered from this list and are in no list now.
 
-        It stays in the ledger until it is known what became of it.
+        They stay in the ledger until it is known what became of them.
         """
         known = self.state.delivered.parents(listing.key) if self.remembers else ()
         return (key for key in known if self.account.where(self.stream.parent, key) is None)
 
     def remember(self, scope: str, key: str, rows: Iterable[str]) -> None:
-        """Keys of rows that are about to go out."""
+        """Remember the keys of rows that are about to go out."""
         if self.remembers:
             self.state.delivered.remember(scope, key, rows)
 
     def was_delivered(self, scope: str, key: str) -> bool:
-        """Whether an earlier sync delivered rows of it. Where keys are given up, it may seem so."""
+        """Whether an earlier sync delivered this parent. Without kept keys, a yes may be wrong."""
         if not self.remembers:
             return self.state.knows(scope, key)
         return key in self._moved or self.state.delivered.holds(scope, key)
@@ -185,9 +183,9 @@ class Deletions:
         return [key for row in rows if (key := key_of(row, self.stream.key_names))]
 
     def expects(self, parent: Parent) -> bool:
-        """Whether rows were delivered that may be gone, although the counter is 0.
+        """Whether delivered rows may be gone: then ask, even if the parent's counter is 0.
 
-        Then it is no reason not to ask.
+        If deletions are not tracked, the parent is only noted in `untold`.
         """
         scope = parent.keys[self.source]
         known = self.remembers and bool(self.state.delivered.rows(scope, parent.key))
@@ -198,7 +196,7 @@ class Deletions:
     # --- While rows are read
 
     def conclude(self, answer: Answer, now: set[str]) -> Conclusion:
-        """Of one parent's rows: which of those delivered earlier are not there any more.
+        """Conclude which of a parent's earlier rows are gone, and update what is remembered.
 
         `now`: the keys of the rows that were just delivered.
         """
@@ -221,7 +219,7 @@ class Deletions:
         return Conclusion(sorted(gone) if self.tracks else [], settled)
 
     def _is_doubtful(self, answer: Answer, there_are: int, something_is_gone: bool) -> bool:
-        """Whether a list is short of what its box counts, and was not an hour ago."""
+        """Whether a list is shorter than its box's counters say, and was not so an hour ago."""
         if not self.stream.endpoint:
             return False
         expected = self.stream.expected(answer.parent.row)
@@ -233,16 +231,16 @@ class Deletions:
         return False
 
     def _remember_untold(self, parent: Parent, now: set[str]) -> None:
-        """Deletions are not tracked: what is gone is told once they are."""
+        """Remember what is gone while deletions are not tracked, to report it once they are."""
         scope, key = parent.keys[self.source], parent.key
         self.remember(scope, key, now)
-        # Empty rows of what is unset are no rows of a full refresh.
+        # Unset values are delivered as empty rows, which a full refresh would not have.
         right = now if self.stream.endpoint else set(self.stream.keys_in(parent.row))
         if self.state.delivered.rows(scope, key) - right:
             self.state.untold.remember(scope, key)
 
     def tombstone(self, keys: Mapping[str, str], row: str) -> Record:
-        """The record that removes a row: its primary key, its cursor, and when it was missed."""
+        """The record that removes a row: its primary key, cursor, and when it was found missing."""
         *others, own = self.stream.key_columns
         read_at = self.state.read_at
         return {
@@ -252,37 +250,37 @@ class Deletions:
             DELETED_AT: read_at,
         }
 
-    # --- What lives on and is in no list
+    # --- Rows that exist but are in no list
 
     def note_unlisted(self, scope: str, key: str) -> None:
-        """Ask for it again on its recheck slot, and not before."""
+        """Note that a row exists but is in no list. Ask again when its recheck slot changes."""
         self.state.unlisted.replace(scope, key, [self._slot(key)])
 
     def is_unlisted(self, scope: str, key: str) -> bool:
-        """Whether it lived on when it was asked for, and its recheck slot has not come since."""
+        """Whether the row was noted as unlisted, and its recheck slot has not changed since."""
         return self._slot(key) in self.state.unlisted.rows(scope, key)
 
     def _slot(self, key: str) -> str:
         days = self.account.config.recheck_days or UNLISTED_DAYS
         return str(recheck_slot(key, self.account.clock.now() // DAY_MS, days))
 
-    # --- The same, of a whole parent
+    # --- Whole parents
 
     def move(self, key: str, old_scope: str, new_scope: str) -> None:
-        """It is in another list now, and its rows with it."""
+        """Move a parent and its rows to another list."""
         self.state.delivered.move(key, old_scope, new_scope)
         for remembered in (self.state.unlisted, self.state.untold):
             remembered.forget(old_scope, [key])
 
     def forget(self, scope: str, key: str) -> None:
-        """All its rows were told deleted."""
+        """Forget a parent whose rows were all reported as deleted."""
         state = self.state
         for remembered in (state.delivered, state.unlisted, state.untold):
             remembered.forget(scope, [key])
         state.sights.unsee_all_of(key)
 
     def _say(self, delivered: int) -> None:
-        """One line at the stream's end."""
+        """Log the counts at the stream's end."""
         counts, name, log = self.counts, self.stream.name, self.stream.logger
         numbers = (delivered, counts.deleted, counts.suspected, counts.unlisted)
         log.info(

@@ -1,10 +1,10 @@
-"""Rows of long lists (boxes, contacts, organizations) and what hangs on each of them.
+"""Reads rows of long lists (boxes, contacts, organizations) and what belongs to each of them.
 
-Only what differs is read.
+An incremental sync reads only what differs.
 
-Keys before rows: the state that says which rows may have been delivered goes out before them, their
-fingerprints after them.  So a sync that is killed anywhere forgets no deletion, and the next one
-reads what it does not know.
+Keys before rows: state with the keys of rows goes out before the rows, state with their
+fingerprints after them.  So a sync that is killed at any moment forgets no deletion, and the next
+one reads what is not known to be delivered.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from source_streak.reading.parents import Parent, rows_of
 from source_streak.reading.plan import Plan
 from source_streak.reading.reading import Reading
 
-# Lists that are empty against their counters; then the counters are no longer believed.
+# Lists that are empty although a counter is not 0; after so many, counters are not believed.
 MOST_EMPTY = 20
 DAY_MS = 86_400_000
 
 
 class EntityReading(Reading):
-    """One stream of boxes, contacts or organizations, or of what hangs on them."""
+    """Reads one stream of boxes, contacts or organizations, or of what belongs to them."""
 
     def __init__(
         self, stream: Facts, account: Account, state: StreamState, mode: Mode, plan: Plan
@@ -52,10 +52,10 @@ class EntityReading(Reading):
         self.plan = plan
         self.deletions = Deletions(stream, account, state, mode)
         self.missing = Missing(self.deletions, account, self.heart)
-        # A full refresh that asks for nothing and leaves nothing out.
+        # A full refresh that makes no requests for its rows and leaves none out.
         self._takes_every = self.whole and not stream.endpoint and account.config.start is None
         self._empty_twice = 0
-        self._unlisted: frozenset[str] = frozenset()  # read by key, so not in the ledger
+        self._unlisted: frozenset[str] = frozenset()  # parents read by key: not in a ledger
         self._gathered = Gathered(account.clock)
 
     def steps(self) -> Iterator[Item]:
@@ -74,7 +74,7 @@ class EntityReading(Reading):
         late = self.stream.select_listings(late)
         yield from self._compare(late)
         set_aside += yield from self._read(rows_of(late, needed), Doubts())
-        again = [answer.parent for answer in set_aside]  # a 404, too, may be a proxy's fluke
+        again = [answer.parent for answer in set_aside]  # even a 404 may be a proxy's fluke
         self._judge_set_aside((yield from self._read(again, Doubts(patience=0.0))))
         moved = yield from self.missing.items()
         self._unlisted = frozenset(parent.key for parent in moved)
@@ -86,18 +86,18 @@ class EntityReading(Reading):
             self.say_skipped(self.scopes.removesuffix("s"), problems)
 
     def _good_lists(self) -> list[Listing]:
-        """Blocks."""
+        """The lists that the stream reads and that could be read. Blocks."""
         if self.deletions.remembers:
             self.deletions.introduce(self.account.user())
         return self.stream.select_listings(self.account.good_listings(self.stream.parent))
 
-    # --- Which of them are read
+    # --- Which parents are read
 
     def _compare(self, lists: list[Listing]) -> Iterator[Item]:
-        """Find out which rows differ; state that takes back what it says of them follows at once.
+        """Find out which parents differ, and write state without their fingerprints at once.
 
-        Otherwise a change that was delivered just before a kill, and undone before the next sync,
-        would look as if nothing had happened.
+        Otherwise a change that is delivered just before a kill, and undone before the next sync,
+        would look to that sync as if nothing had happened.
         """
         if self.whole or not lists:
             return
@@ -118,7 +118,7 @@ class EntityReading(Reading):
         yield self.heart.checkpoint()
 
     def _visible(self, listing: Listing) -> Iterator[tuple[str, Any]]:
-        """Key, and what decides its rows in this stream, of each row that is to be delivered."""
+        """The key of each parent to deliver, and what decides its rows in this stream."""
         stream, scope = self.stream, listing.key
         names = stream.names_in(listing.source)
         keys_first = self.deletions.remembers and not stream.endpoint
@@ -129,7 +129,7 @@ class EntityReading(Reading):
                 yield row["key"], stream.visible(row, names, scope)
 
     def _remember_unset(self, listing: Listing) -> None:
-        """The keys of empty rows go out before them, too."""
+        """Remember the keys of empty rows, too, before those rows go out."""
         column = self.stream.key_columns[-1]
         for parent in rows_of([listing]) if self._delivers_unset else ():
             if self._to_read(parent):
@@ -138,12 +138,12 @@ class EntityReading(Reading):
 
     @property
     def _delivers_unset(self) -> bool:
-        """Whether a value that is unset now is an empty row, since deletions are not told."""
+        """Whether unset values are delivered as empty rows, because deletions are not reported."""
         told = self.whole or self.state.first or self.deletions.tracks
         return not told and self.stream.row_keys and not self.stream.endpoint
 
     def _too_old(self, row: Row, scope: str) -> bool:
-        """Whether all its times lie before the start date. What was delivered once is read on."""
+        """Whether a row's times all lie before the start date, and no earlier sync delivered it."""
         start = self.account.config.start
         if start is None or max(stamps(row), default=start) >= start:
             return False
@@ -155,7 +155,7 @@ class EntityReading(Reading):
         return self.whole or self.state.differs(parent.scope, parent.key)
 
     def _pending(self, parents: Iterable[Parent]) -> Iterator[Parent | None]:
-        """Those to be read; None now and then, for there may be very many others."""
+        """The parents to read; None now and then, as very many may be skipped in between."""
         for parent in parents:
             if self.heart.is_due:
                 yield None
@@ -178,7 +178,7 @@ class EntityReading(Reading):
     def _read(
         self, parents: Iterable[Parent], doubts: Doubts
     ) -> Generator[Item, None, list[Answer]]:
-        """As Reading._read. What was answered is delivered, whatever comes after it."""
+        """As Reading._read. Gathered answers are delivered even if the stream fails after them."""
         set_aside: list[Answer] = []
         try:
             every = self._read_every(parents) if self._takes_every else None
@@ -212,7 +212,7 @@ class EntityReading(Reading):
                 self.left_out.refusals.note(answer.refusal, action)
 
     def _read_every(self, parents: Iterable[Parent]) -> Iterator[Item]:
-        """The fast path of _read_into: rows that are in their parents, and none is left out."""
+        """The fast path of _read_into, for rows that are in their parents and are all delivered."""
         for parent in parents:
             if self.heart.is_due:
                 yield from self.heart.beat()
@@ -228,7 +228,7 @@ class EntityReading(Reading):
         return rolling(client.pool, work, pending, 3 * client.threads, self.account.clock)
 
     def _fetch(self, doubts: Doubts, parent: Parent) -> Answer:
-        """Runs in a worker thread."""
+        """Fetch one parent's list. Runs in a worker thread."""
         believed = not self.stream.expected(parent.row) or self._empty_twice >= MOST_EMPTY
         asked, last = parent, self.state.last_read
         if self.stream.since_parameter and last and self.state.knows(parent.scope, parent.key):
@@ -237,19 +237,19 @@ class EntityReading(Reading):
         return fetch(self.stream, access, self.bound, doubts, asked)._replace(parent=parent)
 
     def _rows(self, parent: Parent) -> Iterable[Row]:
-        """The rows that are in a parent."""
+        """The rows in a parent, with empty rows for unset values if these are delivered."""
         rows = self.stream.rows(parent)
         return chain(rows, self.stream.unset_rows(parent)) if self._delivers_unset else rows
 
     def _hand_on(self, answer: Answer) -> Iterator[Item]:
-        """Deliver an answer; where its rows' keys have to go out first, it waits for others."""
+        """Deliver an answer, or gather it with others if its rows' keys have to go out first."""
         if not (self.stream.endpoint and self.deletions.remembers):
             return self.records(answer.parent, answer.rows) if self.whole else self._deliver(answer)
         self._gathered.add(answer)
         return self._flush() if self._gathered.is_due else iter(())
 
     def _flush(self) -> Iterator[Item]:
-        """Keys, state, rows."""
+        """Deliver the gathered answers: first state with their keys, then their rows."""
         if not [*self._gathered]:
             return
         for answer in self._gathered:
@@ -282,7 +282,7 @@ class EntityReading(Reading):
     # --- What was refused
 
     def _judge_set_aside(self, refused: list[Answer]) -> None:
-        """A full refresh without rows refused twice must not end green: it would erase them."""
+        """Fail a full refresh if anything was refused twice: success would erase those rows."""
         refusals = [answer.refusal for answer in refused if answer.refusal]
         still = self.left_out.refusals.note_again(refusals, self.stream.parent)
         if self.whole and still:

@@ -1,7 +1,7 @@
-"""What may be concluded from lists, counts and answers.  Pure: nothing is asked here.
+"""What may be concluded from lists, counts and answers.  Pure: makes no requests.
 
-Nothing is concluded from what is doubtful.  What would be so for good, such as a count that is
-wrong by the same number in each sync, is believed once it has been so for an hour (sights.py).
+Nothing is concluded from what is doubtful.  But some things would stay doubtful forever, such as a
+count that is wrong by the same number in each sync: they are believed after an hour (sights.py).
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any, Protocol
 from source_streak.api.look_up import Gone
 from source_streak.incremental.sights import Sights
 
-MANY, MANY_SHARE = 50, 0.1  # of a list: more of them missing at once wait for an hour
+# Rows, and share of a list: if more are missing at once, they wait for an hour.
+MANY, MANY_SHARE = 50, 0.1
 
 
 class Listed(Protocol):
-    """What a list says of itself; see Listing in api/listings.py."""
+    """What a list says about itself; see Listing in api/listings.py."""
 
     keys: set[str]
     ended: bool
@@ -43,7 +44,7 @@ class Verdict(Enum):
 
 
 def is_complete(listing: Listed, sights: Sights) -> bool:
-    """Whether what is not in a list that could be read is not in its pipeline or team either."""
+    """Whether a list that was read holds all rows of its source. Notes doubts in `sights`."""
     if not listing.ended:
         return False
     if listing.expected is None:
@@ -54,12 +55,12 @@ def is_complete(listing: Listed, sights: Sights) -> bool:
 
 
 def are_many(missing: int, total: int) -> bool:
-    """Whether more is missing at once than people delete. `total`: those listed and missing."""
+    """Whether more rows are missing than people delete at once. `total`: listed and missing."""
     return missing > max(MANY, MANY_SHARE * total)
 
 
 def shortfall(expected: int | None, there_are: int) -> int:
-    """How many rows a list is short of what its box counts; 1 for an empty one without a count."""
+    """How many fewer rows a list has than its box counts; 1 for an empty list without a count."""
     return int(not there_are) if expected is None else max(0, expected - there_are)
 
 
@@ -67,18 +68,18 @@ def shortfall(expected: int | None, there_are: int) -> int:
 class Scopes:
     """Where a row may be. `lists`: pipelines (teams) whose lists could be read.
 
-    `left_out`: pipelines that exist and that the settings leave out: a full refresh would not have
-    their boxes. `rows_stay`: whether the rows of a stream move with what they hang on.
+    `left_out`: pipelines that exist but are left out by the settings: a full refresh would not have
+    their boxes. `rows_stay`: whether rows stay behind when their parent moves.
     """
 
-    column: str  # of the pipeline's or team's key
+    column: str  # that holds the pipeline's or team's key
     lists: Collection[str]
     left_out: Collection[str] = ()
     rows_stay: bool = False
 
 
 def verdict(answer: Mapping[str, Any] | Gone, scope: str, scopes: Scopes) -> Verdict:
-    """What an answer by key says of a row that was delivered from the list `scope`."""
+    """What an answer by key says about a row that was delivered from the list `scope`."""
     if isinstance(answer, Gone):
         return Verdict.DELETED if answer is Gone.GONE else Verdict.UNKNOWN
     now = answer.get(scopes.column)

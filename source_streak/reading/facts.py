@@ -1,4 +1,4 @@
-"""What a reading knows of its stream: facts, and hooks that are pure."""
+"""What a reading knows about its stream: facts, and hooks that are pure except for `prepare`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from source_streak.records.shape import Shape
 
 
 class Facts(Asked, Protocol):
-    """A stream, as far as a reading is concerned.
-
-    What each fact and hook means: StreakStream in stream.py.
-    """
+    """A stream as a reading sees it. StreakStream (stream.py) documents each fact and hook."""
 
     endpoint: str
     counters: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""One parent's list, and many of them at a time.
+"""Fetches the lists of parents, several at a time.
 
 Answers come in the parents' order. Workers write nothing that is shared.
 """
@@ -23,7 +23,7 @@ from source_streak.reading.parents import ENTITIES, Parent
 
 
 class Asked(Protocol):
-    """What a stream says of its requests: the hooks of HttpStream, and a few facts."""
+    """What a stream says about its requests: the hooks of HttpStream, and a few facts."""
 
     parent: Level
     pager: Pager
@@ -46,7 +46,7 @@ class Asked(Protocol):
 
 
 class Answer(NamedTuple):
-    """What came of one parent: its rows, or why there are none."""
+    """One parent's rows, or the refusal that came instead."""
 
     parent: Parent
     rows: Iterable[Row] = ()
@@ -57,9 +57,9 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Doubts:
-    """How a list is asked for.
+    """How persistently a list is requested.
 
-    `patience`: as Client.get; `believe_empty`: an empty list is not asked for again.
+    `patience`: as in Client.get. `believe_empty`: do not ask again for an empty list.
     """
 
     patience: float | None = None
@@ -67,7 +67,7 @@ class Doubts:
 
 
 def fetch(stream: Asked, access: Access, bound: Bound, doubts: Doubts, parent: Parent) -> Answer:
-    """One parent's whole list. Runs in a worker thread. `bound`: of all that are under way."""
+    """Fetch one parent's whole list. Runs in a worker thread. `bound`: of all lists under way."""
     path = stream.path(stream_slice=parent.keys)
     empty_twice = False
 
@@ -101,7 +101,7 @@ def fetch(stream: Asked, access: Access, bound: Bound, doubts: Doubts, parent: P
 
 
 def page_of(stream: Asked, response: Response) -> Page:
-    """An answer, cut by the stream's own hooks. Raises WrongShape for one to be asked for again."""
+    """The page in a response, by the stream's hooks. Raises WrongShape for one to ask for again."""
     token = stream.next_page_token(response) or {}
     return Page(
         [dict(row) for row in stream.parse_response(response)],
@@ -117,9 +117,9 @@ def rolling(
     ahead: int,
     clock: Clock,
 ) -> Iterator[Answer | None]:
-    """Do the work for all parents, `ahead` of them under way at a time.
+    """Do the work for all parents, with `ahead` of them under way at a time.
 
-    The answers in their order, None while waiting.
+    Yields the answers in the parents' order, and None while waiting.
     """
     pending: deque[Future[Answer]] = deque()
     try:

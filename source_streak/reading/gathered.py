@@ -1,4 +1,4 @@
-"""Answers that wait for the state that holds their rows' keys: keys before rows."""
+"""Answers that wait until state with their rows' keys has gone out: keys before rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_ROWS, MOST_SECONDS = 5_000, 60.0
 
 
 class Gathered:
-    """In the order in which they came. Used by one thread."""
+    """Waiting answers, in the order in which they came. Used by one thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Gathered:
         return iter(self._answers)
 
     def add(self, answer: Answer) -> None:
-        """One more, with all its rows."""
+        """Add an answer, and read all its rows into a list."""
         if not self._answers:
             self._since = self._clock.monotonic()
         rows = list(answer.rows)
@@ -31,11 +31,11 @@ class Gathered:
 
     @property
     def is_due(self) -> bool:
-        """Whether they have waited long enough, or are many."""
+        """Whether the answers have waited long enough, or have enough rows, to be delivered."""
         waited = self._clock.monotonic() - self._since if self._answers else 0.0
         return self._rows >= MOST_ROWS or waited >= MOST_SECONDS
 
     def clear(self) -> None:
-        """They were delivered."""
+        """Drop the answers: they were delivered."""
         self._answers.clear()
         self._rows = 0

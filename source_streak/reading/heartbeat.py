@@ -1,7 +1,4 @@
-"""What people and the platform hear while time passes.
-
-Log lines, state, and that Streak asked to wait.
-"""
+"""What a stream reports while time passes: log lines, state, and waits that Streak asks for."""
 
 from __future__ import annotations
 
@@ -17,10 +14,8 @@ from source_streak.api.account import Account
 T = TypeVar("T")
 LOOK_EVERY = 0.5  # seconds between two looks at the clock
 SAY_EVERY = 30.0  # seconds between two lines in the log
-FIRST_STATE, LONGEST_WITHOUT_STATE = (
-    4.0,
-    60.0,
-)  # seconds; early states, so that a sync that is cut off has not been in vain
+# Seconds. State is written early, so that a sync that is cut off soon was not in vain.
+FIRST_STATE, LONGEST_WITHOUT_STATE = 4.0, 60.0
 
 
 class Signal(Enum):
@@ -31,7 +26,7 @@ class Signal(Enum):
 
 
 class Limited(NamedTuple):
-    """Everybody waits because Streak said so, until `until` (epoch milliseconds)."""
+    """All requests wait until `until` (epoch milliseconds), because Streak asked for it."""
 
     until: int
 
@@ -41,30 +36,30 @@ Item = Record | Signal | Limited
 
 
 class Heartbeat:
-    """Counts what one stream has done, and yields what is to be said of it. Used by one thread."""
+    """Counts, logs and signals the progress of one stream. Used by one thread."""
 
     def __init__(self, account: Account, log: logging.Logger) -> None:
         self.records = 0
-        self.done = 0  # parents that were asked, or whose rows were read
+        self.done = 0  # parents that were read, refused or skipped
         self._account, self._clock, self._log = account, account.clock, log
         self._things, self._total = "", 0
         self._started = self._said = self._stated = self._clock.monotonic()
         self._interval = FIRST_STATE
         self._next_look = float("-inf")
-        self._limited_until: int | None = None  # as it was told
+        self._limited_until: int | None = None  # as last reported
 
     def begin(self, things: str, total: int) -> None:
-        """What is read one by one from now on, and how many there are."""
+        """Begin to report on `things` (such as "boxes"), of which there are `total`."""
         self._things, self._total = things, total
         self._started = self._said = self._clock.monotonic()
 
     @property
     def is_due(self) -> bool:
-        """Whether `beat` has something to look at; cheap, to be asked often."""
+        """Whether it is time to call `beat`. Cheap, so it may be asked often."""
         return self._clock.monotonic() >= self._next_look
 
     def beat(self, waiting_for: str = "") -> Iterator[Item]:
-        """A log line every half minute, state every minute, and what Streak's limit does."""
+        """Log a line every half minute. Yield a checkpoint every minute, and Streak's waits."""
         now = self._clock.monotonic()
         self._next_look = now + LOOK_EVERY
         if now - self._said >= SAY_EVERY:
@@ -76,7 +71,7 @@ class Heartbeat:
             yield self.checkpoint()
 
     def _waits(self) -> Iterator[Item]:
-        """What Streak's limit does. A wait that follows another at once is a wait of its own."""
+        """Report when a wait begins or ends. One that directly follows another is reported anew."""
         until, told = self._account.client.rate_limited_until, self._limited_until
         if until is None and told is not None:
             self._limited_until = None
@@ -86,18 +81,18 @@ class Heartbeat:
             yield Limited(until)
 
     def end(self) -> Iterator[Item]:
-        """The stream ends: it waits no longer, whatever Streak said."""
+        """End a reported wait, because the stream ends."""
         if self._limited_until is not None:
             self._limited_until = None
             yield Signal.RESUMED
 
     def checkpoint(self) -> Signal:
-        """State is written now."""
+        """The signal to write state now. Restarts the time until the next one."""
         self._stated = self._clock.monotonic()
         return Signal.CHECKPOINT
 
     def wait_for(self, work: Callable[[], T]) -> Generator[Item, None, T]:
-        """Do blocking work off this thread, which goes on beating and can be interrupted."""
+        """Do blocking work in another thread. This one goes on beating and can be interrupted."""
         future = self._account.background.submit(work)
         while not self._clock.wait(future, LOOK_EVERY):
             listed = self._account.rows_listed()
@@ -107,7 +102,7 @@ class Heartbeat:
         return future.result()
 
     def sentence(self, now: float, waiting_for: str = "") -> str:
-        """How far the stream is.
+        """How far the stream has come, for the log.
 
         `120 of 400 boxes read, 3,000 records so far. About 2 minutes to go.`
         """

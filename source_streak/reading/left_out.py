@@ -1,4 +1,4 @@
-"""What a stream could not deliver as it is, counted while it is read and said once at its end."""
+"""Counts what a stream could not deliver as it is, and reports it once at the stream's end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ class LeftOut:
     refusals: Refusals
     without_key: int = 0  # rows
     ended_early: int = 0  # lists
-    misshapen: Counter[str] = field(
-        default_factory=Counter
-    )  # values of custom fields, by the field's type
+    # Values of custom fields, by the field's type.
+    misshapen: Counter[str] = field(default_factory=Counter)
 
     def sentences(self, shape: Shape) -> Iterator[str]:
-        """One warning for each kind of thing."""
+        """One warning for each count that is not 0."""
         other, misfits = shape.other, sum(shape.misfits.values())
         for count, one, many, why in (
             (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),

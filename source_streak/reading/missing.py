@@ -1,8 +1,8 @@
-"""What was delivered and is in no list any more: asked for by key, and told where it is gone.
+"""Asks by key for what was delivered and is in no list any more, and reports what is gone.
 
-The state that says that such rows are to be read when they are listed goes out before they are
-told, and their keys are forgotten after it.  So a sync that is killed anywhere forgets no deletion,
-and what comes back in between is delivered again.
+State without the fingerprints of what is gone goes out first, then the deletions.  Only then are
+the keys forgotten.  So a sync that is killed at any moment forgets no deletion, and what comes back
+in between is delivered again.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from source_streak.reading.evidence import Scopes, Verdict, are_many, is_complet
 from source_streak.reading.heartbeat import Heartbeat, Item, Record
 from source_streak.reading.parents import Parent
 
+# The level of the rows -> that of the pipeline or team that holds them.
 LIVES = {
     Level.BOX: Level.PIPELINE,
     Level.CONTACT: Level.TEAM,
     Level.ORGANIZATION: Level.TEAM,
-}  # the level of their source
+}
 
 
 @dataclass
@@ -39,20 +40,21 @@ class Whereabouts:
 
 
 class Missing:
-    """Decides, asks and tells, for one reading. Used by its thread."""
+    """Finds out what became of one reading's missing rows, and reports it. Used by its thread."""
 
     def __init__(self, deletions: Deletions, account: Account, heart: Heartbeat) -> None:
         self.deletions, self.account, self.heart = deletions, account, heart
         self.stream, self.state = deletions.stream, deletions.state
         self.level = self.stream.parent
         self._good: dict[str, Listing] = {}  # the lists that could be read
-        self._complete: set[str] = set()  # those whose absences say something
+        self._complete: set[str] = set()  # those that hold all rows of their source
         self._existing: set[str] = set()  # pipelines or teams that are listed
 
     def items(self) -> Generator[Item, None, list[Parent]]:
-        """Tell what is gone.
+        """Report what is gone.
 
-        Returns what moved since the lists were read, to be read from the answers by key.
+        Returns the parents that moved after the lists were read, as answered by key. They are still
+        to be read.
         """
         if not self.deletions.tracks:
             return []
@@ -73,7 +75,7 @@ class Missing:
         return found
 
     def _look(self) -> None:
-        """What this sync knows of the lists; once for all that is missing."""
+        """Note what this sync knows about the lists, once for all missing rows."""
         account, sights = self.account, self.state.sights
         lists = account.good_listings(self.level)
         self._good = {listing.key: listing for listing in lists}
@@ -82,7 +84,7 @@ class Missing:
         self._existing = {source["key"] for source in sources}
 
     def _found(self, scope: str, rows: dict[str, Row]) -> Iterator[Parent]:
-        """Take over what moved since the lists were read; its keys go out before its rows."""
+        """Take over rows that moved after the lists were read. Their keys go out before them."""
         if self.stream.of_one_pipeline:
             return
         for key, row in rows.items():
@@ -95,13 +97,13 @@ class Missing:
             yield parent
 
     def _parent(self, key: str, row: Row) -> Parent:
-        """A row that came alone, with its pipeline or team."""
+        """The parent for a row that was answered by key, with its pipeline or team."""
         own, source = self.deletions.own, self.deletions.source
         scope = str(row[source])
         keys = {own: key, source: scope}
         return Parent({**row, "key": key}, keys, self._good[scope].source)
 
-    # --- What became of what
+    # --- What became of missing rows
 
     def _missing_from(self, scope: str) -> Generator[Item, None, Whereabouts]:
         deletions, listing = self.deletions, self._good.get(scope)
@@ -113,7 +115,7 @@ class Missing:
         lost = missing - moved
         where = Whereabouts(moved=moved)
         if self.stream.of_one_pipeline and self.stream.scope not in (None, scope):
-            where.deleted = lost  # the table is another pipeline's now
+            where.deleted = lost  # the table belongs to another pipeline now
         elif scope not in self._existing:
             yield from self._without_source(scope, lost, where)
         elif listing and lost:
@@ -127,9 +129,9 @@ class Missing:
     def _without_source(
         self, scope: str, lost: set[str], where: Whereabouts
     ) -> Generator[Item, None, None]:
-        """A pipeline or team that is not listed: gone with all that is in no list, if it is gone.
+        """Decide about a pipeline or team that is not listed. If it is gone, so are its lost rows.
 
-        Where some list says nothing, its rows may be in there, and are asked for one by one.
+        But if some list is incomplete, rows may be in there, and are asked for one by one.
         """
         level, gone = LIVES[self.level], False
         if self.state.sights.seen_before(f"gone:{scope}") and self.deletions.concludes:
@@ -144,7 +146,7 @@ class Missing:
             yield from self._ask(scope, lost, where)
 
     def _may_ask(self, listing: Listing, lost: set[str], total: int) -> bool:
-        """Whether a list is to be believed in what it does not hold."""
+        """Whether to ask for rows that a complete list lacks. Many at once wait for an hour."""
         fresh = {key for key in lost if not self.state.unlisted.holds(listing.key, key)}
         what = f"missing:{listing.key}"
         if not are_many(len(fresh), total):
@@ -165,7 +167,7 @@ class Missing:
         deletions = self.deletions
         due = {key for key in lost if not deletions.is_unlisted(scope, key)}
         deletions.counts.unlisted += len(lost) - len(due)
-        # In another order in each sync, so that all are asked for in the end.
+        # In another order in each sync, so that each key is asked for sooner or later.
         order = sorted(due, key=lambda key: zlib.crc32(f"{self.account.started}{key}".encode()))
         answers = yield from self._look_up(self.level, order, self._controls(scope))
         scopes = Scopes(deletions.source, self._good, self._left_out(), deletions.by_source)
@@ -194,16 +196,16 @@ class Missing:
         return (yield from self.heart.wait_for(work))
 
     def _left_out(self) -> set[str]:
-        """Pipelines that the settings leave out."""
+        """The keys of the pipelines that the settings leave out."""
         if self.level is not Level.BOX:
             return set()
         return self._existing - {pipeline["key"] for pipeline in self.account.pipelines()}
 
     def _controls(self, scope: str) -> Iterator[Control]:
-        """What is known to live: rows of the same list first, then of others.
+        """Rows that are known to exist: first those of the same list, then those of others.
 
-        Only where no row is listed any more does a pipeline (team) stand in: something that
-        answers 404 for every box would otherwise be believed.
+        A pipeline (team) stands in only if no row is listed at all. Otherwise, something that
+        answers 404 for every box would be believed.
         """
         own_first = sorted(self._good.values(), key=lambda listing: listing.key != scope)
         present = (self.account.present(listing) for listing in own_first)
@@ -211,11 +213,11 @@ class Missing:
         return iter(rows) if rows else self._sources()
 
     def _sources(self) -> Iterator[Control]:
-        """Pipelines (teams) that are listed, and where there is none, the API key's user."""
+        """The pipelines (teams) that are listed, and after them the API key's user."""
         yield from (Control(LIVES[self.level], key) for key in sorted(self._existing))
         yield Control(Level.ACCOUNT, self.account.user())
 
-    # --- What is told
+    # --- Reports
 
     def _tell(self, scope: str, keys: list[str]) -> Iterator[Item]:
         for key in keys:
@@ -227,7 +229,7 @@ class Missing:
                 yield from self.heart.beat()
 
     def _tombstones(self, scope: str, key: str) -> Iterator[Record]:
-        """Every row of one box, contact or organization."""
+        """A tombstone for every row of one box, contact or organization."""
         deletions = self.deletions
         if not self.stream.row_keys:
             yield deletions.tombstone({}, key)

@@ -1,4 +1,4 @@
-"""How a stream is read."""
+"""How a stream is read: in full or incrementally, and with which columns."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mode:
-    """How a stream is read.
+    """Whether a stream is read in full, and which of its columns are delivered.
 
-    `whole`: a full refresh; `columns`: those of the configured schema, None: all.
+    `whole`: a full refresh. `columns`: those of the configured schema; None means all.
     """
 
     whole: bool = True

@@ -1,4 +1,4 @@
-"""What the rows of a stream hang on: the account, a team, a pipeline, or one row of a long list."""
+"""Parents, to which rows belong: the account, a team, a pipeline or a row of a long list."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from source_streak.api.listings import KINDS, Listing
 from source_streak.api.packing import Properties
 from source_streak.api.paging import Row
 
-ENTITIES = frozenset(
-    KINDS
-)  # the levels whose rows come from long lists: box, contact, organization
+ENTITIES = frozenset(KINDS)  # levels whose rows come from long lists: box, contact, organization
 
 
 class Parent(NamedTuple):
-    """One of them, and the key columns that every row read of it carries.
+    """A parent, and the key columns that each of its rows carries.
 
-    `source`: a box's pipeline, a contact's team.
+    `source`: a box's pipeline, or a contact's or organization's team.
     """
 
     row: Row
@@ -32,23 +30,20 @@ class Parent(NamedTuple):
 
     @property
     def scope(self) -> str:
-        """The key of a box's pipeline, of a contact's or organization's team."""
+        """The key of a box's pipeline, or of a contact's or organization's team."""
         return str(self.source.get("key", ""))
 
     @property
     def name(self) -> str:
-        """For sentences.
+        """What log lines and errors call a team or pipeline.
 
-        Boxes and people are never named: what they are called is nobody's business in a log.
+        Boxes and people are never named there: their names are private.
         """
         return str(self.row.get("name") or self.key[-6:])
 
 
 def parents_of(account: Account, level: Level) -> list[Parent]:
-    """All teams or pipelines, in Streak's order.
-
-    For ACCOUNT one that stands for the account. Blocks.
-    """
+    """All teams or pipelines, in Streak's order; for ACCOUNT, a single parent. Blocks."""
     if level is Level.TEAM:
         return [Parent(team, {"teamKey": team["key"]}) for team in account.teams()]
     if level is Level.PIPELINE:
@@ -59,7 +54,7 @@ def parents_of(account: Account, level: Level) -> list[Parent]:
 
 
 def rows_of(lists: Iterable[Listing], properties: Properties = None) -> Iterator[Parent]:
-    """The rows of long lists, one after the other: whole, or these properties of each."""
+    """The rows of long lists as parents: whole rows, or only their keys and `properties`."""
     for listing in lists:
         own, of_source = key_columns(listing.level)
         source = listing.source
@@ -68,5 +63,5 @@ def rows_of(lists: Iterable[Listing], properties: Properties = None) -> Iterator
 
 
 def key_columns(level: Level) -> tuple[str, str]:
-    """The columns that hold the key of a row of a long list, and of its pipeline or team."""
+    """The columns for the key of a listed row, and for the key of its pipeline or team."""
     return f"{level.value}Key", KINDS[level].source

@@ -1,4 +1,4 @@
-"""How the room for all states of a sync is divided among its streams."""
+"""Divides the room for all states of a sync among its incremental streams."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from source_streak.reading.facts import Facts
 from source_streak.reading.parents import ENTITIES
 
 PEOPLE = frozenset({Level.CONTACT, Level.ORGANIZATION})
-# of the room, where boxes are read too: their lists are not known yet when the first box is
+# The share of contacts and organizations if boxes are read, too: their lists are not known yet when
+# the first box is delivered.
 FOR_PEOPLE = 0.25
-SAMPLE = 40  # parts of the lists, from which the number of rows is estimated
+SAMPLE = 40  # about so many parts of the lists are read to estimate the number of rows
 
 
 class Plan:
-    """The shares of one sync's incremental streams. Used by one thread."""
+    """The shares of all incremental streams of one sync. Used by one thread."""
 
     def __init__(self) -> None:
-        self.streams: Sequence[Facts] = ()  # those of the sync that are read incrementally
+        self.streams: Sequence[Facts] = ()  # the sync's incremental streams
         self._shares: dict[str, Share] = {}
 
     def share_of(self, stream: Facts, account: Account) -> Share:
-        """The room that a stream's state has. Blocks while lists of the others are read."""
+        """The room for a stream's state. Blocks while the lists of other streams are read."""
         if stream.name not in self._shares:
             people = stream.parent in PEOPLE
             streams = [one for one in self.streams if one.parent in ENTITIES]
@@ -39,10 +40,10 @@ class Plan:
 
 
 def need_of(stream: Facts, account: Account) -> Need | None:
-    """What a stream would remember if it could; None where its lists cannot be read."""
+    """What a stream would remember if there were room; None if its lists cannot be read."""
     try:
         lists = stream.select_listings(account.good_listings(stream.parent))
-    except StreakError:  # the matter of that stream alone
+    except StreakError:  # fails that stream alone, when it is read
         return None
     count = sum(len(listing.keys) for listing in lists)
     rows = 0

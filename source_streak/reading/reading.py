@@ -1,8 +1,8 @@
 """The life of a row, from top to bottom: parents > answers > rows > records > what was left out.
 
-A Reading reads one stream once, in one sync, and is dropped at its end.  What differs is a method
-of a subclass: here for rows that hang on the account, a team or a pipeline; in entities.py for rows
-of long lists and what hangs on them.
+A Reading reads one stream once, in one sync, and is then dropped.  The classes here read rows that
+belong to the account, a team or a pipeline.  The subclass in entities.py reads rows of long lists
+and what belongs to them.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ PARENT_KEYS = ("teamKey", "pipelineKey", "boxKey", "contactKey", "organizationKe
 
 
 class Reading:
-    """Rows that hang on the account, a team or a pipeline.
+    """Reads rows that belong to the account, a team or a pipeline.
 
-    Each parent's list is asked for, or its rows are in it already.
+    Each parent's list is requested, unless the parent already holds its rows.
     """
 
     def __init__(self, stream: Facts, account: Account, state: StreamState, mode: Mode) -> None:
         self.stream, self.account, self.state, self.mode = stream, account, state, mode
         self.whole = mode.whole
-        self.ready = True  # the columns are known
+        self.ready = True  # whether the columns are known
         self.what = stream.name.replace("_", " ")
         self.heart = Heartbeat(account, stream.logger)
         self.left_out = LeftOut(Refusals(self.what))
@@ -49,7 +49,7 @@ class Reading:
 
     @cached_property
     def shape(self) -> Shape:
-        """The columns; of a table they are known once its pipeline is."""
+        """The columns. Those of a pipeline's table are known once its pipeline has been found."""
         return self.stream.shape
 
     @cached_property
@@ -58,14 +58,14 @@ class Reading:
 
     @cached_property
     def _columns(self) -> frozenset[str] | None:
-        """The only columns that are delivered, where the connection has left some out."""
+        """The columns to deliver if the connection has left some out; None means all."""
         columns = self.mode.columns
         if columns is None or self.shape.names <= columns:
             return None
         return columns.union(self.stream.key_columns, [self.stream.cursor_column])
 
     def items(self) -> Iterator[Item]:
-        """Records, and signals between them. Raises StreakError where the stream fails."""
+        """Records, with signals between them. Raises StreakError if the stream fails."""
         try:
             yield from self.steps()
             yield from self.heart.end()
@@ -81,10 +81,10 @@ class Reading:
             partial(parents_of, self.account, self.stream.parent)
         )
         self.heart.begin(f"{self.stream.parent.value}s", len(parents))
+        # An empty newsfeed is believed: there may be thousands of pipelines without events.
         set_aside = yield from self._read(
             parents, Doubts(believe_empty=self.stream.parent is Level.PIPELINE)
         )
-        # An empty newsfeed is believed: of pipelines there may be thousands with nothing in them.
         still = yield from self._read(
             [answer.parent for answer in set_aside], Doubts(believe_empty=True)
         )
@@ -93,7 +93,7 @@ class Reading:
     def _read(
         self, parents: Iterable[Parent], doubts: Doubts
     ) -> Generator[Item, None, list[Answer]]:
-        """Returns the answers that were refused or failed."""
+        """Yield the parents' records. Returns the answers that were refused or failed."""
         set_aside: list[Answer] = []
         for answer in self._answers(parents, doubts):
             if answer is None or self.heart.is_due:
@@ -117,18 +117,18 @@ class Reading:
         return rolling(client.pool, work, iter(parents), 3 * client.threads, self.account.clock)
 
     def wanted(self, answer: Answer) -> Iterable[Row]:
-        """The rows of an answer that are to be delivered."""
+        """The rows of an answer to deliver."""
         return answer.rows
 
     def decide(self, refusal: Refused | Unanswered) -> Generator[Item, None, Action]:
-        """Returns SKIP or GONE; raises StreakError where the stream has to end."""
+        """What to do about a refusal: SKIP or GONE. Raises StreakError if the stream has to end."""
         work = partial(self.account.decide, refusal, self.stream.parent, self.what)
         return (yield from self.heart.wait_for(work))
 
     # --- Rows > records
 
     def records(self, parent: Parent, rows: Iterable[Row]) -> Iterator[Record]:
-        """One parent's rows as records; no primary key comes twice."""
+        """One parent's rows as records. No primary key comes twice."""
         stream, columns, second = self.stream, self._columns, self._second_names
         shaped, extra_columns, keys_of = self.shape.record, stream.extra_columns, self._keys_of
         cursor = stream.cursor_column if stream.incremental else None
@@ -159,11 +159,11 @@ class Reading:
 
     @cached_property
     def _keys_of(self) -> Callable[[Record], tuple[Any, ...]]:
-        """A record's primary key. Raises KeyError."""
+        """A function for the primary key of a record. It raises KeyError if a column is missing."""
         first, *others = self.stream.key_columns
         return itemgetter(first, *others) if others else lambda record: (record[first],)
 
-    # --- The end: what was refused fails the stream or is said
+    # --- The end: what was refused fails the stream or is logged
 
     def _judge(self, still: list[Answer]) -> Iterator[Item]:
         gone: set[str] = set()
@@ -179,9 +179,9 @@ class Reading:
             self.say_skipped(self.stream.parent.value, problems)
 
     def say_skipped(self, what: str, problems: Mapping[str, Refused | StreakError]) -> None:
-        """A full refresh that is not whole must not end green.
+        """Warn about skipped parents. Raises StreakError in full refresh, or if a list failed.
 
-        The destination would erase what is missing.
+        A full refresh that ended green without them would erase their rows in the destination.
         """
         problem = errors.skipped(what, problems)
         if self.whole or any(isinstance(one, StreakError) for one in problems.values()):
@@ -204,10 +204,10 @@ class Reading:
 
 
 class EventReading(Reading):
-    """The newsfeed: of the events that Streak still has, those that the last sync did not see."""
+    """Reads the newsfeed: the events that Streak still has and the last sync did not see."""
 
     def wanted(self, answer: Answer) -> Iterable[Row]:
-        """The new events, however old they are."""
+        """The events not seen before, however old they are; all events in full refresh."""
         events, scope = list(answer.rows), answer.parent.key
         known = {key: event for event in events if (key := key_of(event, self.stream.key_names))}
         remembered = self.state.events

@@ -1,4 +1,4 @@
-"""From rows as Streak sends them to records that fit their stream's schema.
+"""Turn rows as Streak sends them into records that fit their stream's schema.
 
 Pure: no framework, no input or output.
 """

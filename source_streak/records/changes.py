@@ -1,7 +1,7 @@
-"""A box's timeline: entries whose shape is published nowhere, as rows that hold each of them whole.
+"""A box's timeline as rows. Each row holds its entry whole, because no shape is documented.
 
-https://streak.readme.io/reference/get-timeline.  Seen are entries like newsfeed items, entries with
-everything in an object inside, and entries without a key.
+https://streak.readme.io/reference/get-timeline. Some entries look like newsfeed items, some have
+everything in an inner object, and some have no key.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ COLUMNS = (
 
 
 def timeline_of(body: Any) -> list[Row]:
-    """The entries of an answer.
+    """The entries in a response.
 
-    Raises StreakError for one in another envelope: it says what came.
+    Raises StreakError for another envelope, with a sentence that says what came.
     """
     entries = body.get("entries") if isinstance(body, dict) else None
     if not isinstance(entries, list):
@@ -46,9 +46,9 @@ def timeline_of(body: Any) -> list[Row]:
 
 
 def change(entry: Row) -> Row:
-    """One entry.
+    """One entry as a row.
 
-    Its key (else a digest of it), when it happened, the newsfeed's columns, and the whole of it.
+    It has the entry's key (or a digest), its time, the newsfeed's columns, and the whole entry.
     """
     inside = list(_layers(entry))
     return {
@@ -60,7 +60,7 @@ def change(entry: Row) -> Row:
 
 
 def _layers(entry: Row) -> Iterator[Mapping[str, Any]]:
-    """The entry, then the objects in it."""
+    """The entry, then the objects directly inside it."""
     yield entry
     yield from (value for value in entry.values() if isinstance(value, dict))
 

@@ -1,11 +1,11 @@
-"""A table per pipeline: the names of table and columns, and how a box becomes a row.
+"""A table per pipeline: the names of the table and its columns, and how a box becomes a row.
 
     boxes_sales: box_key, name, stage, …, deal_size, close_date, …, read_at, _ab_cdc_deleted_at, …
 
-Names are what warehouses take without quotes: a to z, digits and _, no digit first, no word of SQL.
-They depend on what is older alone, so that a namesake added later renames nothing.  The keys of
-pipeline and fields stand in the JSON schema: what was configured after one discover goes on being
-filled, whatever is renamed or added until the next.
+Warehouses take the names without quotes: a to z, digits and _, no leading digit, no SQL keyword.
+A name depends on older names only, so that a namesake added later renames nothing. The keys of the
+pipeline and its fields are in the JSON schema. So a configured table still gets its values when
+something is renamed or added before the next discover.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Take = Callable[[Row], Any]
 Read = Callable[[Mapping[str, Any], Any], Any]
 
 PREFIX = "boxes_"
-# In bytes: PostgreSQL has 63, of which destinations use some for themselves.
+# In bytes. PostgreSQL allows 63, and destinations use some of these themselves.
 LONGEST_STREAM, LONGEST_COLUMN = 40, 55
-SHORT = 12  # letters: a longer key is shown by its hash
-LONGEST_SAID = 200  # letters of a name in a description
+SHORT = 12  # characters: a longer key is replaced by its hash
+LONGEST_SAID = 200  # characters of a name in a description
 PIPELINE_KEY, FIELD_KEY = "streakPipelineKey", "streakFieldKey"  # in the JSON schema
-LAST = ("read_at", "_ab_cdc_deleted_at", "other_properties")  # these stand after the custom fields
+LAST = ("read_at", "_ab_cdc_deleted_at", "other_properties")  # these follow the custom fields
 
 # Reserved in PostgreSQL, Snowflake, BigQuery or DuckDB (their references' lists), or columns that
-# every table of PostgreSQL has: as column names these would need quotes, or would not do at all.
+# every PostgreSQL table has. As column names these would need quotes, or would not work at all.
 SQL_WORDS = """
 account all alter analyse analyze and anti any array as asc asof assert_rows_modified asymmetric at
 authorization between binary both by case cast check cluster cmax cmin collate collation column
@@ -86,7 +86,7 @@ SEEN = {
 
 
 def table_names(pipelines: Iterable[Row], taken: Iterable[str]) -> dict[str, str]:
-    """The stream of each pipeline, by the pipeline's key, the oldest first.
+    """The stream name of each pipeline, by the pipeline's key, the oldest first.
 
     `taken`: the names of all other streams.
     """
@@ -98,9 +98,9 @@ def table_names(pipelines: Iterable[Row], taken: Iterable[str]) -> dict[str, str
 
 
 def column_names(definitions: Mapping[str, Row], taken: Iterable[str]) -> dict[str, str]:
-    """The column of each custom field, by the field's key.
+    """The column name of each custom field, by the field's key.
 
-    Streak numbers fields, so that the lower key is the older one.
+    Streak numbers fields, so a lower key means an older field.
     """
     by_age = sorted(definitions, key=_number)
     named = ((key, _column(name_of(definitions[key], key))) for key in by_age)
@@ -117,7 +117,7 @@ def _number(key: str) -> tuple[bool, int, str]:
 
 
 def words(text: Any) -> str:
-    """A name in snake_case: letters of all scripts in a to z; of pictures nothing."""
+    """A name in snake_case: letters of all scripts become a to z, and pictures are dropped."""
     plain = SILENT.sub("", unicodedata.normalize("NFKC", str(text or "")))
     spoken = "".join(
         " " if unicodedata.category(letter) in PICTURES else anyascii(letter) for letter in plain
@@ -125,8 +125,8 @@ def words(text: Any) -> str:
     return re.sub(r"[^a-z0-9]+", "_", SILENT.sub("", spoken.lower())).strip("_")
 
 
-# Apostrophes, which also stand for letters that a to z has nothing for (the Arabic ayin), and the
-# invisible letters in some flags.
+# Apostrophes, with which anyascii also writes letters that a to z cannot express (the Arabic ayin),
+# and the invisible characters in some flags.
 SILENT = re.compile("['`\u2019\u00b4\U000e0000-\U000e007f]")
 PICTURES = frozenset({"So", "Sk", "Me", "Cs", "Co", "Cn"})
 NUMBERED = re.compile(r"0|[1-9][0-9]*")
@@ -140,7 +140,7 @@ def _column(name: str) -> str:
 def _unique(
     named: Iterable[tuple[str, str]], taken: set[str], longest: int, unnamed: str
 ) -> dict[str, str]:
-    """For each (key, wanted name), in this order, the name that it gets."""
+    """The name that each key gets. `named`: (key, wanted name); earlier pairs choose first."""
     given: dict[str, str] = {}
     for key, wanted in named:
         candidates = _candidates(key, wanted, longest, unnamed)
@@ -151,7 +151,7 @@ def _unique(
 
 
 def _candidates(key: str, wanted: str, longest: int, unnamed: str) -> Iterator[str]:
-    """The name alone; with its key; with ever more of a hash of it."""
+    """The name alone, then with its key, then with more and more of the key's hash."""
     if wanted and wanted != unnamed:
         yield _cut(wanted, longest)
     base = wanted or unnamed
@@ -180,9 +180,9 @@ def schema_of(pipeline: Row, fixed: Schema) -> Row:
 
 
 def completed(schema: Schema, known: Schema) -> Row:
-    """A configured schema with what clients drop, and with the columns that every record needs.
+    """A configured schema, plus what clients drop and the columns that every record needs.
 
-    `known`: as it would be discovered now.  Columns that the user left out stay out.
+    `known`: the schema as discovered now. Columns that the user left out stay out.
     """
     now = known["properties"]
     wanted = mapping(schema.get("properties")) or now
@@ -223,17 +223,17 @@ class Table:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The columns of custom fields, and the fields' keys."""
+        """The columns of custom fields, each with its field's key."""
         return {name: key for name, (key, *_) in self._fields.items()}
 
     @property
     def signature(self) -> str:
-        """Another one where a column was added or has become another field's or type's."""
+        """Changes when a custom field's column is added, removed, or gets another field or type."""
         fields = sorted((name, key, kind) for name, (key, _, kind) in self._fields.items())
         return _hash(repr(fields))
 
     def row(self, box: Row, definitions: Mapping[str, Row], stage: Any) -> Row:
-        """A box, as a row. A value that its column cannot take comes as it is, for Shape."""
+        """A box as a row. A value that does not fit its column stays as it is, for Shape."""
         values = mapping(box.get("fields"))
         row: Row = {name: box.get(source) for name, source in self._copied.items()}
         for name, take in self._made.items():
@@ -248,12 +248,12 @@ class Table:
 
 
 def _kind(column: Schema) -> str:
-    """Another text for each of KINDS."""
+    """A text that tells the schemas in KINDS apart."""
     return f"{column.get('type')} {column.get('format')}"
 
 
 def _reader(column: Schema) -> Read:
-    """What a column takes of its field's value, of whatever type that field is by now."""
+    """The function that reads a field's value for a column, whatever type the field has by now."""
     types = str(column.get("type"))
     if column.get("format") == "date-time":
         return lambda _, value: value if (at := moment(value)) is None else at
@@ -270,19 +270,19 @@ def _labels(definition: Mapping[str, Any], value: Any) -> Any:
 
 
 def _each(name: str, entries: Any) -> Any:
-    """One property of each entry; what is no list comes as it is."""
+    """One property of each entry. A value that is not a list is returned unchanged."""
     if not isinstance(entries, list):
         return entries
     return [entry[name] for entry in objects(entries) if isinstance(entry.get(name), str)]
 
 
 def _property(column: str) -> str:
-    """The box's property of the same name, as Streak writes it."""
+    """The name of the box's property, in Streak's camelCase."""
     first, *others = column.split("_")
     return first + "".join(word.capitalize() for word in others)
 
 
-COPIED = {  # from a property of another name
+COPIED = {  # from a property with another name
     "box_key": "key",
     "created": "creationTimestamp",
     "updated": "lastUpdatedTimestamp",

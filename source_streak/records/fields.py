@@ -1,11 +1,11 @@
 """Custom fields: from keys to names, and from values to typed columns.
 
-Streak stores a value under its field's key, and options by theirs: {"1002": "9001"}.  The
-definitions have the names: those of boxes on the pipeline, those of contacts and organizations in
-the team's settings.  A key without a definition stays as it is.
+Streak stores values by their field's key, and options by their own: {"1002": "9001"}. The names are
+in the definitions: in the pipeline for boxes, in the team's settings for contacts and
+organizations. A key without a definition stays as it is.
 
-Encodings: https://streak.readme.io/reference/get-a-field-value-for-a-box.  A field that is not set
-is left out, or "" in older boxes.
+Encodings: https://streak.readme.io/reference/get-a-field-value-for-a-box. A field that is not set
+is absent, or "" in older boxes.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from source_streak.records.shape import (
 Row = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
 
-SCALAR = (str, int, float)  # and so bool
+SCALAR = (str, int, float)  # bool is an int
 UNSET: tuple[Any, ...] = (None, "", [])
 EMPTY = dict.fromkeys(
     ("textValue", "numberValue", "booleanValue", "timeValue", "optionKeys", "labels", "rawValue")
 )
-READ_AS = ("fullName", "displayName", "name", "email", "key")  # the first of them that there is
+READ_AS = ("fullName", "displayName", "name", "email", "key")  # the first that is set
 LINK = (str, dict)
 LISTED = {"TAG": SCALAR, "PERSON": LINK, "TEAM_CONTACT": LINK, "TEAM_ORGANIZATION": LINK}
 OPTIONS = (("dropdownSettings", "items", "name"), ("tagSettings", "tags", "tag"))
 
 
 def definitions_of(fields: Any) -> dict[str, Row]:
-    """Field definitions by key, from a pipeline's array of them or a team's object of them.
+    """Field definitions by key, from a pipeline's array or a team's object.
 
-    Made once of each: every box of a pipeline asks for the same.
+    Made once for each such value, because every box of a pipeline asks for the same definitions.
     """
     return DEFINITIONS.of(fields)
 
@@ -54,7 +54,7 @@ def _definitions(fields: Any) -> dict[str, Row]:
 
 
 def team_definitions(team: Mapping[str, Any], settings: str) -> dict[str, Row]:
-    """The same for a team's contacts ("contactSettings") or organizations."""
+    """Field definitions of a team's contacts ("contactSettings") or organizations, by key."""
     return definitions_of(mapping(team.get(settings)).get("fields"))
 
 
@@ -69,19 +69,19 @@ def options_of(definition: Mapping[str, Any]) -> list[Row]:
 
 
 def name_of(definition: Mapping[str, Any], key: str) -> str:
-    """The name of a field; its key where it has none."""
+    """The name of a field, or its key if it has none."""
     name = definition.get("name")
     return _text(name) if isinstance(name, SCALAR) and name != "" else key
 
 
 def stage_name(pipeline: Mapping[str, Any], key: Any) -> Any:
-    """The name of a stage; one without definition or name keeps its key."""
+    """The name of a stage, or its key if it has no definition or name."""
     stage = mapping(pipeline.get("stages")).get(key) if isinstance(key, str) else None
     return mapping(stage).get("name") or key
 
 
 def named(definitions: Definitions, values: Any) -> list[Row]:
-    """`customFields` of a contact or organization: {key, name, type, value, label} of those set."""
+    """The column `customFields`: {key, name, type, value, label} of each field that is set."""
     return [
         {
             "key": key,
@@ -95,7 +95,7 @@ def named(definitions: Definitions, values: Any) -> list[Row]:
 
 
 def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
-    """A row for each field that is set; `values`: the `fields` of a box, contact, organization."""
+    """A row for each field that is set. `values`: `fields` of a box, contact or organization."""
     for key, definition, value in set_fields(definitions, values):
         yield {
             "fieldKey": key,
@@ -107,7 +107,7 @@ def field_values(definitions: Definitions, values: Any) -> Iterator[Row]:
 
 
 def unset_fields(definitions: Definitions, values: Any) -> Iterator[Row]:
-    """A row of nulls for each field that is defined and not set."""
+    """A row of nulls for each field that is defined but not set."""
     given = mapping(values)
     for key, definition in definitions.items():
         if given.get(key) in UNSET:
@@ -138,7 +138,7 @@ def set_fields(
 
 
 def fits(kind: Any, value: Any) -> bool:
-    """Whether a value has the shape that fields of this type have; any shape fits unknown types."""
+    """Whether a value has the shape of this field type. Any shape fits an unknown type."""
     if kind == "DATE":
         return moment(value) is not None
     if kind == "CHECKBOX":
@@ -150,7 +150,7 @@ def fits(kind: Any, value: Any) -> bool:
 
 
 def moment(value: Any) -> int | None:
-    """A DATE in epoch milliseconds, NEVER included; None outside of the years 1 to 9999."""
+    """A DATE in epoch milliseconds, or NEVER; None if it is no time in the years 1 to 9999."""
     milliseconds = whole_number(value)
     if milliseconds is None or (milliseconds not in NEVER and iso_time(milliseconds) is None):
         return None
@@ -158,14 +158,14 @@ def moment(value: Any) -> int | None:
 
 
 def truth(value: Any) -> bool | None:
-    """A CHECKBOX; None for what is none."""
+    """A CHECKBOX as a boolean; None if the value is not one."""
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value)
     return value if isinstance(value, bool) else None
 
 
 def typed(definition: Mapping[str, Any], value: Any) -> Row:
-    """One value in the columns of its kind; textValue is what a person sees in Streak."""
+    """One value in the columns for its type. textValue is what a person sees in Streak."""
     kind = definition.get("type")
     if kind == "DATE" and (milliseconds := moment(value)) is not None:
         return {"textValue": iso_time(milliseconds), "timeValue": milliseconds}
@@ -191,14 +191,14 @@ def _options(definition: Mapping[str, Any], value: Any) -> Row:
 
 
 def linked_keys(value: Any) -> list[str] | None:
-    """The keys in a TAG, TEAM_CONTACT or TEAM_ORGANIZATION; None where something else is in it."""
+    """The keys in a TAG, TEAM_CONTACT or TEAM_ORGANIZATION; None if it holds anything else."""
     links = [one for one in _several(value) if one is not None]
     keys = [one.get("key") if isinstance(one, dict) else one for one in links]
     return [_text(key) for key in keys] if all(isinstance(key, SCALAR) for key in keys) else None
 
 
 def _texts(value: Any) -> Iterable[str]:
-    """What a person reads of a PERSON, TEAM_CONTACT or TEAM_ORGANIZATION value."""
+    """What a person sees of a PERSON, TEAM_CONTACT or TEAM_ORGANIZATION value."""
     for one in _several(value):
         if isinstance(one, dict):
             one = next((one[name] for name in READ_AS if one.get(name)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from source_streak.records.shape import Row, iso_time, whole_number
 
-EVENTS_KEPT = 50  # of a pipeline, by Streak
+EVENTS_KEPT = 50  # per pipeline, by Streak
 
 
 def newest(events: list[Row]) -> int | None:
@@ -13,10 +13,10 @@ def newest(events: list[Row]) -> int | None:
 
 
 def gap(events: list[Row], fresh: list[Row], newest: int | None) -> str:
-    """The warning about events that Streak no longer hands out; %s stands for the pipeline's name.
+    """A warning if events were lost since the last sync, with %s for the pipeline's name.
 
-    `events`: all that it hands out; `fresh`: those that the last sync did not see; `newest`: the
-    time of the newest that it saw.  Empty where nothing is lost.
+    Empty if none were lost. `events`: all that Streak still returns; `fresh`: those that the last
+    sync did not see; `newest`: the time of the newest event that it saw.
     """
     oldest = min(_times_of(events), default=0)
     if len(events) < EVENTS_KEPT or len(fresh) < len(events) or newest is None or oldest <= newest:
@@ -29,5 +29,5 @@ def gap(events: list[Row], fresh: list[Row], newest: int | None) -> str:
 
 
 def _times_of(events: list[Row]) -> list[int]:
-    """When these events happened, as far as they tell."""
+    """The times of those events that have one."""
     return [time for event in events if (time := whole_number(event.get("timestamp"))) is not None]

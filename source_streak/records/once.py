@@ -1,7 +1,7 @@
-"""What follows from an object that many rows share, made once.
+"""A cache for what is computed from an object that many rows share.
 
-A fast path: it gives what the function itself would give.  Nobody changes such objects, or what is
-made of them.
+It only saves time, and returns what the function itself would. Nobody may change such an object,
+or a result.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-MOST = 2_000  # objects that are kept, of which each sync has others
+MOST = 2_000  # objects that are kept; each sync brings new ones
 
 
 class Once(Generic[T]):
-    """A function, and what it made of each object: by its identity, for most cannot be hashed.
+    """A function whose results are kept by object identity, since most objects have no hash.
 
-    The object is kept too, so that no other one gets its place.
+    The object is kept too, so that no other object can take over its id.
     """
 
     def __init__(self, make: Callable[[Any], T]) -> None:
@@ -24,7 +24,7 @@ class Once(Generic[T]):
         self._made: dict[int, tuple[Any, T]] = {}
 
     def of(self, thing: Any) -> T:
-        """What the function makes of this very object."""
+        """The function's result for this very object."""
         made = self._made.get(id(thing))
         if made is None or made[0] is not thing:
             if len(self._made) >= MOST:

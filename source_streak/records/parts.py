@@ -1,6 +1,6 @@
-"""Rows that are in another row: a team's members, a pipeline's stages, a box's people.
+"""Rows inside another row: a team's members, a pipeline's stages, a box's people.
 
-Whatever is missing or has another shape gives no row.  Pure.
+What is missing or has another shape gives no row. Pure.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def team_fields(team: Row) -> Iterator[Row]:
 
 
 def team_field_options(team: Row) -> Iterator[Row]:
-    """What the DROPDOWN and TAG fields among them offer."""
+    """The options of a team's DROPDOWN and TAG fields."""
     for kind, name in SETTINGS:
         for row in _options(team_definitions(team, name)):
             yield {"appliesTo": kind, **row}
 
 
 def stages(pipeline: Row) -> Iterator[Row]:
-    """An object keyed by stage; the order is in stageOrder."""
+    """A pipeline's stages: an object by stage key, with the order in stageOrder."""
     order = listing(pipeline.get("stageOrder"))
     for key, stage in mapping(pipeline.get("stages")).items():
         position = order.index(key) if key in order else None
@@ -37,24 +37,24 @@ def stages(pipeline: Row) -> Iterator[Row]:
 
 
 def pipeline_fields(pipeline: Row) -> Iterator[Row]:
-    """The custom fields of its boxes, with their options."""
+    """The custom fields of a pipeline's boxes, with their options."""
     for position, definition in enumerate(objects(pipeline.get("fields"))):
         yield {**definition, "position": position, "options": options_of(definition)}
 
 
 def pipeline_field_options(pipeline: Row) -> Iterator[Row]:
-    """What the DROPDOWN and TAG fields among them offer."""
+    """The options of a pipeline's DROPDOWN and TAG fields."""
     return _options(definitions_of(pipeline.get("fields")))
 
 
 def pipeline_members(pipeline: Row) -> Iterator[Row]:
-    """aclEntries: who may see what. Older ones have no userKey."""
+    """aclEntries: who may see what. Older entries have an email but no userKey."""
     for entry in objects(pipeline.get("aclEntries")):
         yield {**entry, "userKey": entry.get("userKey") or entry.get("email")}
 
 
 def box_users(box: Row) -> Iterator[Row]:
-    """Who made a box, is assigned to it, follows it."""
+    """The creator, assignees and followers of a box."""
     creator = mapping(box.get("creatorSharingEntry"))
     yield {"userKey": box.get("creatorKey"), **creator, "role": "creator"}
     for entry in objects(box.get("assignedToSharingEntries")):
@@ -67,13 +67,13 @@ def box_users(box: Row) -> Iterator[Row]:
 
 
 def stage_history(box: Row) -> list[Row]:
-    """The last entry to each stage, the latest first."""
+    """The last entry into each stage, the latest first."""
     entries = objects(box.get("stageHistoryEntries"))
     return sorted(entries, key=lambda one: str(one.get("lastEntryToStageTs") or ""), reverse=True)
 
 
 def links(row: Row, name: str, column: str) -> list[Row]:
-    """Contacts or organizations linked to a row, their keys in the column of that name."""
+    """Contacts or organizations in the property `name`, with their keys in `column`."""
     return [
         {**{inner: link[inner] for inner in link if inner != "key"}, column: link.get("key")}
         for link in objects(row.get(name))

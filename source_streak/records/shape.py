@@ -1,8 +1,8 @@
-"""From a row as Streak sends it to a record that fits its stream's schema.
+"""Turn a row as Streak sends it into a record that fits its stream's schema.
 
-Which properties are times, numbers or texts is read from the schema, so schema and record cannot
-disagree.  A property that the schema does not know, and a value that does not fit its column, go
-to `otherProperties` and are counted: nothing is dropped in silence.  Secrets go nowhere.
+The schema says which properties are times, numbers or texts, so schema and record cannot disagree.
+A property that the schema does not know, and a value that does not fit its column, go to
+`otherProperties` and are counted: nothing is dropped silently. Only secrets are dropped.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ FIRST_MS = (date.min.toordinal() - EPOCH) * DAY_MS
 MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 SECONDS = [f"{second:02d}." for second in range(60)]
 MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
-NEVER = (0, -1)  # how Streak writes that there is no time
-LARGEST = 2**63  # what JSON libraries and warehouses take for an integer ends before this
+NEVER = (0, -1)  # how Streak says that there is no time
+LARGEST = 2**63  # the integers of JSON libraries and warehouses end before this
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
@@ -40,7 +40,7 @@ NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 class Misfit(ValueError):
     """A value that does not fit its column.
 
-    `fitted` is as much of it as does: null, or an object with null for its bad property.
+    `fitted` is the part that fits: null, or an object or array with null for what does not.
     """
 
     def __init__(self, fitted: Any = None) -> None:
@@ -51,12 +51,12 @@ class Misfit(ValueError):
 def iso_time(milliseconds: int) -> str | None:
     """Epoch milliseconds -> `2026-09-21T14:13:20.000Z`.
 
-    None for NEVER and for what lies outside the years 1 to 9999.
+    None for NEVER and for times outside the years 1 to 9999.
     """
     after_1970 = 0 < milliseconds <= LAST_MS
     if not after_1970 and (milliseconds in NEVER or not FIRST_MS <= milliseconds < 0):
         return None
-    rest = milliseconds % DAY_MS  # tables are twice as fast as formatting, and a row has many times
+    rest = milliseconds % DAY_MS  # tables are twice as fast as formatting, and rows have many times
     return (
         f"{_day(milliseconds // DAY_MS)}{MINUTES[rest // MINUTE_MS]}"
         f"{SECONDS[rest // 1000 % 60]}{MILLISECONDS[rest % 1000]}"
@@ -78,9 +78,9 @@ def _day(number: int) -> str:
 
 
 def plain_number(text: str) -> int | float | None:
-    """A text that is a plain number ("12", "-3.5"), as that number.
+    """The number in a text that is a plain number ("12", "-3.5").
 
-    None for "1.200,50", "$12" and the like, and for what no float holds ("NaN", "1e400").
+    None for texts like "1.200,50" and "$12", and for what no float can hold ("NaN", "1e400").
     """
     text = text.strip()
     if INTEGER.fullmatch(text):
@@ -90,7 +90,7 @@ def plain_number(text: str) -> int | float | None:
 
 
 def whole_number(value: Any) -> int | None:
-    """A value as an integer, also when it comes as text or as 5.0; None where it is none."""
+    """A value as an integer, even if it comes as text or as 5.0; None if it is not one."""
     try:
         return _integer(value)
     except Misfit:
@@ -98,28 +98,23 @@ def whole_number(value: Any) -> int | None:
 
 
 def mapping(value: Any) -> Row:
-    """The object that a value should be; an empty one where it is something else."""
+    """A value that should be an object; an empty one if it is something else."""
     return value if isinstance(value, dict) else {}
 
 
 def listing(value: Any) -> list[Any]:
-    """The array that a value should be; an empty one where it is something else."""
+    """A value that should be an array; an empty one if it is something else."""
     return value if isinstance(value, list) else []
 
 
 def objects(value: Any) -> list[Row]:
-    """The objects in what should be an array of them."""
+    """The objects in a value that should be an array of objects."""
     return [one for one in listing(value) if isinstance(one, dict)]
 
 
 def as_json(value: Any) -> str:
     """A value as JSON text."""
     return orjson.dumps(value).decode()
-
-
-def from_json(text: str) -> Any:
-    """The reverse of `as_json`."""
-    return orjson.loads(text)
 
 
 def without_secrets(value: Any) -> Any:
@@ -136,7 +131,7 @@ def without_secrets(value: Any) -> Any:
 class Shape:
     """The columns of one stream.
 
-    Counts by name the properties that it does not know, and the values that did not fit.
+    Counts, by name, the properties that are unknown and the values that do not fit.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
@@ -151,7 +146,7 @@ class Shape:
         }
 
     def record(self, row: Mapping[str, Any]) -> Record:
-        """One record; absent properties stay absent."""
+        """Turn one row into a record. Absent properties stay absent."""
         record: Record = {}
         other: Row = {}
         column_of = self._columns.get
@@ -178,9 +173,9 @@ class Shape:
 
 
 def _column(schema: Any) -> tuple[type | None, Convert]:
-    """The Python type whose values a column takes as they are, and the function for all others.
+    """The Python type that a column takes unchanged, and the function that converts the rest.
 
-    A configured schema may hold anything: where it says nothing of use, any value is taken.
+    A configured schema may hold anything. Where it says nothing useful, any value is taken.
     """
     schema = mapping(schema)
     if schema.get("format") == "date-time":
@@ -256,7 +251,7 @@ def _free(value: Any) -> Any:
 
 
 def _plain(values: Iterable[Any]) -> bool:
-    """Whether these are scalars, so that no secret can hide in them."""
+    """Whether all values are scalars, so that no secret can hide in them."""
     return NESTED.isdisjoint(map(type, values))
 
 
@@ -314,7 +309,7 @@ NESTED = frozenset({dict, list})
 ANY: tuple[type | None, Convert] = (None, without_secrets)
 SCALARS: dict[str, tuple[type | None, Convert]] = {
     "string": (str, _string),
-    "integer": (None, _column_integer),  # JSON has integers that are too large
+    "integer": (None, _column_integer),  # integers in JSON can be too large
     "number": (float, _number),
     "boolean": (bool, _boolean),
 }
