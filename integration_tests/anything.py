@@ -1,4 +1,4 @@
-"""Any JSON, for hypothesis: values that make programs stumble, and any others."""
+"""Hypothesis strategies for any JSON, including values that often break programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command, run in this process with a clock that never waits, and what came of it."""
+"""Runs the command in this process, with a clock that never waits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROCESS = importlib.import_module("source_streak.run")  # the package exports it
 
 @dataclass
 class Outcome:
-    """What came of one command."""
+    """The result of one command."""
 
     code: int
     out: str
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """Every line of stdout: each has to be a message of the protocol."""
+        """All lines of stdout; asserts that each is a message of the protocol."""
         messages = [json.loads(line) for line in self.out.split("\n") if line]
         assert all("type" in message for message in messages)
         return messages
@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """The error traces, in their order, with the time at which they were stamped."""
+        """The error traces in order, each with its `emitted_at`."""
         traces = [message["trace"] for message in self.of_type("TRACE")]
         return [
             {**trace["error"], "emitted_at": trace["emitted_at"]}
@@ -63,7 +63,7 @@ class Outcome:
 
     @property
     def said(self) -> str:
-        """Logs, errors and the status of the connection, as a user reads them."""
+        """Logs, errors and the message of the connection status, as a user reads them."""
         statuses = [message["connectionStatus"] for message in self.of_type("CONNECTION_STATUS")]
         return "\n".join(
             [
@@ -75,7 +75,7 @@ class Outcome:
 
     @property
     def statuses(self) -> dict[str, str]:
-        """Of each stream, the last one."""
+        """The last status of each stream."""
         traces = [message["trace"] for message in self.of_type("TRACE")]
         found = [trace["stream_status"] for trace in traces if trace["type"] == "STREAM_STATUS"]
         return {status["stream_descriptor"]["name"]: status["status"] for status in found}
@@ -84,7 +84,7 @@ class Outcome:
         return sum(message["record"]["stream"] == stream for message in self.of_type("RECORD"))
 
     def verdict(self) -> tuple[str, str]:
-        """Of a check that could be made: status and sentence. There is nothing else to be seen."""
+        """Status and message of a check that was possible; asserts that it printed no error."""
         (message,) = self.of_type("CONNECTION_STATUS")
         assert (self.code, self.err) == (0, "")
         assert not self.errors
@@ -93,7 +93,7 @@ class Outcome:
         return status["status"], status.get("message") or ""
 
     def outage(self) -> str:
-        """The sentence of a check that could not be made: no status, and one error to try again."""
+        """The message of a check that was impossible; asserts one transient error and no status."""
         assert not self.of_type("CONNECTION_STATUS")
         (error,) = self.errors
         assert (self.code, self.err) == (1, "")
@@ -110,7 +110,7 @@ class Outcome:
 
 
 def here(*arguments: str, clock: Clock | None = None) -> Outcome:
-    """The command to its end, as run.py has it, in this process."""
+    """Run the command to its end in this process, as run.py does."""
     source = SourceStreak(clock or QuickClock())
     with _printed() as lines:
         entrypoint = Entrypoint(source)
@@ -127,7 +127,7 @@ def here(*arguments: str, clock: Clock | None = None) -> Outcome:
 
 
 def check(folder: Path, clock: Clock | None = None, **settings: Any) -> Outcome:
-    """The command `check` with these settings."""
+    """Run `check` with these settings."""
     path = folder / "config.json"
     path.write_text(json.dumps(settings))
     return here("check", "--config", str(path), clock=clock)
@@ -135,12 +135,12 @@ def check(folder: Path, clock: Clock | None = None, **settings: Any) -> Outcome:
 
 @contextmanager
 def _printed() -> Iterator[list[str]]:
-    """The lines of the log, as the command prints them."""
+    """Collects the log lines as the command prints them."""
     lines: list[str] = []
     handler = logging.StreamHandler(_Lines(lines))
     handler.setFormatter(AirbyteLogFormatter())
     handler.addFilter(PROCESS._presentable)
-    logging.getLogger().handlers.insert(0, handler)  # the first one, as in the command
+    logging.getLogger().handlers.insert(0, handler)  # as the first handler, as in the command
     try:
         yield lines
     finally:
@@ -148,7 +148,7 @@ def _printed() -> Iterator[list[str]]:
 
 
 class _Lines(StringIO):
-    """A stream whose whole lines go into a list."""
+    """A text stream that appends its lines to a list."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__()

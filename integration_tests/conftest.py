@@ -1,10 +1,10 @@
-"""What the tests share: a Streak that runs, and the connector read as Airbyte reads it.
+"""Shared fixtures: a running Streak sandbox, and the connector read as Airbyte reads it.
 
     def test_…(streak, read):
         streak.moods.limit_cap = 37
         assert len(read("boxes").records["boxes"]) == 150
 
-`streak` is the sandbox's default account; another one is
+`streak` has the sandbox's default account; for another one use
 `@pytest.mark.parametrize("streak", [{"boxes": 1000}], indirect=True)`.
 """
 
@@ -46,7 +46,7 @@ Read = Callable[..., "Reading"]
 
 
 class Reading:
-    """What came of one read: what a destination gets of it, and what its user sees."""
+    """The result of one read: what a destination gets, and what the user sees."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Reading:
         self.errors: list[AirbyteErrorTraceMessage] = [
             message.trace.error for message in output.errors
         ]
-        self.statuses: dict[str, str] = {}  # of each stream, the last one
+        self.statuses: dict[str, str] = {}  # the last status of each stream
         for message in output.trace_messages:
             if status := message.trace.stream_status:
                 self.statuses[status.stream_descriptor.name] = status.status.value
@@ -75,16 +75,16 @@ class Reading:
 
     @property
     def last_states(self) -> list[AirbyteStateMessage]:
-        """What the platform hands to the next sync: the last STATE of each stream."""
+        """What the platform passes to the next sync: the last STATE of each stream."""
         return list({state.stream.stream_descriptor.name: state for state in self.states}.values())
 
     @property
     def ok(self) -> bool:
-        """Whether the sync is green: the exit status says 0."""
+        """Whether the sync succeeded, with exit status 0."""
         return not self.errors
 
     def error_of(self, stream: str) -> AirbyteErrorTraceMessage:
-        """Why that stream ended INCOMPLETE."""
+        """The error because of which that stream ended INCOMPLETE."""
         assert self.statuses[stream] == "INCOMPLETE"
         return next(
             error
@@ -93,14 +93,14 @@ class Reading:
         )
 
     def texts(self) -> Iterator[str]:
-        """Every message as it is written to the output."""
+        """All messages as they are written to stdout."""
         return (
             orjson.dumps(AirbyteMessageSerializer.dump(message)).decode()
             for message in self.messages
         )
 
     def keys(self, stream: str, *columns: str) -> list[Any]:
-        """The primary keys of a stream's records, in their order; none may come twice."""
+        """The primary keys of a stream's records, in order; asserts that none repeats."""
         found = [
             tuple(record[column] for column in columns or ("key",))
             for record in self.records[stream]
@@ -111,9 +111,9 @@ class Reading:
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A running Streak. A parameter is what Sandbox() takes.
+    """A running sandbox. A parameter holds the arguments of Sandbox().
 
-    A test changes it through .moods, .account, .fault and .on.
+    Tests change it through .moods, .account, .fault and .on.
     """
     with Sandbox(**getattr(request, "param", {})) as sandbox:
         yield sandbox
@@ -121,9 +121,9 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def read(streak: Sandbox) -> Iterator[Read]:
-    """Reads the streams named, all if none are, from the running Streak.
+    """Reads the streams named, all if none are, from the sandbox.
 
-    What it says must never hold the key.
+    Asserts that no message contains the API key.
     """
     with reading(streak) as read_from_streak:
         yield read_from_streak
@@ -131,7 +131,7 @@ def read(streak: Sandbox) -> Iterator[Read]:
 
 @contextmanager
 def reading(streak: Sandbox) -> Iterator[Read]:
-    """The same for a fixture of a whole module."""
+    """The fixture `read`, for fixtures of a whole module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STREAK_API_URL", streak.url)
 
@@ -146,7 +146,7 @@ def reading(streak: Sandbox) -> Iterator[Read]:
         ) -> Reading:
             """`catalog`: what discover found when the connection was set up.
 
-            Without it there are no tables of pipelines.
+            Without it there are no pipeline tables.
             """
             config = {"api_key": streak.key, **settings}
             configured = catalog_of(*names, incremental=incremental, found=catalog)
@@ -169,7 +169,7 @@ Discover = Callable[..., AirbyteCatalog]
 
 @pytest.fixture
 def discover(streak: Sandbox, read: Read) -> Discover:
-    """Discovers as the running Streak is now, with a table for each pipeline."""
+    """Discovers the streams of the sandbox now, with a table for each pipeline."""
 
     def discover_streak(**settings: Any) -> AirbyteCatalog:
         return SourceStreak(QuickClock()).discover(
@@ -182,9 +182,9 @@ def discover(streak: Sandbox, read: Read) -> Discover:
 def catalog_of(
     *names: str, incremental: bool = False, found: AirbyteCatalog | None = None
 ) -> ConfiguredAirbyteCatalog:
-    """The streams named, all if none are, in full refresh; or incrementally, those that can be.
+    """A catalog of the streams named, all if none are, in full refresh.
 
-    `found`: by discover.
+    With `incremental`, streams that support it are incremental. `found`: what discover found.
     """
     streams = {stream.name: stream for stream in (found or discovered()).streams}
     return ConfiguredAirbyteCatalog(
@@ -208,7 +208,7 @@ def catalog_of(
 
 
 def secrets_of(key: str) -> tuple[str, ...]:
-    """The key, and the forms in which a header carries it."""
+    """The key, and the encoded forms in which a header may carry it."""
     return (
         key,
         base64.b64encode(f"{key}:".encode()).decode().rstrip("="),
@@ -218,7 +218,7 @@ def secrets_of(key: str) -> tuple[str, ...]:
 
 @pytest.fixture
 def give_room(mocker: MockerFixture) -> Callable[[int], None]:
-    """So many bytes for all states of a sync, from now on."""
+    """Sets the state limit: the bytes for all states of a sync, from now on."""
     return partial(mocker.patch, "source_streak.reading.plan.TOTAL")
 
 

@@ -1,6 +1,6 @@
-"""The command in a process of its own, without the second that it takes to import.
+"""Runs the command in a separate process, without the second that its imports take.
 
-One process has imported everything, and is copied (os.fork) for each command.
+One process imports everything and is forked (os.fork) for each command.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import TracebackType
 from commands import Outcome
 
 ROOT = Path(__file__).parents[1]
-FAR = 60.0  # seconds after which a command that was to end has failed
+FAR = 60.0  # seconds to wait for a command that should end
 ORIGINAL = """
 import json, os, signal, sys, tempfile
 import source_streak.command, quick
@@ -48,7 +48,7 @@ for line in sys.stdin:
 
 
 class Running:
-    """A copy at work, as a subprocess.Popen has it."""
+    """A running copy, with the interface of subprocess.Popen."""
 
     def __init__(self, original: Copies, pid: int, pipes: list[Path]) -> None:
         self.pid, self.returncode = pid, None
@@ -73,7 +73,7 @@ class Running:
         return self.returncode
 
     def communicate(self, timeout: float = FAR) -> tuple[bytes, bytes]:
-        """What it still prints, once it has ended."""
+        """Wait for its end; returns the rest of its stdout and stderr."""
         read: dict[int, bytes] = {}
         pipes = (self.stdout, self.stderr)
         threads = [
@@ -89,10 +89,10 @@ class Running:
 
 
 class Copies:
-    """As a context: the process that is copied."""
+    """A context manager for the process that is forked for each command."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: where what the commands print is put."""
+        """`folder`: for the files that hold the commands' output."""
         self._folder = folder
         self._numbers = itertools.count()
 
@@ -103,7 +103,7 @@ class Copies:
             env={**os.environ, "PYTHONPATH": paths},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,  # of the same kind as a copy's, which nobody can seek in either
+            stderr=subprocess.PIPE,  # a pipe, so not seekable, like the stderr of a copy
         )
         return self
 
@@ -120,7 +120,7 @@ class Copies:
     def type(
         self, *arguments: str, environment: Mapping[str, str], folder: Path | None = None
     ) -> Outcome:
-        """One command to its end, with a clock that never waits."""
+        """Run one command to its end, with a clock that never waits."""
         outputs = self._outputs()
         pid = self._start(arguments, environment, folder, outputs, waits=False)
         code = self.wait(pid, FAR)
@@ -135,9 +135,9 @@ class Copies:
         folder: Path | None = None,
         waits: bool = True,
     ) -> Iterator[Running]:
-        """One command while it runs. What is left of it at the end of the block is killed.
+        """One running command; it is killed at the end of the block if it still runs.
 
-        `waits`: with the machine's own clock.
+        `waits`: use the real clock.
         """
         outputs = self._outputs()
         for path in outputs:
@@ -153,7 +153,7 @@ class Copies:
             process.wait()
 
     def wait(self, pid: int, timeout: float) -> int:
-        """Its exit status, as subprocess has it."""
+        """Wait for a copy's end; returns its exit status as subprocess does."""
         self._send({"wait": pid})
         return self._answer(timeout)
 

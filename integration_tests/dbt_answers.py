@@ -1,4 +1,4 @@
-"""Marts held against dbt_expected.py: the same checks on each database."""
+"""Compare marts with dbt_expected.py: the same checks for each database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dbt_runs import Project, Row, by
 
 
 def assert_same(row: Row, right: Row) -> None:
-    """The named columns; figures to nine digits."""
+    """Assert that the columns in `right` are equal, numbers to nine digits."""
     for name, value in right.items():
         near = isinstance(value, int | float) and not isinstance(value, bool)
         assert row[name] == (pytest.approx(value, rel=1e-9) if near else value), (name, row)
@@ -106,7 +106,7 @@ def check_tasks(project: Project, expected: Expected) -> None:
 
 
 def check_people(project: Project, expected: Expected) -> None:
-    """Contacts and organizations, by the boxes that name them."""
+    """Check contacts and organizations by the boxes that link to them."""
     for mart, key, links, kept in (
         ("streak__contacts", "contact_key", "contacts", expected.account.contacts),
         (

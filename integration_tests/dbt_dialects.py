@@ -1,9 +1,9 @@
-"""Compiled SQL of the dbt package, read by sqlglot as the warehouse would read it.
+"""Check the dbt package's compiled SQL with sqlglot, as the warehouse would read it.
 
 python dbt_dialects.py snowflake FOLDER    # a `target/compiled/streak` of dbt
 
-Runs in .venv-warehouses, which has sqlglot. Prints a line for each complaint: a statement that is
-none in that dialect, a column that is not there or that two tables have.
+Runs in .venv-warehouses, which has sqlglot. Prints a line for each complaint: a statement that does
+not parse in that dialect, or a column that is unknown or ambiguous. The last line counts the files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def complaints(file: Path, dialect: str, schema: MappingSchema) -> Iterator[str]:
-    """Of one file. What a model of the package selects is known to those that come after it."""
+    """Complaints about one file. Adds the columns that a model selects to the schema."""
     try:
         tree = sqlglot.parse_one(file.read_text(), read=dialect)
         model = file.parent.suffix != ".yml" and "models" in file.parts
@@ -45,7 +45,7 @@ def complaints(file: Path, dialect: str, schema: MappingSchema) -> Iterator[str]
 
 
 def add_sources(tree: exp.Expression, dialect: str, schema: MappingSchema) -> None:
-    """A source has the columns that its staging view asks for."""
+    """Add the source of a staging view, with the columns that the view selects."""
     asked = [column.name for column in tree.find_all(exp.Column)]
     for table in tree.find_all(exp.Table):
         if table.db:
@@ -53,7 +53,7 @@ def add_sources(tree: exp.Expression, dialect: str, schema: MappingSchema) -> No
 
 
 def table_of(file: Path, dialect: str) -> exp.Table:
-    """As dbt names what it builds of a file, with integration_tests/dbt_profiles."""
+    """The name that dbt gives the model of a file, with integration_tests/dbt_profiles."""
     layer = "streak_staging" if "staging" in file.parts else "streak"
     if dialect == "snowflake":
         return exp.table_(file.stem, db=f"PUBLIC_{layer}", catalog="ANALYTICS")

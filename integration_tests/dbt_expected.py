@@ -1,7 +1,7 @@
-"""What the marts of the dbt package have to hold, computed from the sandbox's account in Python.
+"""What the marts of the dbt package must hold, computed in Python from the sandbox's account.
 
-Nothing here is SQL, and nothing is taken from the package: the rules are those of dbt/README.md.
-Times are epoch milliseconds, as the account has them.
+The rules come from dbt/README.md, not from the package, and nothing here is SQL. Times are epoch
+milliseconds, as in the account.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOBODY = "nobody"
 
 
 class Mail(NamedTuple):
-    """One e-mail; `minutes` if it is one of ours that answers one of theirs."""
+    """One e-mail; `minutes` is the reply time if it is ours and answers one of theirs."""
 
     at: int
     sender: str
@@ -34,7 +34,7 @@ class Mail(NamedTuple):
 
 
 class Expected:
-    """The answers of one account, as of `now`."""
+    """The expected rows of one account, as of `now`."""
 
     def __init__(self, account: Account, now: int) -> None:
         self.account, self.now = account, now
@@ -66,7 +66,7 @@ class Expected:
         }
 
     def status(self, pipeline: str, stage: str | None) -> str:
-        """open, won or lost, by the name of a stage."""
+        """The status open, won or lost, from the name of a stage."""
         stages = self.account.pipelines[pipeline]["stages"]
         name = stages[stage]["name"] if stage in stages else ""
         spaced = re.sub(r"[ /:_–—-]+", " ", name.lower()).strip()  # noqa: RUF001
@@ -98,7 +98,7 @@ class Expected:
         return str(min(assigned)[2]) if assigned else NOBODY
 
     def address(self, entry: Row) -> str:
-        """Of a user."""
+        """The e-mail address of a user, in lower case."""
         return str(self.account.users[entry["userKey"]]["email"].lower())
 
     def _touches(self, box: Row) -> list[int]:
@@ -119,7 +119,7 @@ class Expected:
         return order.index(stage) if stage in order else None
 
     def explicit(self, key: str) -> dict[str, int]:
-        """The stages that a box was in, each with the last time at which it came in."""
+        """The stages that a box was in, each with the last time at which it entered."""
         box = self.account.boxes[key]
         found = {
             entry["stageKey"]: entry.get("lastEntryToStageTs") or box["creationTimestamp"]
@@ -130,7 +130,7 @@ class Expected:
         return found
 
     def reached(self, key: str) -> set[str]:
-        """Also the open stages before the furthest one."""
+        """The stages that a box was in, and all open stages before the furthest one."""
         pipeline, found = self.boxes[key]["pipeline_key"], set(self.explicit(key))
         furthest = self.furthest_position(key)
         for place, stage in enumerate(self.account.pipelines[pipeline]["stageOrder"]):
@@ -148,7 +148,7 @@ class Expected:
         return max((place for place in places if place is not None), default=-1)
 
     def lost_from(self, key: str) -> str:
-        """The furthest stage of a lost box that is not a lost one."""
+        """The furthest stage of a lost box, apart from lost stages."""
         pipeline, times = self.boxes[key]["pipeline_key"], self.explicit(key)
         open_ones = [
             (-1 if (place := self.position(pipeline, stage)) is None else place, time, stage)
@@ -159,7 +159,7 @@ class Expected:
 
     @cached_property
     def funnel(self) -> dict[tuple[str, str], Counter[str]]:
-        """By pipeline and stage, all months together."""
+        """Counts by pipeline and stage, all months together."""
         found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for key, box in self.boxes.items():
             here = box["stage_key"] or "(none)"
@@ -175,7 +175,7 @@ class Expected:
 
     @cached_property
     def months(self) -> dict[tuple[str, str], Row]:
-        """By pipeline and month, those alone in which something happened."""
+        """Rows by pipeline and month, only for months in which something happened."""
         found: dict[tuple[str, str], Row] = defaultdict(lambda: defaultdict(list))
         for box in self.boxes.values():
             found[box["pipeline_key"], month(box["created_at"])]["created"].append(box)
@@ -199,7 +199,7 @@ class Expected:
 
     @cached_property
     def users(self) -> dict[str, Row]:
-        """Everybody who has, did or has to do something."""
+        """Rows of all users who own boxes or have replied to mail."""
         found: dict[str, Row] = defaultdict(lambda: {"replies": [], "boxes": []})
         for box in self.boxes.values():
             found[box["owner_key"]]["boxes"].append(box)
@@ -239,7 +239,7 @@ class Expected:
 
     @cached_property
     def threads(self) -> dict[tuple[str, str], list[Mail]]:
-        """By box and thread."""
+        """Mails by box and thread."""
         return {
             (box, thread): mails
             for box in self.account.boxes
@@ -254,7 +254,7 @@ class Expected:
             {"email": thread.get("lastEmailFrom"), "sendTimestamp": thread["lastEmailTimestamp"]}
         ]
         mails: list[Mail] = []
-        asked = None  # since when they wait
+        asked = None  # the time since when they wait
         for pair in sorted(listed, key=lambda pair: pair["sendTimestamp"]):
             at, sender = pair["sendTimestamp"], (pair["email"] or "").lower()
             ours = sender in self.addresses or sender.partition("@")[2] in self.domains
@@ -265,7 +265,7 @@ class Expected:
 
     @cached_property
     def addresses(self) -> dict[str, str]:
-        """Of all users that the connector can see: in a team, or in a box."""
+        """User keys by address, of all users that the connector can see in a team or a box."""
         seen = {
             member["userKey"] for team in self.account.teams.values() for member in team["members"]
         }
@@ -280,14 +280,15 @@ class Expected:
 
 
 def begins(name: str, words: str) -> bool:
-    """Whether a name begins with these words, and not with longer ones."""
+    """Whether a name begins with these whole words."""
     after = name[len(words) : len(words) + 1]
     return name.startswith(words) and not after.isalpha() and after not in ("'", "’")  # noqa: RUF001
 
 
 def money(value: Any) -> float | None:
-    """As people write it. The last separator parts decimals, unless it is the only one and
-    three digits follow.
+    """The amount in a value, as people write it; None if there is not exactly one.
+
+    The last separator precedes decimals, unless it is the only one and three digits follow.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -306,5 +307,5 @@ def money(value: Any) -> float | None:
 
 
 def month(time: int) -> str:
-    """2026-05-01"""
+    """The first day of a month, such as 2026-05-01."""
     return datetime.fromtimestamp(time / 1000, timezone.utc).strftime("%Y-%m-01")

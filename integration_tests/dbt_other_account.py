@@ -1,9 +1,8 @@
-"""A second account for the dbt package: 5,000 boxes of two teams, and what is true of each.
+"""A second account for the dbt package: 5,000 boxes of two teams, each made from a story.
 
-Names are in Cyrillic and Japanese. Money is written in three notations and more, stages were
-deleted, and some boxes went straight from their first stage to the won one. A `Story` says what
-happened to a box before any of it became an object of Streak's: the figures of the tests come from
-the stories alone.
+Names are in Cyrillic and Japanese. Money is written in several notations, stages were deleted, and
+some boxes went straight from their first stage to the won one. A `Story` says what happened to a
+box. The account is built from the stories, and the tests compute their figures from them alone.
 """
 
 # ruff: noqa: RUF001  (names as people write them; the same account at every start)
@@ -19,13 +18,13 @@ from streak_sandbox.objects import DAY, HOUR, MINUTE, TODAY, Row
 
 BOXES = 5_000
 FIRST_DAY = TODAY - 700 * DAY
-DELETED = "5009"  # a stage of each pipeline
+DELETED = "5009"  # the key of a deleted stage in each pipeline
 VARIABLES = {
     "streak_won_stages": ["Closed won", "Оплачено", "受注", "Hired*"],
     "streak_lost_stages": ["Closed lost", "Отказ", "失注", "Rejected"],
     "streak_amount_fields": ["Deal size", "Сумма", "金額"],
 }
-# Each selected by hand: no newsfeed, no box_changes, no documents, meetings or files.
+# A partial selection: no newsfeed, changes, documents, meetings or files.
 SELECTED = (
     *("boxes", "pipelines", "pipeline_stages", "box_stage_history", "box_field_values"),
     *("teams", "users", "box_users", "box_threads", "box_tasks", "box_comments"),
@@ -56,7 +55,7 @@ def american(amount: float) -> str:
 
 
 def spaced(amount: float) -> str:
-    """1 200,50, with the space that does not break."""
+    """1 200,50, with a non-breaking space."""
     whole, _, cents = f"{amount:,.2f}".partition(".")
     return f"{whole.replace(',', chr(0xA0))},{cents}"
 
@@ -73,21 +72,21 @@ NOTATIONS: tuple[Callable[[float], str | float], ...] = (
 
 @dataclass
 class Story:
-    """One box."""
+    """What happened to one box."""
 
     number: int
     pipeline: str
     owner: str  # a full name
     created: int
     amount: float | None
-    # Stages that it was in, by their place in STAGES, 9 for the deleted one; and since when.
+    # The stages that it was in, as (place in STAGES, or 9 for the deleted one; time of entry).
     visits: list[tuple[int, int]] = field(default_factory=list)
-    mails: list[tuple[bool, int]] = field(default_factory=list)  # whether it is ours, and when
+    mails: list[tuple[bool, int]] = field(default_factory=list)  # (whether it is ours, time)
     comment_at: int | None = None
 
     @property
     def place(self) -> int:
-        """The stage that it is in."""
+        """The place of its current stage."""
         return self.visits[-1][0]
 
     @property
@@ -96,7 +95,7 @@ class Story:
 
 
 def stories(seed: int = 11) -> list[Story]:
-    """All of them."""
+    """The stories of all boxes."""
     random = Random(seed)
     return [_story(number, random) for number in range(BOXES)]
 
@@ -113,7 +112,7 @@ def _story(number: int, random: Random) -> Story:
     while place < 3:
         at += random.randrange(HOUR, 40 * DAY)
         luck = random.random()
-        if at > TODAY or luck < 0.1:  # it stays where it is
+        if at > TODAY or luck < 0.1:  # it stays in its stage
             break
         if luck < 0.28:
             story.visits.append((4, at))
@@ -130,7 +129,7 @@ def _story(number: int, random: Random) -> Story:
 
 
 def _talk(story: Story, random: Random) -> None:
-    """Mail in a fifth of the boxes, a comment in a tenth."""
+    """Add mail to a fifth of the boxes, and a comment to a tenth."""
     if random.random() < 0.2:
         at = story.created + random.randrange(5 * DAY)
         ours = random.random() < 0.4
@@ -144,11 +143,11 @@ def _talk(story: Story, random: Random) -> None:
         story.comment_at = min(TODAY - HOUR, story.since + random.randrange(20 * DAY))
 
 
-# --- The account that the stories are told in -----------------------------------------------------
+# --- The account built from the stories -----------------------------------------------------------
 
 
 def other_account(told: list[Story]) -> Account:
-    """Streak with all of it."""
+    """An account built from the stories."""
     account = Account(clock=lambda: TODAY)
     people = _people(account)
     pipelines = {name: _pipeline(account, name) for name in STAGES}
@@ -158,7 +157,7 @@ def other_account(told: list[Story]) -> Account:
 
 
 def _people(account: Account) -> dict[str, Row]:
-    """By their full names. The key's own user is in both teams and owns nothing."""
+    """Users by full name. The API key's own user is in both teams and owns nothing."""
     found = {}
     for place, (team, names) in enumerate(PEOPLE.items()):
         for number, name in enumerate(names):

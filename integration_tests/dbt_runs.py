@@ -1,6 +1,6 @@
-"""What the tests of the dbt package share: accounts as tables, and dbt as a command.
+"""Shared by the tests of the dbt package: accounts as tables, and dbt as a command.
 
-tables = read(account, folder)            # what the connector brings of it, by stream
+tables = read(account, folder)            # what the connector reads from it, by stream
 into_duckdb(tables, path)
 project = Project(folder, duckdb=path)
 project.run("build")
@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Stream:
-    """A table: its JSON schema, and rows as the connector wrote them."""
+    """A table: the stream's catalog entry, and rows as the connector wrote them."""
 
     schema: Row
     rows: list[Row] = field(default_factory=list)
@@ -51,12 +51,12 @@ Streams = dict[str, Stream]
 
 
 def command(streak: Sandbox, folder: Path) -> Command:
-    """The connector, which reads that sandbox without waiting."""
+    """The connector's command for that sandbox, at the highest request rate."""
     return Command(folder, streak.url, {"api_key": streak.key, "requests_per_second": 20})
 
 
 def read(streak: Sandbox, folder: Path, *names: str) -> Streams:
-    """A full refresh of these streams, of all if none are named."""
+    """Read these streams, all if none are named, in full refresh."""
     connector = command(streak, folder)
     run = connector.read(configured(connector.discover(), *names, incremental=False))
     assert run.code == 0
@@ -67,9 +67,9 @@ def read(streak: Sandbox, folder: Path, *names: str) -> Streams:
 
 
 class Synced:
-    """Append + Deduped: syncs one after the other, and what their destination holds.
+    """A connection in Append + Deduped mode: successive syncs and their destination.
 
-    A soft-deleting one, as PyAirbyte and DuckDB are: deleted rows stay, with the time of it.
+    The destination soft-deletes, like PyAirbyte: deleted rows stay, with the deletion time.
     """
 
     def __init__(self, streak: Sandbox, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Synced:
         self.streams: Streams = {}
 
     def sync(self) -> Streams:
-        """One more; what the tables hold after it."""
+        """Sync once more; returns what the tables hold afterwards."""
         run = self._connector.read(configured(self._connector.discover()), self._state)
         assert run.code == 0
         self._state = run.last_states()
@@ -95,7 +95,7 @@ class Synced:
 
 
 def change(account: Account) -> None:
-    """Between two syncs: rows that are new, rows that are others now, rows that are gone."""
+    """Add, change and delete rows between two syncs."""
     kinds = ("comments", "tasks", "threads", "files", "meetings")
     deleted, moved, renamed, won, *_ = account.boxes
     for kind in kinds:
@@ -121,7 +121,7 @@ def change(account: Account) -> None:
 def into_duckdb(
     streams: Mapping[str, Stream], path: Path, schema: str = "main", prefix: str = ""
 ) -> None:
-    """Tables as `make demo` makes them."""
+    """Load the streams into tables as `make demo` makes them."""
     scratch = path.with_suffix(".rows")
     scratch.mkdir()
     with duckdb.connect(str(path)) as database:
@@ -140,7 +140,7 @@ def into_duckdb(
 
 
 def in_upper_case(streams: Mapping[str, Stream]) -> Streams:
-    """The same tables with columns as Snowflake has them."""
+    """The same tables with column names in upper case, as in Snowflake."""
     found = {}
     for name, stream in streams.items():
         columns = stream.schema["json_schema"]["properties"]
@@ -156,7 +156,10 @@ def _upper(row: Row) -> Row:
 def into_postgres(
     streams: Mapping[str, Stream], database: Database, schema: str, upper: bool = False
 ) -> None:
-    """Tables as Airbyte's destination makes them: in the case as sent, or in upper case."""
+    """Load the streams into tables as Airbyte's destination makes them.
+
+    Names are as sent, or in upper case.
+    """
     from postgres import type_of
 
     case = str.upper if upper else str
@@ -173,7 +176,7 @@ def into_postgres(
 
 @dataclass
 class Project:
-    """The package as a project of its own, on a DuckDB file or a PostgreSQL database."""
+    """A dbt project, by default the package, on a DuckDB file or a PostgreSQL database."""
 
     folder: Path  # for what dbt writes
     duckdb: Path | None = None
@@ -184,12 +187,12 @@ class Project:
 
     @property
     def dbt(self) -> Path:
-        """DuckDB with what `make demo` installs."""
+        """The dbt command; for DuckDB the one that `make demo` installs."""
         return (TOP / ".venv-dbt" / "bin" if self.duckdb else WAREHOUSES) / "dbt"
 
     @property
     def environment(self) -> dict[str, str]:
-        """In which the profile finds the database."""
+        """The environment variables in which the profile finds the database."""
         found = {**os.environ, "DO_NOT_TRACK": "1"}
         if self.duckdb:
             return found | {"STREAK_DUCKDB": str(self.duckdb)}
@@ -200,7 +203,7 @@ class Project:
         return found
 
     def run(self, *arguments: str, target: str = "", ok: bool = True, **variables: Any) -> str:
-        """What a command prints; `ok=False` where it is to fail."""
+        """Run a dbt command and return its output; `ok=False` if it must fail."""
         target = target or ("duckdb" if self.duckdb else "postgres")
         given = json.dumps({"streak_now": NOW, **self.variables, **variables})
         options = ["--profiles-dir", str(self.profiles), "--target", target, "--vars", given]
@@ -220,19 +223,22 @@ class Project:
         return LINE.sub("", done.stdout)
 
     def results(self) -> dict[str, str]:
-        """How each model and test of the last run went, by its short name."""
+        """The status of each model and test of the last run, by its short name."""
         file = self.folder / "target" / "run_results.json"
         found = json.loads(file.read_text())["results"]
         return {result["unique_id"].split(".", 2)[2]: result["status"] for result in found}
 
     def sql(self, statements: str) -> None:
-        """Change what is in the DuckDB file."""
+        """Run SQL statements on the DuckDB file."""
         assert self.duckdb
         with duckdb.connect(str(self.duckdb)) as database:
             database.execute(statements)
 
     def rows(self, table: str, schema: str = "streak") -> list[Row]:
-        """A mart, or with schema="streak_staging" a view, as plain values in a fixed order."""
+        """The rows of a mart, as plain values in a fixed order.
+
+        `schema="streak_staging"`: of a staging view instead.
+        """
         if self.duckdb:
             found = from_duckdb(self.duckdb, f"FROM main_{schema}.{table}")
         else:
@@ -261,7 +267,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d.*")
 
 
 def plain(value: Any) -> Any:
-    """Times as epoch milliseconds, days as text, figures as int, or float of twelve digits."""
+    """Times as epoch milliseconds, days as text, numbers as int or as float of 12 digits."""
     if isinstance(value, str) and TIME.fullmatch(value):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
@@ -273,7 +279,7 @@ def plain(value: Any) -> Any:
 
 
 def by(rows: Iterable[Row], *columns: str) -> dict[Any, Row]:
-    """Rows by their key; no key may come twice."""
+    """Rows by their key; asserts that none repeats."""
     rows = list(rows)
     found = {
         row[columns[0]] if len(columns) == 1 else tuple(row[one] for one in columns): row

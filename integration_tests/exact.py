@@ -1,4 +1,4 @@
-"""What the tests of exactness share: small accounts, and who is where in them.
+"""Shared by the test_exact_*.py files: small accounts, and helpers to find and check rows in them.
 
 def test_…(streak):
     connection = synced(streak, "boxes")
@@ -26,20 +26,20 @@ HOUR, DAY = 1.01, 24.0  # in hours
 
 
 def synced(streak: Sandbox, *names: str, **settings: Any) -> Connection:
-    """A connection after its first sync, which is exact."""
+    """A connection after its first sync, which must succeed."""
     connection = Connection(streak, *names, **settings)
     assert connection.sync().ok
     return connection
 
 
 def exact(connection: Connection, **settings: Any) -> bool:
-    """Whether the destination holds what a full refresh made now would hold."""
+    """Assert that the destination holds what a full refresh made now would deliver."""
     assert connection.differences(**settings) == []
     return True
 
 
 def told(sync: Sync, stream: str, *columns: str) -> list[Any]:
-    """What a sync says is deleted: the primary keys, or these columns, sorted."""
+    """The rows that a sync reports deleted: primary keys, or these columns, sorted."""
     found = sync.deleted(stream)
     names = columns or KEYS.get(stream, ("boxKey", "key"))
     if stream.startswith("boxes_"):
@@ -55,23 +55,23 @@ KEYS = {
 
 
 def nothing_told(sync: Sync) -> bool:
-    """Whether a sync tells of no deletion at all."""
+    """Assert that a sync reports no deletion."""
     assert {name: sync.deleted(name) for name in sync.records if sync.deleted(name)} == {}
     return True
 
 
 def pipeline(streak: Sandbox, name: str = SALES) -> str:
-    """Its key."""
+    """The key of the pipeline with that name."""
     return str(streak.account.pipeline_named(name)["key"])
 
 
 def boxes_of(streak: Sandbox, name: str = SALES) -> list[str]:
-    """Their keys, as the list has them."""
+    """The keys of a pipeline's boxes, in the order of the account."""
     return [str(box["key"]) for box in streak.account.boxes_of(pipeline(streak, name))]
 
 
 def a_box_with_everything(streak: Sandbox, name: str = SALES) -> str:
-    """A box with two rows in each stream that hangs on boxes."""
+    """Add a box with two rows in each stream of box children, values and history."""
     account = streak.account
     fields = {"1001": "a value", "1003": 1_772_323_200_000}
     first, second = account.pipelines[pipeline(streak, name)]["stageOrder"][:2]
@@ -86,10 +86,10 @@ def a_box_with_everything(streak: Sandbox, name: str = SALES) -> str:
 
 
 def said(sync: Sync, words: str) -> list[str]:
-    """The lines of the log that hold these words."""
+    """The log lines that contain these words."""
     return [line for line in sync.logs if words in line]
 
 
 def asked(sync: Sync, key: str) -> int:
-    """How often something was asked for by this key."""
+    """How many request paths end with this key."""
     return sum(path.endswith(f"/{key}") for path in sync.requests)

@@ -1,7 +1,7 @@
-"""A Streak whose account holds every odd value in every kind of property, and odd names.
+"""A sandbox whose account has odd names and, in each property, every odd value of its kind.
 
-What the sandbox would have answered is changed on its way out, row by row: of the values that fit a
-property's kind each row shows the next, so that after some rows every property has shown them all.
+It alters its responses row by row: each row gets the next odd value of the property's kind, so that
+after some rows each property has had them all.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ NUMBERS: tuple[Any, ...] = (
     None,
 )
 BOOLEANS: tuple[Any, ...] = (True, False, None, 0, 1, "true", "yes")
-SHORTEST_TIME = 10**11  # milliseconds: what is less is no time but a count
+SHORTEST_TIME = 10**11  # milliseconds: smaller numbers are counts, not times
 LONGEST_TEXT = 3_000_000  # characters of one comment
 
-# Keys hold the account together; paths would lead elsewhere.
+# Properties that stay as they are: other keys would break relations and request paths.
 KEPT = re.compile(r"([kK]eys?|stageOrder|boxCount|version|type|Type|role|permission)$")
-# Answers that say how others are to be read: their names are odd, see `odd_account`.
+# Responses that define how others are read; only names in them are odd, see `odd_account`.
 DEFINITIONS = re.compile(r"v\d/(users/me|pipelines|users/me/teams)$")
 
 NAMES = (
@@ -115,7 +115,7 @@ ODD_OF_KIND: dict[str, tuple[Any, ...]] = {
 
 
 class OddSandbox(Sandbox):
-    """One that answers so. No number that is odd goes beyond `largest`; times have their own."""
+    """A sandbox that sends odd values. Its odd integers, except times, are at most `largest`."""
 
     largest = 10**30
 
@@ -134,7 +134,7 @@ class OddSandbox(Sandbox):
 
 
 def spoil_all(content: Any, largest: int) -> None:
-    """Every row of an answer; what stands around the rows says how many there are, and stays."""
+    """Alter every row of a response, but not the properties around the rows."""
     rows = content.get("results", ()) if isinstance(content, dict) else content
     for number, row in enumerate(rows if isinstance(rows, list) else ()):
         if isinstance(row, dict):
@@ -142,7 +142,7 @@ def spoil_all(content: Any, largest: int) -> None:
 
 
 def spoil(row: dict[str, Any], number: int, largest: int) -> None:
-    """Every second row keeps its values, but for one property: so columns have good values too."""
+    """Alter a row, but only one property in eleven of every second row: good values remain."""
     for place, (name, value) in enumerate(sorted(row.items())):
         if KEPT.search(name) or (number % 2 and place % 11 != number % 11):
             continue
@@ -155,7 +155,7 @@ def spoil(row: dict[str, Any], number: int, largest: int) -> None:
 
 
 def odd(value: Any, turn: int, largest: int) -> Any:
-    """Another value in the place of this one."""
+    """An odd value of the same kind as this one."""
     if isinstance(value, bool):
         return BOOLEANS[turn % len(BOOLEANS)]
     if isinstance(value, str):
@@ -171,7 +171,7 @@ def odd(value: Any, turn: int, largest: int) -> Any:
 
 
 def odd_account(streak: Sandbox) -> Account:
-    """Pipelines, fields, options and stages of odd names; fields of every kind with odd values."""
+    """Add pipelines, fields, options and stages with odd names, and fields with odd values."""
     account = streak.account
     for number, name in enumerate(NAMES):
         kinds = [KINDS[(number + place) % len(KINDS)] for place in range(4)]

@@ -1,14 +1,14 @@
-"""A real PostgreSQL server for the tests, on a free port of 127.0.0.1, and its tables as values.
+"""A real PostgreSQL server for the tests, on a free port of 127.0.0.1.
 
     with postgres.server() as database:
         database.sql("CREATE TABLE …")
         database.rows("public", "boxes")
 
 Its programs come from the wheel pgserver in .venv-clients (postgres.txt), else from Debian's
-package `postgresql`, else from the PATH. Root cannot run it: then the user `nobody` does.
+package `postgresql`, else from the PATH. Root cannot run it, so for root the user `nobody` does.
 """
 
-# ruff: noqa: S608 # SQL with names of the tests' own making
+# ruff: noqa: S608 # SQL with names from the tests
 from __future__ import annotations
 
 import csv
@@ -42,8 +42,8 @@ TYPES = {
     "array": "jsonb",
     "object": "jsonb",
 }
-NULL = "\x02null\x02"  # no text that anybody writes
-# Nothing needs to survive a power cut.
+NULL = "\x02null\x02"  # a text that no data contains
+# The data need not survive a power cut.
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 QUIET = ("log_min_messages=fatal", "logging_collector=off")
 STARTED_BY_ROOT = "nobody"
@@ -51,7 +51,7 @@ STARTED_BY_ROOT = "nobody"
 
 @dataclass(frozen=True)
 class Database:
-    """A running server, by what a client asks for."""
+    """What a client needs to connect to a running server, and queries on it."""
 
     programs: Path
     port: int
@@ -61,7 +61,7 @@ class Database:
     name: str = DATABASE
 
     def sql(self, statements: str) -> str:
-        """What psql prints, unaligned and without headings. AssertionError for what is refused."""
+        """The output of psql, unaligned, without headings. AssertionError if a statement fails."""
         command = [self.programs / "psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-f", "-"]
         place = {"PGHOST": self.host, "PGPORT": str(self.port), "PGDATABASE": self.name}
         access = {"PGUSER": self.user, "PGPASSWORD": self.password, "PGCLIENTENCODING": "UTF8"}
@@ -78,12 +78,12 @@ class Database:
         return ran.stdout
 
     def tables(self, schema: str) -> list[str]:
-        """The tables of a schema, those alone that a client made for itself left out."""
+        """The tables of a schema, except a client's internal ones (`_…`)."""
         asked = f"SELECT tablename FROM pg_tables WHERE schemaname = {text(schema)} ORDER BY 1"
         return [table for table in self.sql(asked).splitlines() if not table.startswith("_")]
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
-        """The columns of a table with their types, in their order."""
+        """The columns of a table with their types, in order."""
         asked = (
             "SELECT json_build_array(column_name, data_type) FROM information_schema.columns"
             f" WHERE table_schema = {text(schema)} AND table_name = {text(table)}"
@@ -92,7 +92,7 @@ class Database:
         return dict(json.loads(line) for line in self.sql(asked).splitlines())
 
     def create(self, schema: str, table: str, columns: Mapping[str, str]) -> None:
-        """A new table; `columns` with their types, as `type_of` gives them."""
+        """Create a table; `columns` with their types, as `type_of` gives them."""
         listed = ", ".join(f"{name(column)} {kind}" for column, kind in columns.items())
         self.sql(f"CREATE SCHEMA IF NOT EXISTS {name(schema)}")
         self.sql(f"CREATE TABLE {name(schema)}.{name(table)} ({listed})")
@@ -100,7 +100,7 @@ class Database:
     def load(
         self, schema: str, table: str, columns: Mapping[str, str], rows: Iterable[Row]
     ) -> None:
-        """Rows of JSON values into that table, as Airbyte's destination casts them."""
+        """Load rows of JSON values into a table, as Airbyte's destination casts them."""
         written = io.StringIO(newline="")
         lines = csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for row in rows:
@@ -111,7 +111,7 @@ class Database:
         self.sql(f"{copy}\n{written.getvalue()}\\.\n")
 
     def rows(self, schema: str, table: str) -> list[Row]:
-        """Every row of a table. Times are texts, numbers with a point are Decimal."""
+        """All rows of a table. Times are texts, numbers with a decimal point are Decimal."""
         asked = f"SELECT to_json(t)::text FROM {name(schema)}.{name(table)} AS t"
         found = self.sql(f"COPY ({asked}) TO STDOUT WITH (FORMAT csv)")
         csv.field_size_limit(2**31 - 1)
@@ -137,17 +137,17 @@ def _cell(value: Any, kind: str) -> str:
 
 
 def text(value: str) -> str:
-    """A text as SQL has it."""
+    """An SQL string literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def name(identifier: str) -> str:
-    """A name as SQL has it, in the case in which it is written."""
+    """A quoted SQL identifier, in the case as written."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def programs() -> Path:
-    """Where `initdb`, `postgres` and `psql` are. AssertionError where they are nowhere."""
+    """The folder of `initdb`, `postgres` and `psql`. AssertionError if there is none."""
     found = [*sorted(ROOT.glob(WHEELS)), *_debian()]
     on_path = shutil.which("postgres")
     found += [Path(on_path).resolve().parent] if on_path else []
@@ -163,7 +163,7 @@ def _debian() -> list[Path]:
 
 @contextmanager
 def server() -> Iterator[Database]:
-    """A server with one empty database, until the block ends; nothing of it is left."""
+    """A server with one empty database; it is removed at the end of the block."""
     database = Database(programs(), _free_port())
     folder = Path(tempfile.mkdtemp(prefix="streak-postgres-", dir="/tmp"))  # short, for sockets
     options: dict[str, Any] = {}
@@ -222,7 +222,7 @@ def _running(database: Database, folder: Path, options: dict[str, Any]) -> Itera
 
 
 def _wait(database: Database, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until it answers."""
+    """Wait until the server accepts connections."""
     ready = [database.programs / "pg_isready", "-q", "-h", database.host, "-p", str(database.port)]
     for _ in range(300):
         assert process.poll() is None, log.read_text()

@@ -1,7 +1,7 @@
-"""Whatever JSON Streak sends, and whatever state comes back.
+"""Malformed JSON from Streak, and damaged states from the platform.
 
-Records that fit their schemas or a sentence; no traceback, and an end. The account is read as it
-is, without sockets; only what the sandbox would have answered is replaced.
+Every read ends, with records that fit their schemas or a readable error, and without a traceback.
+The connector reads a sandbox account without sockets; the tests alter the sandbox's responses.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ EXAMPLES = settings(
     max_examples=20,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-MOST_REQUESTS = 1_500  # of one read of this account; a few dozen are usual
+MOST_REQUESTS = 1_500  # in one read of this account; a few dozen are usual
 MESSAGES = 20_000
 
 # --- An account that answers without sockets ------------------------------------------------------
 
 
 def small() -> Account:
-    """Two pipelines, a few boxes with one of everything."""
+    """Two pipelines, and a few boxes with one child of each kind."""
     account = Account()
     team = account.add_team("Team")["key"]
     account.add_contact(team, givenName="Ada", fields={"7001": "x"})
@@ -88,9 +88,9 @@ def small() -> Account:
 
 
 class Stub:
-    """In the place of the session that makes requests.
+    """Replaces the HTTP session: answers requests from an account.
 
-    Answers for an account; `change` may replace the JSON of an endpoint, or its very bytes.
+    `change` may replace the JSON of an endpoint, or even its bytes.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Stub:
 
     @cached_property
     def streams(self) -> list[AirbyteStream]:
-        """Of the account as it is, with its tables."""
+        """What discover finds in the unaltered account, pipeline tables included."""
         change, self.change = self.change, lambda path, body: body
         found = source().discover(logging.getLogger("airbyte"), KEY).streams
         self.change = change
@@ -122,7 +122,7 @@ class Stub:
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""
 
     def _answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
         for route in ROUTES:
@@ -149,13 +149,13 @@ class Stub:
 def stub(module_mocker: MockerFixture) -> Iterator[Stub]:
     stub = Stub()
     module_mocker.patch.object(transport, "session", return_value=stub)
-    logging.disable(logging.INFO)  # half of the time goes into lines that nobody reads
+    logging.disable(logging.INFO)  # nobody reads the log, and it takes half of the time
     yield stub
     logging.disable(logging.NOTSET)
 
 
 def source() -> SourceStreak:
-    """With little patience: each try takes a minute."""
+    """A source whose clock lets each attempt take a minute, so that it gives up soon."""
     return SourceStreak(WornClock(30.0))
 
 
@@ -164,10 +164,10 @@ SCHEMAS = {stream.name: stream.json_schema for stream in discovered().streams}
 
 
 class Whole:
-    """One read of all streams, tables too, written out as it would be."""
+    """One read of all streams, tables included, serialized as the command does."""
 
     def __init__(self, stub: Stub, state: Any = None, anew: bool = False) -> None:
-        """`anew`: with the catalog that discover finds now; else with that of the usual account."""
+        """`anew`: discover the catalog now; otherwise use that of the unaltered account."""
         stub.asked.clear()
         self.errors: list[str] = []
         self.records: list[tuple[str, dict[str, Any]]] = []
@@ -220,7 +220,7 @@ class Whole:
         self.errors.append(sentence)
 
     def assert_fits(self) -> None:
-        """Each record its stream's schema; and no primary key twice."""
+        """Assert that each record fits its schema and that no primary key repeats."""
         validators = {name: Draft7Validator(schema) for name, schema in self.schemas.items()}
         keys = {
             name: [path[0] for path in PRIMARY_KEYS.get(name, [["box_key"]])]
@@ -238,7 +238,7 @@ class Whole:
 
 PRIMARY_KEYS = {stream.name: stream.source_defined_primary_key for stream in discovered().streams}
 
-# --- JSON that anything may be --------------------------------------------------------------------
+# --- Strategies for malformed JSON ----------------------------------------------------------------
 
 OPTIONS = ANY | st.lists(
     st.fixed_dictionaries({}, optional={"key": ANY, "name": ANY, "tag": ANY}) | ANY, max_size=3
@@ -357,7 +357,7 @@ def rows_of(body: Any) -> list[Any]:
 
 
 def altered(part: str, change: dict[str, Any]) -> Callable[[str, Any], Any]:
-    """The first row of each answer of that endpoint, with other values."""
+    """A change of the first row in each response of that endpoint."""
 
     def alter(path: str, body: Any) -> Any:
         if path.endswith(part) and (rows := rows_of(body)):
@@ -368,7 +368,7 @@ def altered(part: str, change: dict[str, Any]) -> Callable[[str, Any], Any]:
 
 
 def read_twice(stub: Stub, change: Callable[[str, Any], Any], anew: bool = False) -> None:
-    """As an account that is read for the first time, and again with the state that came of it."""
+    """Read the account twice, the second time with the state of the first read."""
     stub.change = change
     first = Whole(stub, anew=anew)
     first.assert_fits()
@@ -380,13 +380,17 @@ def read_twice(stub: Stub, change: Callable[[str, Any], Any], anew: bool = False
 @example({"boxCount": 10**25})
 @example({"name": {"a": 1}, "stages": {"5001": {"name": ["x"]}}, "stageOrder": "5001"})
 @given(PIPELINE)
-def test_a_pipeline_whatever_it_looks_like(stub: Stub, change: dict[str, Any]) -> None:
+def test_a_malformed_pipeline_yields_valid_records_or_a_readable_error(
+    stub: Stub, change: dict[str, Any]
+) -> None:
     read_twice(stub, altered("/pipelines", change), anew=True)
 
 
 @EXAMPLES
 @given(TEAM)
-def test_a_team_whatever_it_looks_like(stub: Stub, change: dict[str, Any]) -> None:
+def test_a_malformed_team_yields_valid_records_or_a_readable_error(
+    stub: Stub, change: dict[str, Any]
+) -> None:
     read_twice(stub, altered("/teams", change))
 
 
@@ -394,11 +398,13 @@ def test_a_team_whatever_it_looks_like(stub: Stub, change: dict[str, Any]) -> No
 @example({"commentCount": 2**63 - 1, "taskTotal": -5})
 @example({"fields": {"1004": 1e300, "1001": 10**25}, "lastUpdatedTimestamp": 1e300})
 @given(BOX)
-def test_a_box_whatever_it_looks_like(stub: Stub, change: dict[str, Any]) -> None:
+def test_a_malformed_box_yields_valid_records_or_a_readable_error(
+    stub: Stub, change: dict[str, Any]
+) -> None:
     read_twice(stub, altered("/boxes", change))
 
 
-def test_counters_so_great_that_no_number_holds_their_sum(stub: Stub) -> None:
+def test_huge_comment_counters_lose_no_comment(stub: Stub) -> None:
     def every(path: str, body: Any) -> Any:
         for row in rows_of(body) if path.endswith("/boxes") else ():
             row["commentCount"] = 2**63 - 1
@@ -420,7 +426,7 @@ EVERY_LIST = (
 
 @EXAMPLES
 @given(st.sampled_from(EVERY_LIST), ROW)
-def test_a_row_of_any_other_list_whatever_it_looks_like(
+def test_a_malformed_row_of_any_other_list_yields_valid_records_or_a_readable_error(
     stub: Stub, part: str, change: dict[str, Any]
 ) -> None:
     read_twice(stub, altered(part, change))
@@ -431,13 +437,15 @@ def test_a_row_of_any_other_list_whatever_it_looks_like(
     st.sampled_from(("/teams", "/pipelines", "/boxes", "/users/me", *EVERY_LIST)),
     ANY | st.fixed_dictionaries({"results": ANY, "hasNextPage": ANY}),
 )
-def test_an_answer_that_is_anything_at_all(stub: Stub, part: str, body: Any) -> None:
+def test_any_response_body_yields_valid_records_or_a_readable_error(
+    stub: Stub, part: str, body: Any
+) -> None:
     stub.change = lambda path, known: body if path.endswith(part) else known
 
     Whole(stub, anew=True).assert_fits()
 
 
-# --- Texts that are cut, and what is nested without end -------------------------------------------
+# --- Truncated texts and deep nesting -------------------------------------------------------------
 
 HALF_AN_EMOJI = rb'"Acme \ud83d"', '"Acme �"'
 
@@ -455,7 +463,7 @@ HALF_AN_EMOJI = rb'"Acme \ud83d"', '"Acme �"'
     ],
 )
 @pytest.mark.parametrize("part", ["/boxes", "/comments", "/pipelines", "/contacts"])
-def test_a_text_that_was_cut_within_a_letter_costs_that_letter_and_no_row(
+def test_a_text_cut_inside_a_character_loses_that_character_but_no_row(
     stub: Stub, part: str, sent: bytes, read: str | None
 ) -> None:
     column = {
@@ -489,7 +497,7 @@ def test_a_text_that_was_cut_within_a_letter_costs_that_letter_and_no_row(
 
 @pytest.mark.parametrize("part", ["/users/me", "/teams", "/pipelines", "/boxes", *EVERY_LIST])
 @pytest.mark.parametrize("depth", [100, 240, 300, 1_000, 100_000])
-def test_what_is_nested_without_end_is_a_record_or_a_sentence(
+def test_a_deeply_nested_value_yields_a_record_or_a_readable_error(
     stub: Stub, part: str, depth: int
 ) -> None:
     def nest(path: str, body: Any) -> Any:
@@ -511,12 +519,11 @@ def test_what_is_nested_without_end_is_a_record_or_a_sentence(
 
 
 # --- States ---------------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.fixture(scope="module")
 def known(stub: Stub) -> dict[str, Any]:
-    """The states of a whole sync."""
+    """The states of a sync of the unaltered account, by stream."""
     stub.change = lambda path, body: body
     return Whole(stub).states
 
@@ -539,10 +546,10 @@ PARTS = (
 @example({"suspected": ["\ud83d", 5, "x"]}, False)
 @example({"keys": {"\ud83d": "eJw="}, "events": {"\ud83d": 5}}, True)
 @given(st.dictionaries(st.sampled_from(PARTS), STATE_VALUES, max_size=3), st.booleans())
-def test_any_state_is_taken_and_another_one_written(
+def test_a_damaged_state_deletes_nothing_and_is_replaced_by_a_valid_one(
     stub: Stub, known: dict[str, Any], damage: dict[str, Any], inside: bool
 ) -> None:
-    """Parts of a good state replaced, or within them what belongs to one pipeline."""
+    """Replaces parts of a good state or, with `inside`, the entries of each pipeline in them."""
     stub.change = lambda path, body: body
     states = copy.deepcopy(known)
     for state in states.values():
@@ -566,7 +573,7 @@ def test_any_state_is_taken_and_another_one_written(
     )
 
 
-def test_this_account_read_as_it_is_gives_records_of_most_streams_and_no_error(stub: Stub) -> None:
+def test_the_unaltered_account_yields_records_of_most_streams_and_no_error(stub: Stub) -> None:
     stub.change = lambda path, body: body
     whole = Whole(stub)
 

@@ -7,8 +7,8 @@ import pytest
 
 
 @pytest.mark.parametrize("seed", [11, 12])
-def test_through_faults_kills_and_changes_the_destination_becomes_the_account(seed: int) -> None:
-    """Again by hand: `.venv/bin/python tools/chaos.py --seed SEED --rounds 5`."""
+def test_the_destination_matches_the_account_after_faults_kills_and_changes(seed: int) -> None:
+    """To repeat it by hand: `.venv/bin/python tools/chaos.py --seed SEED --rounds 5`."""
     tally = chaos.Tally()
 
     chaos.series(seed, 5, tally, replay=chaos.replayed)

@@ -1,10 +1,8 @@
-"""`make test-clients`.
+"""`make test-clients`: third-party clients of Airbyte connectors read the sandbox.
 
-Other people's clients of Airbyte connectors read the sandbox, each as its users run it.
-
-The connector's own command reads at the same moments, by hand, and each client has to end up with
-what that wrote. Streams, keys and columns are taken from what discover says. Not part of `make
-test`: the clients need an environment of their own, .venv-clients.
+Each client runs as its users run it. The connector's own command reads the account at the same
+moments, and each client must end up with the rows that the command wrote. Streams, keys and columns
+come from discover. Not part of `make test`: the clients need their own environment, .venv-clients.
 """
 
 from __future__ import annotations
@@ -49,14 +47,14 @@ Rows = dict[str, list[Record]]  # by stream
 
 @dataclass
 class Place:
-    """Where one client runs: an account, and a folder of its own."""
+    """Where one client runs: an account and a separate folder."""
 
     url: str
     config: Message
     folder: Path
 
     def run(self, *command: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """A command that has to end well."""
+        """Run a command that must succeed."""
         environment = os.environ | {
             "STREAK_API_URL": self.url,
             "STREAK_API_KEY": self.config["api_key"],
@@ -83,16 +81,16 @@ class Place:
         return done
 
     def file(self, name: str, content: Any) -> str:
-        """A JSON file for a command."""
+        """Write a JSON file for a command; returns its name."""
         (self.folder / name).write_bytes(orjson.dumps(content))
         return name
 
 
 @dataclass
 class ByHand:
-    """The connector's command, its state kept from read to read.
+    """The connector's command, which keeps its state from read to read.
 
-    What the others are held against.
+    The clients are compared with what it writes.
     """
 
     place: Place
@@ -138,14 +136,14 @@ class ByHand:
 
 @dataclass
 class PyAirbyte:
-    """examples/pyairbyte_duckdb.py as a user runs it, and what is in its DuckDB file afterwards."""
+    """examples/pyairbyte_duckdb.py as a user runs it, and the contents of its DuckDB file."""
 
     place: Place
     printed: list[str] = field(default_factory=list)  # stdout of each run
     complaints: list[str] = field(default_factory=list)  # stderr of each run
 
     def read(self, streams: dict[str, Message]) -> Rows:
-        """Everything that the tables hold, under Streak's own names."""
+        """Run the example; returns all rows of its tables, under Streak's own names."""
         done = self.place.run(CLIENTS / "python", ROOT / "examples/pyairbyte_duckdb.py", COMMAND)
         self.printed.append(done.stdout)
         self.complaints.append(done.stderr)
@@ -157,8 +155,9 @@ class PyAirbyte:
 
 @dataclass
 class Serverless:
-    """airbyte-serverless, its destination that prints, and its state kept from read to read as that
-    prints it.
+    """airbyte-serverless with the destination that prints records.
+
+    It keeps its state from read to read, as that destination prints it.
     """
 
     place: Place
@@ -183,11 +182,11 @@ class Serverless:
 
 @dataclass
 class Story:
-    """All reads: before the account changed, and after."""
+    """All reads, before and after the account changed."""
 
     hand: ByHand
     pyairbyte: PyAirbyte
-    boxes: list[int] = field(default_factory=list)  # that the account had
+    boxes: list[int] = field(default_factory=list)  # how many the account had at each read
     wrote: list[Rows] = field(default_factory=list)
     in_duckdb: list[Rows] = field(default_factory=list)
     printed: list[Rows] = field(default_factory=list)  # by airbyte-serverless
@@ -197,12 +196,12 @@ class Story:
         return self.hand.streams
 
     def expected(self, moment: int) -> Rows:
-        """What tables have to hold after that read."""
+        """The rows that tables must hold after that read."""
         return merged(self.streams, self.wrote[: moment + 1])
 
 
 def merged(streams: dict[str, Message], wrote: list[Rows]) -> Rows:
-    """Of incremental streams the newest row of each key, of the others the last read's rows."""
+    """The newest row of each key of an incremental stream; else the rows of the last read."""
     tables: Rows = {}
     for name, stream in streams.items():
         reads = [rows[name] for rows in wrote]
@@ -250,10 +249,7 @@ def place(streak: Sandbox, folder: Path) -> Place:
 
 
 def change(account: Account) -> None:
-    """Rows that are new, rows that are others now, rows that are gone.
-
-    In streams of either kind.
-    """
+    """Add, change and delete rows, in incremental and full refresh streams."""
     renamed, commented, deleted, moved, *_ = account.boxes
     commented_box, comment = next(
         (box, row) for box, row in account.all("comments") if box["key"] != deleted
@@ -275,8 +271,7 @@ def change(account: Account) -> None:
     account.snippets.pop()
 
 
-# --- what discover says
-# -------------------------------------------------------------------------------------------------
+# --- What discover says ---------------------------------------------------------------------------
 
 
 def incremental(stream: Message) -> bool:
@@ -288,20 +283,19 @@ def key_of(stream: Message, row: Record) -> tuple[Any, ...]:
 
 
 def in_sql(name: str) -> str:
-    """PyAirbyte's name for a stream or a column."""
+    """The name that PyAirbyte gives a stream or a column."""
     plain = re.sub(r"[^a-z0-9]", "_", name.lower())
     return f"_{plain}" if plain[0].isdigit() else plain
 
 
-# --- rows, to be compared
-# ---------------------------------------------------------------------------------------------
+# --- Comparing rows -------------------------------------------------------------------------------
 
 
 def rows_of(database: duckdb.DuckDBPyConnection, stream: Message) -> Iterator[Record]:
     """A table's rows as the connector would have written them."""
     columns = stream["json_schema"]["properties"]
     names = ", ".join(f'"{in_sql(column)}"' for column in columns)
-    found = database.execute(f'SELECT {names} FROM "{in_sql(stream["name"])}"')  # noqa: S608 # names of the catalog, no stranger's
+    found = database.execute(f'SELECT {names} FROM "{in_sql(stream["name"])}"')  # noqa: S608 # names from the catalog
     kinds = [str(column[1]) for column in found.description]
     for cells in found.fetchall():
         yield {
@@ -311,7 +305,7 @@ def rows_of(database: duckdb.DuckDBPyConnection, stream: Message) -> Iterator[Re
 
 
 def as_written(cell: Any, kind: str) -> Any:
-    """A cell as it was in the record."""
+    """A cell in the form that it had in the record."""
     if kind == "JSON" and cell is not None:
         return orjson.loads(cell)
     if isinstance(cell, datetime):
@@ -320,13 +314,13 @@ def as_written(cell: Any, kind: str) -> Any:
 
 
 def assert_same(stream: Message, found: list[Record], expected: list[Record]) -> None:
-    """The same rows, whatever their order.
+    """Assert that both hold the same rows, in any order.
 
-    Null is as good as absent; of a clock only counts that it is there.
+    Null equals absent. Timestamps of a read differ, so only their presence counts.
     """
     name = stream["name"]
     assert len(found) == len(expected), f"{name}: {len(found)} rows instead of {len(expected)}"
-    clocks = {DELETED_AT, *stream.get("default_cursor_field", ())}  # another time in each read
+    clocks = {DELETED_AT, *stream.get("default_cursor_field", ())}  # different in each read
     theirs = {key_of(stream, row): row for row in found}
     for row in expected:
         other = theirs.get(key_of(stream, row))
@@ -352,7 +346,7 @@ def same(cell: Any, other: Any, clock: bool) -> bool:
 
 
 def titled(printed: str) -> Iterator[tuple[str, Message]]:
-    """Each JSON line that airbyte-serverless prints, under the name of the table above it."""
+    """Each JSON line that airbyte-serverless prints, with the table name printed above it."""
     title = ""
     for line in printed.splitlines():
         if line.startswith("_AIRBYTE_"):
@@ -361,11 +355,10 @@ def titled(printed: str) -> Iterator[tuple[str, Message]]:
             yield title, orjson.loads(line)
 
 
-# --- what has to be true
-# ----------------------------------------------------------------------------------------------
+# --- The tests ------------------------------------------------------------------------------------
 
 
-def test_there_is_something_to_compare(story: Story) -> None:
+def test_the_two_reads_hold_rows_of_every_stream_and_a_deletion(story: Story) -> None:
     first, second = story.wrote
     assert [
         name for name, rows in first.items() if not rows and not name.startswith("boxes_")
@@ -379,8 +372,8 @@ def test_there_is_something_to_compare(story: Story) -> None:
     assert any(row.get(DELETED_AT) for row in second["boxes"]), "the deleted box was not told"
 
 
-def test_names_stay_different_in_lower_case(story: Story) -> None:
-    """PyAirbyte and most warehouses fold names: two that become one would write over each other."""
+def test_stream_and_column_names_stay_unique_in_lower_case(story: Story) -> None:
+    """PyAirbyte and most warehouses fold names; equal names would overwrite each other."""
     assert [name for name, times in Counter(map(in_sql, story.streams)).items() if times > 1] == []
     for name, stream in story.streams.items():
         folded = Counter(map(in_sql, stream["json_schema"]["properties"]))
@@ -401,13 +394,15 @@ def test_pyairbyte_has_no_primary_key_twice(story: Story, moment: int) -> None:
 
 
 @pytest.mark.parametrize("moment", [0, 1], ids=["first", "incremental"])
-def test_the_example_counts_what_came(story: Story, moment: int) -> None:
+def test_the_example_prints_how_many_rows_it_read(story: Story, moment: int) -> None:
     wrote = sum(map(len, story.wrote[moment].values()))
     assert f"First read: {wrote:,} rows" in story.pyairbyte.printed[moment]
 
 
 @pytest.mark.parametrize("moment", [0, 1], ids=["first", "incremental"])
-def test_the_example_shows_the_boxes_of_each_stage(story: Story, moment: int) -> None:
+def test_the_example_counts_the_boxes_of_each_stage_without_deleted_ones(
+    story: Story, moment: int
+) -> None:
     shown = story.pyairbyte.printed[moment].partition("pipelinename")[2]
     boxes = sum(int(line.split()[-1]) for line in shown.splitlines()[1:])
     assert boxes == story.boxes[moment], "deleted boxes are counted"

@@ -1,4 +1,4 @@
-"""The command as it is typed: what it prints, how it ends, and that it ends whoever asks for it."""
+"""The command line: what each command prints, its exit status, and how signals end it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.xdist_group("command")  # one process is copied
 MODULE = (sys.executable, "-m", "source_streak")
 CONSOLE = (str(Path(sys.executable).with_name("source-streak")),)
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
-# Seconds after which a test that waits for something has failed. What hangs here would take longer.
+# Seconds to wait before a test fails. A command that hangs would take longer.
 FAR = 30.0
 
 
 def small_streak() -> Sandbox:
-    """One team, one pipeline of five boxes with two comments each."""
+    """One team and one pipeline of five boxes, each with two comments."""
     sandbox = Sandbox(account="empty")
     sandbox.account.add_team("Team")
     pipeline = sandbox.account.add_pipeline("Sales", boxes=5)["key"]
@@ -41,7 +41,7 @@ def small_streak() -> Sandbox:
 
 
 class Desk:
-    """A directory with the files of one user, and the commands typed there."""
+    """A directory with one user's files, and the commands run there."""
 
     def __init__(self, place: Path, streak: Sandbox, copies: Copies) -> None:
         self.place, self.streak, self._copies = place, streak, copies
@@ -55,7 +55,7 @@ class Desk:
         self.config = self.write("config.json", {"api_key": streak.key, "requests_per_second": 20})
 
     def write(self, name: str, content: object) -> str:
-        """A file: text and bytes as they are, all else as JSON."""
+        """Write a file: text and bytes as they are, anything else as JSON. Returns its path."""
         raw = (
             content
             if isinstance(content, bytes)
@@ -79,13 +79,13 @@ class Desk:
         return ("read", "--config", self.config, "--catalog", self.catalog(*streams))
 
     def type(self, *arguments: str, **environment: str) -> Outcome:
-        """The command to its end."""
+        """Run the command to its end, in a copy of a process that has imported everything."""
         return self._copies.type(
             *arguments, environment=self.environment | environment, folder=self.place
         )
 
     def type_anew(self, *arguments: str, command: tuple[str, ...] = MODULE) -> Outcome:
-        """The same in a new process, which imports everything."""
+        """Run the command to its end, in a new process that imports everything itself."""
         with self.starting(*arguments, command=command) as process:
             out, err = process.communicate(timeout=2 * FAR)
         return Outcome(process.returncode, out.decode(), err.decode())
@@ -102,13 +102,13 @@ class Desk:
         )
 
     def running(self, *arguments: str) -> AbstractContextManager[Running]:
-        """The command while it runs; what is left of it at the end of the block is killed."""
+        """The running command; it is killed at the end of the block if it still runs."""
         return self._copies.running(*arguments, environment=self.environment, folder=self.place)
 
 
 @pytest.fixture(scope="module")
 def quiet_streak() -> Iterator[Sandbox]:
-    """One for all tests that set nothing in it."""
+    """One sandbox for all tests that do not change it."""
     with small_streak() as sandbox:
         yield sandbox
 
@@ -131,19 +131,19 @@ def quiet_desk(tmp_path: Path, quiet_streak: Sandbox, copies: Copies) -> Desk:
 
 @pytest.fixture
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """A shell's background job ignores Ctrl-C, and whatever is started from there inherits that."""
+    """A shell's background job ignores Ctrl-C, and its child processes inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 def plain(text: str) -> str:
-    """So that a setting may be called by its name or by its title."""
+    """A form in which the name and the title of a setting are equal."""
     return text.lower().replace("_", " ")
 
 
 def met(streak: Sandbox, pattern: str, after: int = 0) -> threading.Event:
-    """Set when the sandbox gets such a request."""
+    """An event that is set when the sandbox gets such a request."""
     event = threading.Event()
     streak.on(pattern, lambda _: event.set(), after=after)
     return event
@@ -155,7 +155,9 @@ def met(streak: Sandbox, pattern: str, after: int = 0) -> threading.Event:
 @pytest.mark.parametrize(
     "command", [MODULE, CONSOLE], ids=["python -m source_streak", "source-streak"]
 )
-def test_spec_prints_the_spec_and_asks_nothing(quiet_desk: Desk, command: tuple[str, ...]) -> None:
+def test_spec_prints_the_spec_and_sends_no_request(
+    quiet_desk: Desk, command: tuple[str, ...]
+) -> None:
     quiet_desk.streak.clear_log()
     ran = quiet_desk.type_anew("spec", command=command)
 
@@ -166,7 +168,7 @@ def test_spec_prints_the_spec_and_asks_nothing(quiet_desk: Desk, command: tuple[
     assert not quiet_desk.streak.log
 
 
-def test_check_succeeds_with_spaces_around_the_key_and_says_first_where_it_asks(
+def test_check_accepts_spaces_around_the_key_and_logs_the_api_url_first(
     quiet_desk: Desk,
 ) -> None:
     quiet_desk.write("config.json", {"api_key": f"  {quiet_desk.streak.key}\n"})
@@ -185,7 +187,7 @@ def test_check_succeeds_with_spaces_around_the_key_and_says_first_where_it_asks(
 
 
 @pytest.mark.parametrize("tables", [True, False])
-def test_discover_prints_every_stream_and_a_table_for_each_pipeline_and_asks_for_nothing_else(
+def test_discover_prints_streams_and_pipeline_tables_with_at_most_two_requests(
     quiet_desk: Desk, tables: bool
 ) -> None:
     quiet_desk.streak.clear_log()
@@ -202,7 +204,7 @@ def test_discover_prints_every_stream_and_a_table_for_each_pipeline_and_asks_for
     )
 
 
-def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) -> None:
+def test_read_prints_every_record_and_leaves_no_temporary_file(quiet_desk: Desk) -> None:
     ran = quiet_desk.type_anew(*quiet_desk.reading(), command=CONSOLE)
 
     assert (ran.count("boxes"), ran.count("box_comments"), ran.count("teams")) == (5, 10, 1)
@@ -212,7 +214,7 @@ def test_read_prints_every_record_and_leaves_nothing_behind(quiet_desk: Desk) ->
     assert not list(quiet_desk.temporary.iterdir())
 
 
-def test_no_command_prints_how_it_is_used(quiet_desk: Desk) -> None:
+def test_the_connector_without_a_command_prints_its_usage(quiet_desk: Desk) -> None:
     ran = quiet_desk.type()
 
     assert "usage:" in ran.out + ran.err
@@ -222,7 +224,7 @@ def test_no_command_prints_how_it_is_used(quiet_desk: Desk) -> None:
 
 # --- What a user can get wrong --------------------------------------------------------------------
 
-# name: (config or how to call it, words that its user reads)
+# name: (settings or arguments, words that the user reads)
 WRONG_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "empty key": ({"api_key": ""}, [NEW_KEY]),
     "key of spaces": ({"api_key": "   "}, [NEW_KEY]),
@@ -272,9 +274,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
 
 @pytest.mark.parametrize("command", ["check", "read"])
 @pytest.mark.parametrize("name", WRONG_SETTINGS)
-def test_wrong_settings_are_said_with_the_name_of_the_setting(
-    quiet_desk: Desk, name: str, command: str
-) -> None:
+def test_the_error_for_a_wrong_setting_names_it(quiet_desk: Desk, name: str, command: str) -> None:
     settings, words = WRONG_SETTINGS[name]
     config = quiet_desk.write("config.json", settings)
     catalog = ["--catalog", quiet_desk.catalog("teams")] if command == "read" else []
@@ -294,7 +294,7 @@ def test_wrong_settings_are_said_with_the_name_of_the_setting(
     assert not [word for word in words if plain(word) not in plain(said)], said
 
 
-def test_a_setting_that_does_not_exist_is_named_with_those_that_do(quiet_desk: Desk) -> None:
+def test_the_warning_for_an_unknown_setting_lists_the_known_ones(quiet_desk: Desk) -> None:
     quiet_desk.write("config.json", {"api_key": quiet_desk.streak.key, "rps": 4, "_limit": 5})
 
     ran = quiet_desk.type("check", "--config", quiet_desk.config)
@@ -306,7 +306,7 @@ def test_a_setting_that_does_not_exist_is_named_with_those_that_do(quiet_desk: D
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_file_that_cannot_be_used_is_named_with_its_option_and_no_traceback(
+def test_the_error_for_an_unusable_file_names_the_file_and_its_option(
     quiet_desk: Desk, name: str
 ) -> None:
     quiet_desk.catalog("teams")
@@ -322,7 +322,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_option_and_no_traceback(
     ran.assert_no_traceback()
 
 
-def test_a_state_that_cannot_be_read_costs_a_whole_read_and_is_said(quiet_desk: Desk) -> None:
+def test_an_unreadable_state_file_is_reported_and_causes_a_whole_read(quiet_desk: Desk) -> None:
     state = quiet_desk.write("broken.json", '[{"type": "STREAM",')
 
     ran = quiet_desk.type(*quiet_desk.reading("boxes"), "--state", state)
@@ -344,7 +344,7 @@ def test_plain_http_to_another_host_is_refused_before_anything_is_sent(quiet_des
     ran.assert_no_traceback()
 
 
-def test_a_stream_that_does_not_exist_is_named_and_the_others_are_delivered(
+def test_an_unknown_stream_is_named_and_ends_incomplete_while_the_others_complete(
     quiet_desk: Desk,
 ) -> None:
     quiet_desk.catalog("boxes", "teams", unknown="deals")
@@ -360,7 +360,7 @@ def test_a_stream_that_does_not_exist_is_named_and_the_others_are_delivered(
     ran.assert_no_traceback()
 
 
-def test_a_stream_that_fails_leaves_the_others_whole_and_the_exit_status_says_so(
+def test_a_failing_stream_sets_exit_status_1_while_the_others_complete(
     desk: Desk,
 ) -> None:
     desk.streak.fault(
@@ -378,7 +378,7 @@ def test_a_stream_that_fails_leaves_the_others_whole_and_the_exit_status_says_so
     assert not list(desk.temporary.iterdir())
 
 
-def test_a_check_during_an_outage_ends_with_one_error_and_no_verdict(desk: Desk) -> None:
+def test_check_during_an_outage_ends_with_one_error_and_no_connection_status(desk: Desk) -> None:
     desk.streak.fault("*", "status", times=None, status=503)
 
     ran = desk.type("check", "--config", desk.config)
@@ -388,7 +388,7 @@ def test_a_check_during_an_outage_ends_with_one_error_and_no_verdict(desk: Desk)
     assert not [log for log in fatal if "File " in log["message"]]
 
 
-def test_a_check_with_a_wrong_key_ends_with_a_verdict(quiet_desk: Desk) -> None:
+def test_check_with_a_wrong_key_ends_with_the_connection_status_failed(quiet_desk: Desk) -> None:
     quiet_desk.write("config.json", {"api_key": "wrong-key-000"})
 
     status, sentence = quiet_desk.type("check", "--config", quiet_desk.config).verdict()
@@ -397,7 +397,7 @@ def test_a_check_with_a_wrong_key_ends_with_a_verdict(quiet_desk: Desk) -> None:
     assert NEW_KEY in sentence
 
 
-# --- Ending ---------------------------------------------------------------------------------------
+# --- Signals and closed pipes ---------------------------------------------------------------------
 
 
 def caught(process: subprocess.Popen[bytes], number: int) -> bool:
@@ -407,35 +407,36 @@ def caught(process: subprocess.Popen[bytes], number: int) -> bool:
     return bool(int(mask, 16) >> (number - 1) & 1)
 
 
-Phase = tuple[tuple[str, ...], threading.Event]  # what is typed, and when it has come so far
+# Arguments of a command, and an event that is set when the command has got that far.
+Phase = tuple[tuple[str, ...], threading.Event]
 
 
 def checking(desk: Desk) -> Phase:
-    """users/me is not answered."""
+    """`check` that gets no response for users/me."""
     desk.streak.fault("v1/users/me", "hang", times=None)
     return (("check", "--config", desk.config), met(desk.streak, "v1/users/me"))
 
 
 def listing(desk: Desk) -> Phase:
-    """The list of boxes is not answered."""
+    """`read` that gets no response for the list of boxes."""
     desk.streak.fault("v1/pipelines/*/boxes", "hang", times=None)
     return (desk.reading("teams", "boxes"), met(desk.streak, "v1/pipelines/*/boxes"))
 
 
 def reading_children(desk: Desk) -> Phase:
-    """Comments are not answered, for several threads."""
+    """`read` with several threads that get no response for comments."""
     desk.streak.fault("v2/boxes/*/comments", "hang", times=None)
     return (desk.reading("boxes", "box_comments"), met(desk.streak, "v2/boxes/*/comments", after=3))
 
 
 def trying_again(desk: Desk) -> Phase:
-    """Streak is down, and is given time."""
+    """`read` that waits to try again, because Streak is down."""
     desk.streak.fault("v2/users/me/teams", "status", times=None, status=503)
     return (desk.reading("teams"), met(desk.streak, "v2/users/me/teams", after=1))
 
 
 def pausing(desk: Desk) -> Phase:
-    """Streak has asked for a pause."""
+    """`read` that pauses, because Streak asked it to."""
     desk.streak.fault("v2/users/me/teams", "status", times=None, status=429, retry_after=600)
     return (desk.reading("teams"), met(desk.streak, "v2/users/me/teams"))
 
@@ -454,7 +455,7 @@ ENDINGS = [
 
 
 @pytest.mark.parametrize(("phase", "sent"), ENDINGS)
-def test_a_signal_ends_it_without_a_traceback(
+def test_a_signal_ends_the_command_without_a_traceback(
     desk: Desk, phase: Callable[[Desk], Phase], sent: signal.Signals
 ) -> None:
     arguments, begun = phase(desk)
@@ -469,12 +470,12 @@ def test_a_signal_ends_it_without_a_traceback(
     assert b"Traceback" not in out + err
     assert err == b""
     assert not list(desk.temporary.iterdir())
-    Outcome(-sent, out.decode(), "").messages  # noqa: B018 # every line is a whole message
+    Outcome(-sent, out.decode(), "").messages  # noqa: B018 # asserts that every line is a whole message
 
 
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("sent", [TERMINATE, CTRL_C], ids=["SIGTERM", "Ctrl-C"])
-def test_a_signal_ends_it_while_the_framework_is_imported(
+def test_a_signal_ends_the_command_while_the_framework_is_imported(
     quiet_desk: Desk, sent: signal.Signals
 ) -> None:
     with quiet_desk.starting(*quiet_desk.reading("boxes")) as process:
@@ -502,7 +503,7 @@ def test_a_kill_leaves_no_file_with_the_key_behind(desk: Desk) -> None:
 
 @pytest.mark.parametrize("command", ["spec", "check", "discover", "read", "check with a wrong key"])
 def test_no_command_leaves_a_file_behind_anywhere(quiet_desk: Desk, command: str) -> None:
-    """Neither where it was typed, nor at home, nor in the folder for temporary files."""
+    """Neither in the working directory, nor at home, nor in the temporary folder."""
     home = quiet_desk.place / "home"
     home.mkdir()
     if command.endswith("wrong key"):
@@ -539,10 +540,10 @@ def test_an_impatient_second_ctrl_c_changes_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "phase", [checking, listing, reading_children], ids=lambda phase: phase.__name__
 )
-def test_a_reader_that_goes_away_while_nothing_is_written_ends_it(
+def test_the_command_ends_when_stdout_is_closed_while_nothing_is_written(
     desk: Desk, phase: Callable[[Desk], Phase]
 ) -> None:
-    """A check writes nothing before its first try has failed, after a minute."""
+    """A check writes nothing until its first attempt has failed, after a minute."""
     arguments, begun = phase(desk)
     with desk.running(*arguments) as process:
         assert begun.wait(FAR)
@@ -555,7 +556,7 @@ def test_a_reader_that_goes_away_while_nothing_is_written_ends_it(
     assert not list(desk.temporary.iterdir())
 
 
-def test_a_reader_that_goes_away_while_records_are_written_ends_it(
+def test_the_command_ends_when_stdout_is_closed_while_records_are_written(
     desk: Desk,
 ) -> None:
     desk.streak.account.add_pipeline("Large", boxes=3000)
@@ -581,7 +582,7 @@ def test_read_piped_into_head_ends_quietly(desk: Desk) -> None:
             "bash",
             *MODULE,
             *desk.reading("boxes", "box_comments"),
-        ],  # whichever bash there is
+        ],  # whichever bash is installed
         env=desk.environment,
         capture_output=True,
         timeout=FAR,

@@ -31,14 +31,14 @@ BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", "test_nam
 
 @pytest.fixture(scope="module")
 def streams(tmp_path_factory: pytest.TempPathFactory) -> Streams:
-    """All that the connector brings of the demo's account."""
+    """Everything that the connector reads from the demo account."""
     with Sandbox(account=demo_account()) as streak:
         return read(streak, tmp_path_factory.mktemp("read"))
 
 
 @pytest.fixture(scope="module")
 def built(streams: Streams, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Everything, with all tests. Not to be changed."""
+    """All models built, all tests run. Tests must not change it."""
     folder = tmp_path_factory.mktemp("built")
     into_duckdb(streams, folder / "streak.duckdb")
     project = Project(folder, duckdb=folder / "streak.duckdb", variables=EVERYTHING)
@@ -53,13 +53,13 @@ def expected() -> Expected:
 
 @pytest.fixture
 def copy(built: Project, tmp_path: Path) -> Project:
-    """The same, to be changed."""
+    """A copy of `built` that a test may change."""
     assert built.duckdb
     shutil.copy(built.duckdb, tmp_path / "streak.duckdb")
     return Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
 
 
-def test_everything_is_built_and_every_test_passes_without_a_warning(built: Project):
+def test_dbt_builds_every_model_and_every_test_passes_without_a_warning(built: Project):
     results = built.results()
 
     assert set(results.values()) == {"success", "pass"}
@@ -68,13 +68,13 @@ def test_everything_is_built_and_every_test_passes_without_a_warning(built: Proj
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_the_answers_are_those_of_the_account(
+def test_the_marts_match_the_account(
     check: Callable[[Project, Expected], None], built: Project, expected: Expected
 ):
     check(built, expected)
 
 
-def test_there_is_a_row_for_each_odd_case(built: Project):
+def test_the_demo_account_has_a_row_for_each_odd_case(built: Project):
     boxes = built.rows("streak__boxes")
     texts = {str(box["amount_text"]) for box in boxes}
 
@@ -89,7 +89,7 @@ def test_there_is_a_row_for_each_odd_case(built: Project):
     assert [row for row in months if row["pipeline_name"] == "Partnerships (new)"]
 
 
-def test_custom_fields_pass_through(built: Project):
+def test_custom_fields_become_columns_of_the_box_mart(built: Project):
     (box,) = (
         box
         for box in built.rows("streak__boxes")
@@ -108,7 +108,7 @@ def test_custom_fields_pass_through(built: Project):
 
 
 def test_every_column_is_described(built: Project):
-    """But the custom fields, which are the account's own."""
+    """Except custom fields, which differ from account to account."""
     assert built.duckdb
     nodes = json.loads((built.folder / "target" / "manifest.json").read_text())["nodes"].values()
     models = {node["name"]: node for node in nodes if node["resource_type"] == "model"}
@@ -129,7 +129,9 @@ def test_every_column_is_described(built: Project):
     assert [name for name, model in models.items() if not model["description"]] == []
 
 
-def test_a_day_of_the_history_has_the_stage_of_its_end(built: Project, expected: Expected):
+def test_the_last_day_of_the_history_has_the_current_stage_and_status(
+    built: Project, expected: Expected
+):
     days = built.rows("streak__daily_box_history")
     boxes = {row["box_key"]: row for row in built.rows("streak__boxes")}
     last = {}
@@ -144,12 +146,13 @@ def test_a_day_of_the_history_has_the_stage_of_its_end(built: Project, expected:
         )
 
 
-# --- What a stranger's warehouse is like ----------------------------------------------------------
+# --- Other warehouses -----------------------------------------------------------------------------
 
 
-def test_what_is_gone_counts_nowhere(copy: Project):
-    """Rows that were told deleted, where a destination keeps them; and rows of an older reading of
-    a box, where the connector had to give up the keys of too large an account.
+def test_deleted_rows_and_outdated_child_rows_count_in_no_mart(copy: Project):
+    """Marts ignore deleted rows that a destination keeps, and children of an earlier read of a box.
+
+    The latter stay behind if the account is so large that the connector gave up its keys.
     """
     before = {mart: copy.rows(mart) for mart in MARTS}
     for table in ("boxes", "box_tasks", "box_threads", "contacts", "organizations"):
@@ -163,7 +166,7 @@ def test_what_is_gone_counts_nowhere(copy: Project):
     assert {mart: copy.rows(mart) for mart in MARTS} == before
 
 
-def test_a_key_that_comes_twice_fails_its_test(copy: Project):
+def test_a_repeated_key_fails_the_uniqueness_test(copy: Project):
     copy.sql("INSERT INTO boxes FROM boxes LIMIT 1; INSERT INTO box_users FROM box_users LIMIT 1")
     copy.run("build", "--select", "staging", ok=False)
 
@@ -174,8 +177,10 @@ def test_a_key_that_comes_twice_fails_its_test(copy: Project):
     ]
 
 
-def test_other_names_and_upper_case(streams: Streams, built: Project, tmp_path: Path):
-    """A schema and a prefix of the connection, and columns as Snowflake has them."""
+def test_another_schema_a_prefix_and_upper_case_columns_give_the_same_marts(
+    streams: Streams, built: Project, tmp_path: Path
+):
+    """With the schema and prefix of a connection, and columns in upper case as in Snowflake."""
     upper = in_upper_case(streams)
     into_duckdb(upper, tmp_path / "streak.duckdb", schema="RAW", prefix="CRM_")
     project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
@@ -186,22 +191,24 @@ def test_other_names_and_upper_case(streams: Streams, built: Project, tmp_path: 
 
 
 def again(table: str, other: str) -> str:
-    """SQL that puts every row in again, with other values in these columns."""
+    """SQL that inserts every row again, with other values in these columns."""
     return f"INSERT INTO {table} SELECT * REPLACE ({other}) FROM {table}"  # noqa: S608
 
 
-# --- Streams and marts that are not there ---------------------------------------------------------
+# --- Missing streams and marts --------------------------------------------------------------------
 
 
-def test_without_any_table_everything_is_empty_and_green(tmp_path: Path):
+def test_without_any_table_the_build_succeeds_with_empty_marts(tmp_path: Path):
     project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
     project.run("--warn-error", *BUILD)
 
     assert [mart for mart in MARTS if project.rows(mart)] == []
 
 
-def test_boxes_alone_are_enough(streams: Streams, expected: Expected, tmp_path: Path):
-    """What hangs on other streams is Streak's own count, or empty."""
+def test_the_box_mart_needs_only_the_boxes_table(
+    streams: Streams, expected: Expected, tmp_path: Path
+):
+    """Columns that need other streams hold Streak's own counts, or are empty."""
     into_duckdb({"boxes": streams["boxes"]}, tmp_path / "streak.duckdb")
     project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
     project.run("--warn-error", *BUILD)
@@ -226,7 +233,7 @@ def test_marts_that_are_switched_off_are_not_built(streams: Streams, tmp_path: P
     assert set(MARTS) & project.results().keys() == {"streak__funnel"}
 
 
-def test_what_hangs_on_a_stream_that_is_switched_off_is_not_built(streams: Streams, tmp_path: Path):
+def test_marts_that_need_a_switched_off_stream_are_not_built(streams: Streams, tmp_path: Path):
     into_duckdb(streams, tmp_path / "streak.duckdb")
     project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb")
     off = {"streak_use_box_tasks": False, "streak_use_box_threads": False}

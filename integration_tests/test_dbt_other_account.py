@@ -1,7 +1,7 @@
-"""`make test-dbt`: an account that the package was not made with, 5,000 boxes, on both databases.
+"""`make test-dbt`: an unfamiliar account with 5,000 boxes, on DuckDB and PostgreSQL.
 
-Nothing but variables is set. What the marts say is counted again here, from the stories that the
-account was made of: dbt_other_account.py.
+The package was not developed with this account, and only its variables are set. The tests compute
+the expected figures from the stories that the account is made of: dbt_other_account.py.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def database() -> Iterator[Database]:
 def project(
     request: pytest.FixtureRequest, streams: Streams, tmp_path_factory: pytest.TempPathFactory
 ) -> Project:
-    """Everything built, every test of the package passed."""
+    """All models built, and all tests of the package passed."""
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "duckdb-upper-case":
         file = folder / "streak.duckdb"
@@ -89,8 +89,10 @@ def test_won_boxes_of_each_pipeline_are_the_same_in_every_mart(project: Project,
     assert total(users, "won_boxes", "user_name") == by_owner
 
 
-def test_conversion_from_one_stage_to_the_next(project: Project, told: list[Story]):
-    """Who went straight to the won stage has passed those between."""
+def test_the_funnel_counts_boxes_that_reached_a_stage_and_moved_on(
+    project: Project, told: list[Story]
+):
+    """A box that went straight to the won stage counts as having passed those between."""
     rows = project.rows("streak__funnel")
     for name, of_pipeline in of_pipelines(told).items():
         furthest = [max(place for place, _ in one.visits if place < LOST) for one in of_pipeline]
@@ -106,7 +108,7 @@ def test_conversion_from_one_stage_to_the_next(project: Project, told: list[Stor
             assert won == sum(one.place == WON for one in of_pipeline)
 
 
-def test_median_days_in_each_stage(project: Project, told: list[Story]):
+def test_box_stages_give_the_right_median_days_in_each_stage(project: Project, told: list[Story]):
     right: dict[tuple[str, str], list[float]] = defaultdict(list)
     for story in told:
         for (place, at), (_, end) in zip(story.visits, story.visits[1:], strict=False):
@@ -121,8 +123,8 @@ def test_median_days_in_each_stage(project: Project, told: list[Story]):
     }
 
 
-def test_stuck_boxes(project: Project, told: list[Story]):
-    """Open, and for thirty days nobody moved it, wrote or called."""
+def test_open_boxes_untouched_for_30_days_are_stale(project: Project, told: list[Story]):
+    """Stale: open, and not moved, mailed or commented on for 30 days."""
     right = []
     for story in told:
         touches = [at for _, at in story.mails] + [story.comment_at or story.created]
@@ -135,7 +137,7 @@ def test_stuck_boxes(project: Project, told: list[Story]):
     assert sorted(box["box_name"] for box in boxes if box["is_stale"]) == sorted(right)
 
 
-def test_first_answers_and_who_gives_them(project: Project, told: list[Story]):
+def test_reply_times_are_right_for_each_thread_and_each_user(project: Project, told: list[Story]):
     first, by_owner = {}, defaultdict(list)
     for story in told:
         waiting, answers = None, []
@@ -157,7 +159,9 @@ def test_first_answers_and_who_gives_them(project: Project, told: list[Story]):
     }
 
 
-def test_revenue_of_each_month(project: Project, told: list[Story]):
+def test_monthly_revenue_is_right_and_adds_up_to_that_of_all_users(
+    project: Project, told: list[Story]
+):
     right: Counter[tuple[str, str]] = Counter()
     for story in told:
         if story.place == WON and story.amount:
@@ -174,7 +178,7 @@ def test_revenue_of_each_month(project: Project, told: list[Story]):
     assert revenue == pytest.approx(sum(right.values()))
 
 
-def test_boxes_in_a_stage_that_was_deleted(project: Project, told: list[Story]):
+def test_boxes_in_a_deleted_stage_are_flagged(project: Project, told: list[Story]):
     right = Counter(story.pipeline for story in told if story.place == GONE)
     boxes = project.rows("streak__boxes")
 
@@ -182,6 +186,6 @@ def test_boxes_in_a_stage_that_was_deleted(project: Project, told: list[Story]):
     assert Counter(box["pipeline_name"] for box in boxes if box["stage_is_deleted"]) == right
 
 
-def test_streams_that_were_not_selected_are_empty(project: Project):
+def test_activities_hold_only_rows_of_the_selected_streams(project: Project):
     kinds = {row["kind"] for row in project.rows("streak__activities")}
     assert kinds == {"box_created", "comment", "email_sent", "email_received"}

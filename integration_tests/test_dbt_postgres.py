@@ -1,7 +1,7 @@
-"""`make test-dbt`: the dbt package on a real PostgreSQL server, with nothing but variables.
+"""`make test-dbt`: the dbt package on a real PostgreSQL server, with only variables set.
 
-PyAirbyte loads it with two syncs, deletions in between; and each table once more as Airbyte's
-destination makes it, in the case as sent and in upper case.
+PyAirbyte loads the tables in two syncs, with deletions in between. Then they are loaded as
+Airbyte's destination makes them, with column names as sent and in upper case.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RAW = "RAW"
 
 @dataclass
 class Synced:
-    """The marts after the first sync and after the second, a full refresh, and the account."""
+    """The marts after the first and the second sync, the streams of a full refresh, the account."""
 
     first: Project
     second: Project
@@ -55,7 +55,7 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def synced(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Synced:
-    """Two syncs by PyAirbyte, each with a build of everything. Not to be changed."""
+    """Two syncs by PyAirbyte, each followed by a full build. Tests must not change them."""
     folder = tmp_path_factory.mktemp("synced")
     variables = EVERYTHING | {"streak_schema": test_postgres.LOADED}
     with Sandbox(account=demo_account()) as streak:
@@ -75,28 +75,28 @@ def synced(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Sync
 
 
 def another(database: Database, name: str, template: str = "template0") -> Database:
-    """A database more on the same server, empty or a copy."""
+    """Create another database on the same server, empty or a copy."""
     within = replace(database, name="postgres")
     within.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
     return replace(database, name=name)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_the_answers_after_the_first_sync(
+def test_the_marts_match_the_account_after_the_first_sync(
     check: Callable[[Project, Expected], None], synced: Synced
 ):
     check(synced.first, Expected(demo_account(), NOW_MS))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_the_answers_after_changes_and_deletions(
+def test_the_marts_match_the_account_after_changes_and_deletions(
     check: Callable[[Project, Expected], None], synced: Synced
 ):
     check(synced.second, Expected(synced.account, NOW_MS))
 
 
-def test_what_was_deleted_is_kept_and_counts_nowhere(synced: Synced):
-    """The boxes of the first sync that are gone are still in the table, and in no mart."""
+def test_deleted_boxes_stay_in_their_table_and_count_in_no_mart(synced: Synced):
+    """Boxes of the first sync that were deleted are still in the table, but in no mart."""
     kept = {row["key"] for row in synced.second.postgres.rows(test_postgres.LOADED, "boxes")}
     gone = kept - synced.account.boxes.keys()
 
@@ -106,10 +106,10 @@ def test_what_was_deleted_is_kept_and_counts_nowhere(synced: Synced):
 
 
 @pytest.mark.parametrize("upper", [False, True], ids=["as-sent", "upper-case"])
-def test_as_airbyte_s_destination_makes_the_tables(
+def test_the_tables_of_airbytes_destination_give_the_same_marts(
     upper: bool, synced: Synced, database: Database, tmp_path: Path
 ):
-    """A full refresh, in either case of the columns; the marts are those of the two syncs."""
+    """A full refresh, with columns as sent and in upper case, gives the marts of the two syncs."""
     own = another(database, f"upper_{upper}".lower())
     into_postgres(synced.whole, own, RAW, upper=upper)
     project = Project(tmp_path, postgres=own, variables=EVERYTHING | {"streak_schema": RAW})
@@ -119,7 +119,7 @@ def test_as_airbyte_s_destination_makes_the_tables(
         assert project.rows(mart) == synced.second.rows(mart), mart
 
 
-def test_duckdb_has_the_same_rows(synced: Synced, tmp_path: Path):
+def test_duckdb_gives_the_same_marts_as_postgres(synced: Synced, tmp_path: Path):
     into_duckdb(synced.whole, tmp_path / "streak.duckdb")
     project = Project(tmp_path, duckdb=tmp_path / "streak.duckdb", variables=EVERYTHING)
     project.run("run")

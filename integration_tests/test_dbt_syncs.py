@@ -1,6 +1,6 @@
-"""`make test-dbt`: after incremental syncs with deletions the marts are those of a full refresh.
+"""`make test-dbt`: incremental syncs with deletions give the same marts as a full refresh.
 
-And the package in a project of somebody else.
+Also: the package as a dependency of another dbt project.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EVERYTHING = {"streak_use_daily_box_history": True}
 
 @pytest.fixture(scope="module")
 def moments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Streams, Streams, Account]:
-    """What a destination holds after two syncs, what a full refresh brings, and the account."""
+    """The destination after two syncs, the streams of a full refresh, and the account."""
     folder = tmp_path_factory.mktemp("syncs")
     with Sandbox(boxes=BOXES) as streak:
         connection = Synced(streak, folder / "incremental")
@@ -46,7 +46,7 @@ def projects(
 
 
 @pytest.mark.parametrize("mart", MARTS)
-def test_incremental_syncs_make_the_marts_of_a_full_refresh(
+def test_incremental_syncs_give_the_same_marts_as_a_full_refresh(
     mart: str, projects: tuple[Project, Project]
 ):
     kept, whole = projects
@@ -55,7 +55,7 @@ def test_incremental_syncs_make_the_marts_of_a_full_refresh(
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_the_answers_are_those_of_the_account(
+def test_the_marts_match_the_account(
     check, projects: tuple[Project, Project], moments: tuple[Streams, Streams, Account]
 ):
     check(projects[0], Expected(moments[2], NOW_MS))
@@ -75,10 +75,10 @@ models:
 """
 
 
-def test_the_package_works_in_a_project_of_somebody_else(
+def test_the_package_works_inside_another_dbt_project(
     moments: tuple[Streams, Streams, Account], projects: tuple[Project, Project], tmp_path: Path
 ):
-    """Installed by `dbt deps`; variables and schemas are theirs, the unit tests stay ours."""
+    """`dbt deps` installs it; it takes that project's variables, and its unit tests do not run."""
     into_duckdb(moments[1], tmp_path / "streak.duckdb")
     theirs = tmp_path / "theirs"
     (theirs / "models").mkdir(parents=True)

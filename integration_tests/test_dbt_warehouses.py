@@ -1,7 +1,7 @@
-"""`make test-dbt`: the package compiled for Snowflake and BigQuery, of which no server can be had.
+"""`make test-dbt`: the package compiled for Snowflake and BigQuery, without a server of either.
 
-dbt's own adapters write the SQL, with the columns that Airbyte's destinations make; sqlglot reads
-it as that warehouse would, and finds each column.
+dbt's own adapters write the SQL, with the columns that Airbyte's destinations make. sqlglot parses
+it in the warehouse's dialect and resolves each column.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNCONNECTED = ("--no-introspect", "--no-populate-cache", "--exclude", "resource_
 def compiled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
-    """The dialect, and everything that dbt would run there."""
+    """The dialect, and the folder with all SQL that dbt would run there."""
     folder = tmp_path_factory.mktemp(request.param)
     variables = {"streak_introspect": False, "streak_use_daily_box_history": True}
     project = Project(folder, variables=variables, profiles=PROFILES)
@@ -32,7 +32,7 @@ def compiled(
 
 
 def complaints(dialect: str, folder: Path) -> list[str]:
-    """What sqlglot has to say; how many files it read is its last word."""
+    """The lines that dbt_dialects.py prints: complaints, and last the number of files."""
     done = subprocess.run(
         [WAREHOUSES / "python", DIALECTS, dialect, folder],
         capture_output=True,
@@ -42,7 +42,7 @@ def complaints(dialect: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_warehouse_reads_every_statement_and_finds_every_column(compiled: tuple[str, Path]):
+def test_every_compiled_statement_parses_and_every_column_resolves(compiled: tuple[str, Path]):
     dialect, folder = compiled
     said = complaints(dialect, folder)
 
@@ -51,7 +51,7 @@ def test_the_warehouse_reads_every_statement_and_finds_every_column(compiled: tu
     assert set(MARTS) <= {file.stem for file in folder.rglob("*.sql")}
 
 
-def test_a_column_that_is_not_there_would_be_told(compiled: tuple[str, Path], tmp_path: Path):
+def test_an_unknown_column_is_reported(compiled: tuple[str, Path], tmp_path: Path):
     dialect, folder = compiled
     for layer in ("staging", "marts"):
         for file in (folder / "models" / layer).glob("*.sql"):
@@ -62,7 +62,7 @@ def test_a_column_that_is_not_there_would_be_told(compiled: tuple[str, Path], tm
     assert [line for line in complaints(dialect, tmp_path) if "standing" in line.lower()]
 
 
-def test_columns_are_asked_for_in_the_case_of_the_destination(compiled: tuple[str, Path]):
+def test_staging_selects_columns_in_the_case_of_the_destination(compiled: tuple[str, Path]):
     """Airbyte writes BOXKEY in Snowflake, and boxKey in BigQuery."""
     dialect, folder = compiled
     view = (folder / "models" / "staging" / "stg_streak__box_users.sql").read_text()

@@ -1,4 +1,4 @@
-"""What is deleted in Streak leaves the destination, and nothing else does."""
+"""Rows deleted in Streak are deleted from the destination, and no others are."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sync(streak: Sandbox, read: Read) -> Sync:
-    """An incremental read of boxes and of the tables, or of those named.
+    """Reads boxes and the pipeline tables, or the streams named, incrementally.
 
-    What it asked for is all that the sandbox's log holds then.
+    Afterwards the sandbox's log holds only the requests of that read.
     """
     catalog = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": streak.key})
     streams = {stream.name: stream for stream in catalog.streams}
@@ -86,7 +86,7 @@ def boxes_of(streak: Sandbox, name: str) -> list[str]:
 
 
 def tombstones(reading: Reading, stream: str = "boxes") -> list[str]:
-    """The keys that a read says are deleted, each said with nothing but key, cursor and time."""
+    """The keys that a read reports deleted; asserts that the records hold nothing else."""
     column, cursor = ("key", "readAt") if stream == "boxes" else ("box_key", "read_at")
     found = [record for record in reading.records[stream] if record.get(DELETED_AT)]
     assert all(
@@ -106,9 +106,9 @@ def none_deleted(reading: Reading) -> bool:
 
 
 def kept(*readings: Reading) -> dict[str, set[str]]:
-    """The keys that each table of the destination holds after these outputs.
+    """The keys that each table of the destination holds after these reads.
 
-    No live row may come with its tombstone.
+    Asserts that no read has both a row and its deletion.
     """
     destination = Destination()
     for reading in readings:
@@ -121,7 +121,7 @@ def kept(*readings: Reading) -> dict[str, set[str]]:
 
 
 def there(streak: Sandbox) -> dict[str, set[str]]:
-    """The same, of the account."""
+    """The keys that each table must hold: those in the account."""
     names = dict(zip(TABLES, ("Sales", HIRING, SUPPORT), strict=True))
     return {
         "boxes": set(streak.account.boxes),
@@ -133,11 +133,10 @@ def asked_by_key(streak: Sandbox) -> list[str]:
     return [entry.path.rpartition("/")[2] for entry in streak.requests(ONE_BOX)]
 
 
-# --- What is deleted
-# --------------------------------------------------------------------------------------------------
+# --- Deleted boxes --------------------------------------------------------------------------------
 
 
-def test_a_deleted_box_leaves_boxes_and_its_table(streak: Sandbox, sync: Sync):
+def test_a_deleted_box_is_deleted_from_boxes_and_its_table(streak: Sandbox, sync: Sync):
     first = sync()
     gone = boxes_of(streak, "Sales")[3]
     streak.account.delete_box(gone)
@@ -150,7 +149,7 @@ def test_a_deleted_box_leaves_boxes_and_its_table(streak: Sandbox, sync: Sync):
     assert second.ok
 
 
-def test_nothing_is_asked_by_key_when_nothing_is_missing(streak: Sandbox, sync: Sync):
+def test_no_box_is_requested_by_key_when_none_is_missing(streak: Sandbox, sync: Sync):
     first = sync()
     streak.account.add_box(pipeline(streak, "Sales"), "New")
 
@@ -159,7 +158,7 @@ def test_nothing_is_asked_by_key_when_nothing_is_missing(streak: Sandbox, sync: 
     assert asked_by_key(streak) == []
 
 
-def test_a_deletion_is_told_once(streak: Sandbox, sync: Sync):
+def test_a_deletion_is_reported_once(streak: Sandbox, sync: Sync):
     first = sync()
     streak.account.delete_box(boxes_of(streak, "Sales")[3])
     second = sync(after=first)
@@ -170,10 +169,10 @@ def test_a_deletion_is_told_once(streak: Sandbox, sync: Sync):
     assert asked_by_key(streak) == []
 
 
-def test_a_box_that_was_delivered_and_deleted_between_a_kill_and_the_next_sync_is_told(
+def test_a_new_box_deleted_between_a_kill_and_the_next_sync_is_reported_deleted(
     streak: Sandbox, sync: Sync
 ):
-    """The states of the killed sync end with its first: written before the first row."""
+    """The killed sync left only its first state, which comes before the first row."""
     first = sync("boxes")
     new = streak.account.add_box(pipeline(streak, "Sales"), "New")["key"]
     killed = sync("boxes", after=first)
@@ -185,7 +184,7 @@ def test_a_box_that_was_delivered_and_deleted_between_a_kill_and_the_next_sync_i
     assert tombstones(third) == [new]
 
 
-def test_a_deletion_is_told_again_after_a_sync_whose_state_did_not_arrive(
+def test_a_deletion_is_reported_again_if_the_state_of_its_sync_was_lost(
     streak: Sandbox, sync: Sync
 ):
     first = sync("boxes")
@@ -198,7 +197,7 @@ def test_a_deletion_is_told_again_after_a_sync_whose_state_did_not_arrive(
     assert tombstones(killed) == tombstones(again) == [gone]
 
 
-def test_a_deletion_beats_the_row_in_the_destination_also_when_the_clock_was_set_back(
+def test_a_deletion_wins_over_the_earlier_row_even_if_the_clock_was_set_back(
     streak: Sandbox, sync: Sync
 ):
     first = sync("boxes")
@@ -209,7 +208,7 @@ def test_a_deletion_beats_the_row_in_the_destination_also_when_the_clock_was_set
     assert kept(first, second)["boxes"] == set(streak.account.boxes)
 
 
-def test_a_box_that_comes_back_is_a_row_again(streak: Sandbox, sync: Sync):
+def test_a_restored_box_is_delivered_again(streak: Sandbox, sync: Sync):
     first = sync()
     box = streak.account.boxes[boxes_of(streak, "Sales")[3]]
     streak.account.delete_box(box["key"])
@@ -221,7 +220,7 @@ def test_a_box_that_comes_back_is_a_row_again(streak: Sandbox, sync: Sync):
     assert kept(first, second, third) == there(streak)
 
 
-def test_what_is_deleted_with_a_key_issue_instead_of_a_404_is_deleted(streak: Sandbox, sync: Sync):
+def test_a_key_issue_error_counts_as_a_deletion_like_a_404(streak: Sandbox, sync: Sync):
     first = sync("boxes")
     gone = boxes_of(streak, "Sales")[3]
     streak.account.delete_box(gone)
@@ -244,7 +243,7 @@ def test_a_pipeline_whose_last_boxes_were_deleted_is_empty_in_the_destination(
     assert kept(first, second) == there(streak)
 
 
-def test_full_refresh_holds_no_tombstones_and_asks_for_none(
+def test_a_full_refresh_reports_no_deletions_and_requests_no_box_by_key(
     streak: Sandbox, read: Read, sync: Sync
 ):
     first = sync("boxes")
@@ -257,11 +256,10 @@ def test_full_refresh_holds_no_tombstones_and_asks_for_none(
     assert asked_by_key(streak) == []
 
 
-# --- What has moved -------------------------------------------------------------------------------
-# --------------------
+# --- Moved boxes ----------------------------------------------------------------------------------
 
 
-def test_a_moved_box_leaves_its_old_table_and_never_boxes(streak: Sandbox, sync: Sync):
+def test_a_moved_box_is_deleted_from_its_old_table_but_not_from_boxes(streak: Sandbox, sync: Sync):
     first = sync()
     moved = boxes_of(streak, "Sales")[3]
     streak.account.move_box(moved, pipeline(streak, SUPPORT))
@@ -275,7 +273,7 @@ def test_a_moved_box_leaves_its_old_table_and_never_boxes(streak: Sandbox, sync:
     assert asked_by_key(streak) == []
 
 
-def test_a_box_that_moves_there_and_back_is_in_its_table_in_the_end(streak: Sandbox, sync: Sync):
+def test_a_box_that_moves_away_and_back_ends_up_in_its_table(streak: Sandbox, sync: Sync):
     readings = [sync()]
     moved = boxes_of(streak, "Sales")[3]
     for target in (SUPPORT, "Sales"):
@@ -285,7 +283,7 @@ def test_a_box_that_moves_there_and_back_is_in_its_table_in_the_end(streak: Sand
     assert kept(*readings) == there(streak)
 
 
-def test_a_moved_box_that_is_deleted_then_leaves_boxes_and_its_new_table(
+def test_a_box_deleted_after_a_move_is_deleted_from_boxes_and_its_new_table(
     streak: Sandbox, sync: Sync
 ):
     readings = [sync()]
@@ -300,9 +298,7 @@ def test_a_moved_box_that_is_deleted_then_leaves_boxes_and_its_new_table(
     assert kept(*readings) == there(streak)
 
 
-def test_a_box_that_moved_into_a_pipeline_that_is_refused_is_told_deleted(
-    streak: Sandbox, sync: Sync
-):
+def test_a_box_that_moved_to_a_refused_pipeline_is_reported_deleted(streak: Sandbox, sync: Sync):
     readings = [sync("boxes")]
     moved = boxes_of(streak, "Sales")[3]
     streak.account.move_box(moved, pipeline(streak, SUPPORT))
@@ -317,8 +313,7 @@ def test_a_box_that_moved_into_a_pipeline_that_is_refused_is_told_deleted(
     assert kept(*readings)["boxes"] == set(streak.account.boxes)
 
 
-# --- What is only hidden
-# ----------------------------------------------------------------------------------------------
+# --- Hidden boxes and failed requests -------------------------------------------------------------
 
 
 def hide_by_refusal(streak: Sandbox) -> None:
@@ -354,7 +349,7 @@ def hide_by_a_404_of_the_list(streak: Sandbox) -> None:
         hide_by_a_404_of_the_list,
     ],
 )
-def test_what_is_hidden_is_not_deleted_and_what_was_deleted_meanwhile_is_told_once_it_is_seen_again(
+def test_a_hidden_list_deletes_nothing_and_its_deletions_are_reported_once_it_is_back(
     streak: Sandbox, sync: Sync, hide: Callable[[Sandbox], None]
 ):
     first = sync()
@@ -374,12 +369,12 @@ def test_what_is_hidden_is_not_deleted_and_what_was_deleted_meanwhile_is_told_on
     assert kept(first, second, third) == there(streak)
 
 
-def test_a_box_that_moved_into_a_pipeline_that_streak_hides_by_404_is_not_taken_for_deleted(
+def test_a_box_that_moved_to_a_pipeline_hidden_by_404_is_not_taken_for_deleted(
     streak: Sandbox, sync: Sync
 ):
-    """As chaos found it.
+    """A case found by tools/chaos.py.
 
-    Its old list is complete, its own address is a 404, and every other box is found.
+    Its old list is complete, a request for it by key is a 404, and every other box is found.
     """
     first = sync("boxes")
     key = boxes_of(streak, "Sales")[3]
@@ -399,7 +394,7 @@ def test_a_box_that_moved_into_a_pipeline_that_streak_hides_by_404_is_not_taken_
     assert tombstones(third) == [key]
 
 
-def test_a_list_that_is_short_of_streaks_count_deletes_nothing(streak: Sandbox, sync: Sync):
+def test_a_list_shorter_than_streaks_count_deletes_nothing(streak: Sandbox, sync: Sync):
     first = sync("boxes")
     sales = streak.account.pipelines[pipeline(streak, "Sales")]
     streak.account.delete_box(boxes_of(streak, "Sales")[3])
@@ -424,7 +419,7 @@ def test_a_404_for_every_box_deletes_nothing(streak: Sandbox, sync: Sync):
 
 
 @pytest.mark.parametrize("kind", ["html", "reset", "half_body", "wrong_shape", "empty"])
-def test_a_box_that_cannot_be_asked_for_is_left_as_it_is_and_asked_for_in_the_next_sync(
+def test_a_box_whose_look_up_fails_is_kept_and_looked_up_in_the_next_sync(
     streak: Sandbox, sync: Sync, kind: str
 ):
     first = sync("boxes")
@@ -441,7 +436,7 @@ def test_a_box_that_cannot_be_asked_for_is_left_as_it_is_and_asked_for_in_the_ne
 
 
 @pytest.mark.parametrize("status", [410, 422, 405])
-def test_another_refusal_of_the_box_is_no_deletion(streak: Sandbox, sync: Sync, status: int):
+def test_other_error_statuses_for_a_box_are_no_deletion(streak: Sandbox, sync: Sync, status: int):
     first = sync("boxes")
     gone = boxes_of(streak, "Sales")[3]
     streak.account.delete_box(gone)
@@ -453,7 +448,7 @@ def test_another_refusal_of_the_box_is_no_deletion(streak: Sandbox, sync: Sync, 
     assert second.ok
 
 
-def test_narrowed_pipelines_delete_nothing(streak: Sandbox, sync: Sync):
+def test_selecting_fewer_pipelines_deletes_nothing(streak: Sandbox, sync: Sync):
     first = sync()
     streak.account.delete_box(boxes_of(streak, SUPPORT)[0])
 
@@ -463,7 +458,9 @@ def test_narrowed_pipelines_delete_nothing(streak: Sandbox, sync: Sync):
     assert asked_by_key(streak) == []
 
 
-def test_a_pipeline_that_is_not_listed_any_more_deletes_nothing(streak: Sandbox, sync: Sync):
+def test_a_pipeline_that_is_no_longer_listed_deletes_nothing_in_the_next_sync(
+    streak: Sandbox, sync: Sync
+):
     first = sync("boxes")
     streak.account.delete_pipeline(pipeline(streak, SUPPORT))
 
@@ -473,14 +470,11 @@ def test_a_pipeline_that_is_not_listed_any_more_deletes_nothing(streak: Sandbox,
     assert second.ok
 
 
-# --- Many at once ---------------------------------------------------------------------------------
-# --------------------
+# --- Many boxes missing at once -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
-def test_many_that_are_missing_at_once_are_taken_for_deleted_an_hour_later(
-    streak: Sandbox, sync: Sync
-):
+def test_many_boxes_missing_at_once_are_reported_deleted_an_hour_later(streak: Sandbox, sync: Sync):
     readings = [sync()]
     for key in boxes_of(streak, "Sales")[:60]:
         streak.account.delete_box(key)
@@ -498,7 +492,7 @@ def test_many_that_are_missing_at_once_are_taken_for_deleted_an_hour_later(
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
-def test_many_that_are_missing_at_once_and_back_an_hour_later_were_never_deleted(
+def test_many_missing_boxes_that_are_back_an_hour_later_are_not_reported_deleted(
     streak: Sandbox, sync: Sync
 ):
     readings = [sync("boxes")]
@@ -517,7 +511,9 @@ def test_many_that_are_missing_at_once_and_back_an_hour_later_were_never_deleted
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
-def test_a_control_is_asked_between_the_two_questions_for_each_hundred(streak: Sandbox, sync: Sync):
+def test_a_control_box_is_requested_between_the_two_requests_for_each_100_boxes(
+    streak: Sandbox, sync: Sync
+):
     first = sync("boxes")
     gone = boxes_of(streak, "Sales")[:120]
     for key in gone:
@@ -533,7 +529,6 @@ def test_a_control_is_asked_between_the_two_questions_for_each_hundred(streak: S
 
 
 # --- State ----------------------------------------------------------------------------------------
-# --------------------
 
 
 def blob(reading: Reading, stream: str = "boxes") -> dict[str, Any]:
@@ -544,7 +539,7 @@ def blob(reading: Reading, stream: str = "boxes") -> dict[str, Any]:
 
 
 def changed(reading: Reading, **properties: Any) -> list[AirbyteStateMessage]:
-    """The states of a read, with other values for some properties; None takes one out."""
+    """The states of a read with some properties replaced; None removes a property."""
     for state in reading.last_states:
         for name, value in properties.items():
             if value is None:
@@ -554,7 +549,9 @@ def changed(reading: Reading, **properties: Any) -> list[AirbyteStateMessage]:
     return reading.last_states
 
 
-def test_a_state_without_keys_begins_with_them_quietly(streak: Sandbox, sync: Sync):
+def test_a_state_without_keys_starts_to_remember_them_without_a_warning(
+    streak: Sandbox, sync: Sync
+):
     first = sync("boxes")
     streak.account.delete_box(boxes_of(streak, "Sales")[3])
     second = sync("boxes", state=changed(first, keys=None))
@@ -568,7 +565,9 @@ def test_a_state_without_keys_begins_with_them_quietly(streak: Sandbox, sync: Sy
 
 
 @pytest.mark.parametrize("keys", [5, "x", ["x"], {"a": 5}, {"a": "x"}], ids=repr)
-def test_keys_that_cannot_be_read_are_begun_anew(streak: Sandbox, sync: Sync, keys: Any):
+def test_unreadable_keys_in_the_state_cause_a_warning_and_are_remembered_anew(
+    streak: Sandbox, sync: Sync, keys: Any
+):
     first = sync("boxes")
     if keys == {"a": "x"}:
         keys = dict.fromkeys(streak.account.pipelines, "no base64 at all")
@@ -582,7 +581,7 @@ def test_keys_that_cannot_be_read_are_begun_anew(streak: Sandbox, sync: Sync, ke
     assert blob(second)["keys"].keys() >= with_boxes
 
 
-def test_with_deletions_not_tracked_nothing_is_asked_or_told_but_keys_are_kept(
+def test_without_deletion_tracking_nothing_is_looked_up_or_reported_but_keys_are_kept(
     streak: Sandbox, sync: Sync
 ):
     first = sync()
@@ -596,8 +595,8 @@ def test_with_deletions_not_tracked_nothing_is_asked_or_told_but_keys_are_kept(
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 5_000}], indirect=True)
-def test_5_000_boxes_cost_less_than_100_kb_of_state_for_their_keys(streak: Sandbox, sync: Sync):
-    """So do ten times as many: test_room.py."""
+def test_the_keys_of_5_000_boxes_take_less_than_100_kb_of_state(streak: Sandbox, sync: Sync):
+    """test_room.py tests ten times as many."""
     first = sync("boxes")
 
     assert len(json.dumps(blob(first)["keys"])) < 100_000
@@ -606,7 +605,7 @@ def test_5_000_boxes_cost_less_than_100_kb_of_state_for_their_keys(streak: Sandb
     assert tombstones(sync("boxes", after=first)) == [gone]
 
 
-def test_more_keys_than_there_is_room_for_are_not_kept_and_that_is_said(
+def test_keys_that_exceed_the_state_limit_are_given_up_with_one_warning(
     streak: Sandbox, sync: Sync, give_room: Callable[[int], None]
 ):
     give_room(3_000)
@@ -621,7 +620,7 @@ def test_more_keys_than_there_is_room_for_are_not_kept_and_that_is_said(
     assert len([line for line in second.logs if "deletions are not told" in line]) == 1
 
 
-def test_an_outage_while_missing_boxes_are_asked_for_ends_the_stream_and_the_next_sync_tells(
+def test_an_outage_during_look_ups_ends_the_stream_and_the_next_sync_reports_deletions(
     streak: Sandbox, sync: Sync
 ) -> None:
     first = sync("boxes")
@@ -641,14 +640,13 @@ def test_an_outage_while_missing_boxes_are_asked_for_ends_the_stream_and_the_nex
     assert tombstones(third) == gone
 
 
-# --- What is nobody's business in a log
-# -------------------------------------------------------------------------------
+# --- Private data in the log ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "trouble", ["none", "hidden", "failing", "unknown", "a refused list", "too many at once"]
 )
-def test_no_log_line_names_a_box_or_a_person_whatever_becomes_of_those_that_are_missing(
+def test_no_log_line_names_a_box_or_a_person_whatever_happens_to_missing_boxes(
     streak: Sandbox, sync: Sync, trouble: str
 ) -> None:
     first = sync()

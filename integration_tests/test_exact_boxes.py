@@ -1,4 +1,4 @@
-"""Exact in boxes: deleted, merged, moved, archived, and what hangs on them in every stream."""
+"""Syncs are exact for deleted, merged, moved and archived boxes, and their rows in all streams."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ WAYS = (delete, merge, move_out_of_sight, delete_with_a_key_issue, delete_with_a
 
 
 @pytest.mark.parametrize("go", WAYS)
-def test_a_box_that_is_deleted_merged_or_moved_out_of_sight_leaves_every_stream(
+def test_a_box_deleted_merged_or_moved_out_of_sight_is_deleted_from_every_stream(
     streak: Sandbox, go: Callable[[Sandbox, str], None]
 ) -> None:
     box = a_box_with_everything(streak)
@@ -84,7 +84,7 @@ def test_a_box_that_is_deleted_merged_or_moved_out_of_sight_leaves_every_stream(
     go(streak, box)
 
     second = connection.sync()
-    if go is move_out_of_sight:  # whose own boxes are gone an hour later
+    if go is move_out_of_sight:  # the boxes of the hidden pipeline are deleted an hour later
         connection.sync(HOUR)
 
     told_of_it = {
@@ -95,7 +95,7 @@ def test_a_box_that_is_deleted_merged_or_moved_out_of_sight_leaves_every_stream(
     assert nothing_told(connection.sync())
 
 
-def test_a_deleted_box_is_asked_for_once_however_many_streams_had_it(streak: Sandbox) -> None:
+def test_a_deleted_box_is_looked_up_once_for_all_streams(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(box)
@@ -107,7 +107,9 @@ def test_a_deleted_box_is_asked_for_once_however_many_streams_had_it(streak: San
     assert len(streak.requests(ONE_BOX)) == 3, "around one answer for a box that lives"
 
 
-def test_a_tombstone_holds_key_cursor_and_time_and_nothing_else(streak: Sandbox) -> None:
+def test_a_deletion_record_holds_only_the_key_the_cursor_and_the_deletion_time(
+    streak: Sandbox,
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(box)
@@ -124,7 +126,7 @@ def test_a_tombstone_holds_key_cursor_and_time_and_nothing_else(streak: Sandbox)
         )
 
 
-def test_a_box_that_comes_back_is_delivered_again_children_included(streak: Sandbox) -> None:
+def test_a_restored_box_is_delivered_again_with_its_children(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     row, children = streak.account.boxes[box], {}
@@ -142,7 +144,7 @@ def test_a_box_that_comes_back_is_delivered_again_children_included(streak: Sand
     assert exact(connection)
 
 
-def test_nothing_is_asked_by_key_when_nothing_is_missing(streak: Sandbox) -> None:
+def test_no_box_is_requested_by_key_when_none_is_missing(streak: Sandbox) -> None:
     connection = synced(streak, *OF_BOXES)
     streak.account.add_box(pipeline(streak), "New")
     streak.clear_log()
@@ -157,7 +159,9 @@ def test_nothing_is_asked_by_key_when_nothing_is_missing(streak: Sandbox) -> Non
 # --- A box moved to another pipeline --------------------------------------------------------------
 
 
-def test_a_box_that_moved_to_another_pipeline(streak: Sandbox) -> None:
+def test_a_moved_box_is_deleted_from_its_old_table_with_its_old_values_and_history(
+    streak: Sandbox,
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.move_box(box, pipeline(streak, SUPPORT))
@@ -170,7 +174,7 @@ def test_a_box_that_moved_to_another_pipeline(streak: Sandbox) -> None:
     assert not asked(second, box)
 
 
-def test_a_table_alone_finds_out_by_the_key_that_a_box_has_moved(streak: Sandbox) -> None:
+def test_a_table_synced_alone_deletes_a_box_that_moved_away(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, "boxes_sales")
     streak.account.move_box(box, pipeline(streak, SUPPORT))
@@ -181,10 +185,10 @@ def test_a_table_alone_finds_out_by_the_key_that_a_box_has_moved(streak: Sandbox
     assert exact(connection)
 
 
-def test_a_box_that_moved_after_the_lists_were_read_is_delivered_from_its_answer(
+def test_a_moved_unlisted_box_is_delivered_from_its_response_by_key(
     streak: Sandbox,
 ) -> None:
-    """No list has it, and its answer by key names another pipeline."""
+    """No list has the box, and its response by key names another pipeline."""
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.archive_box(box)
@@ -207,7 +211,7 @@ def test_a_box_that_moved_after_the_lists_were_read_is_delivered_from_its_answer
     assert exact(connection)
 
 
-def test_a_box_that_moved_and_was_deleted_before_the_next_sync_leaves_nothing(
+def test_a_moved_unlisted_box_leaves_no_row_once_it_is_deleted(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -222,10 +226,12 @@ def test_a_box_that_moved_and_was_deleted_before_the_next_sync_leaves_nothing(
     assert exact(connection)
 
 
-# --- A box moved into a pipeline that the settings leave out --------------------------------------
+# --- A box moved to an unselected pipeline --------------------------------------------------------
 
 
-def test_a_box_that_moved_into_a_pipeline_that_the_settings_leave_out(streak: Sandbox) -> None:
+def test_a_box_that_moved_to_an_unselected_pipeline_is_deleted_from_every_stream(
+    streak: Sandbox,
+) -> None:
     box = a_box_with_everything(streak)
     streams = [
         name for name in OF_BOXES if name not in ("boxes_support", "boxes_hiring_bewerbungen")
@@ -251,11 +257,13 @@ def test_two_connections_that_split_an_account_hold_each_box_once(streak: Sandbo
             assert exact(connection)
 
 
-# --- A box that answers by key, in its pipeline, and is in no list --------------------------------
+# --- Unlisted boxes: they answer by key, but no list has them -------------------------------------
 
 
 @pytest.mark.parametrize("counted", [False, True])
-def test_a_box_that_lives_on_in_no_list_stays_as_it_is(streak: Sandbox, counted: bool) -> None:
+def test_an_unlisted_box_that_still_answers_by_key_keeps_its_rows(
+    streak: Sandbox, counted: bool
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.archive_box(box, counted)
@@ -270,7 +278,9 @@ def test_a_box_that_lives_on_in_no_list_stays_as_it_is(streak: Sandbox, counted:
     assert len([key for key in connection.destination.rows("box_comments") if key[0] == box]) == 2
 
 
-def test_12_boxes_that_live_on_in_no_list_cost_no_rows_and_no_requests(streak: Sandbox) -> None:
+def test_12_unlisted_boxes_cause_no_records_and_no_requests_in_the_third_sync(
+    streak: Sandbox,
+) -> None:
     connection = synced(streak, *OF_BOXES)
     for box in boxes_of(streak)[:12]:
         streak.account.archive_box(box)
@@ -285,7 +295,7 @@ def test_12_boxes_that_live_on_in_no_list_cost_no_rows_and_no_requests(streak: S
     assert said(third, "boxes: 0 delivered, 0 deleted, 0 suspected, 12 unlisted.")
 
 
-def test_a_box_in_no_list_is_asked_for_again_on_its_recheck_slot(streak: Sandbox) -> None:
+def test_an_unlisted_box_is_requested_again_in_its_recheck_slot(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, "boxes", recheck_days=5)
     streak.account.archive_box(box)
@@ -296,7 +306,7 @@ def test_a_box_in_no_list_is_asked_for_again_on_its_recheck_slot(streak: Sandbox
     assert sum(days) == 1
 
 
-def test_a_box_in_no_list_is_asked_for_every_30_days_where_nothing_is_rechecked(
+def test_an_unlisted_box_is_requested_every_30_days_without_rechecks(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -309,7 +319,7 @@ def test_a_box_in_no_list_is_asked_for_every_30_days_where_nothing_is_rechecked(
     assert sum(days) == 1
 
 
-def test_a_box_that_is_deleted_while_it_is_in_no_list_is_told_on_its_recheck_slot(
+def test_an_unlisted_box_that_is_deleted_is_reported_in_its_recheck_slot(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -324,7 +334,7 @@ def test_a_box_that_is_deleted_while_it_is_in_no_list_is_told_on_its_recheck_slo
     assert exact(connection)
 
 
-def test_a_box_that_is_listed_again_is_delivered_only_if_it_is_another_one(streak: Sandbox) -> None:
+def test_a_box_that_is_listed_again_is_delivered_only_if_it_changed(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     row = streak.account.boxes[box]
@@ -346,7 +356,7 @@ def test_a_box_that_is_listed_again_is_delivered_only_if_it_is_another_one(strea
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 1_200, "pipelines": 1}], indirect=True)
-def test_1000_boxes_that_live_on_in_no_list_make_no_request_on_the_same_day(
+def test_1000_unlisted_boxes_are_not_requested_twice_on_the_same_day(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, "boxes")
@@ -369,7 +379,9 @@ def test_1000_boxes_that_live_on_in_no_list_make_no_request_on_the_same_day(
 # --- The log, and the first sync ------------------------------------------------------------------
 
 
-def test_the_log_says_at_each_streams_end_what_was_delivered_and_deleted(streak: Sandbox) -> None:
+def test_the_log_counts_delivered_and_deleted_rows_at_the_end_of_each_stream(
+    streak: Sandbox,
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(box)
@@ -382,7 +394,9 @@ def test_the_log_says_at_each_streams_end_what_was_delivered_and_deleted(streak:
     assert len(said(second, "unlisted.")) == len(OF_BOXES)
 
 
-def test_full_refresh_tells_of_no_deletions_and_says_nothing_of_them(streak: Sandbox) -> None:
+def test_a_full_refresh_holds_the_remaining_boxes_and_requests_no_box_by_key(
+    streak: Sandbox,
+) -> None:
     connection = Connection(streak, *OF_BOXES, catalog=discover(streak))
     connection.sync()
     streak.account.delete_box(boxes_of(streak)[0])
@@ -396,8 +410,8 @@ def test_full_refresh_tells_of_no_deletions_and_says_nothing_of_them(streak: San
     ]
 
 
-def test_a_moved_box_that_the_start_date_leaves_out_is_read_on(streak: Sandbox) -> None:
-    """It was delivered once; that it moved moves no stamp here."""
+def test_a_moved_box_older_than_the_start_date_is_still_read(streak: Sandbox) -> None:
+    """It was delivered before; its move changes no timestamp here."""
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES, start_date="2020-01-01")
     row = streak.account.boxes[box]

@@ -1,7 +1,4 @@
-"""Exact in what hangs on boxes.
-
-Comments, meetings, tasks, threads and files, values and history.
-"""
+"""Syncs are exact for the children, custom field values and stage history of boxes."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield sandbox
 
 
-# --- A comment, meeting, task, file deleted; a thread taken out ----------------------------------
+# --- Deleted comments, meetings, tasks, files and threads -----------------------------------------
 
 
 def delete(streak: Sandbox, kind: str, box: str, place: int) -> str:
@@ -50,7 +47,9 @@ def delete(streak: Sandbox, kind: str, box: str, place: int) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_comment_meeting_task_file_or_thread_that_is_deleted(streak: Sandbox, kind: str) -> None:
+def test_a_deleted_comment_meeting_task_file_or_thread_is_reported_once(
+    streak: Sandbox, kind: str
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *CHILDREN)
     gone = delete(streak, kind, box, 0)
@@ -63,7 +62,7 @@ def test_a_comment_meeting_task_file_or_thread_that_is_deleted(streak: Sandbox, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_last_one_of_a_box_that_is_deleted_is_asked_for_once(
+def test_a_box_that_loses_its_last_children_has_their_list_requested_once(
     streak: Sandbox, kind: str
 ) -> None:
     box = a_box_with_everything(streak)
@@ -79,7 +78,7 @@ def test_the_last_one_of_a_box_that_is_deleted_is_asked_for_once(
     assert exact(connection)
 
 
-def test_what_is_deleted_and_made_anew_at_once_is_noticed_by_the_stamps(streak: Sandbox) -> None:
+def test_a_comment_deleted_and_replaced_at_once_is_reported_deleted(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, "box_comments")
     gone = delete(streak, "comments", box, 0)
@@ -89,8 +88,10 @@ def test_what_is_deleted_and_made_anew_at_once_is_noticed_by_the_stamps(streak: 
     assert exact(connection)
 
 
-def test_what_a_change_hides_is_told_when_the_box_is_read_again(streak: Sandbox) -> None:
-    """Nothing of the box moves: it is read on its recheck slot."""
+def test_a_deletion_that_changes_nothing_in_its_box_is_reported_at_the_recheck(
+    streak: Sandbox,
+) -> None:
+    """Nothing in the box changes, so it is read only in its recheck slot."""
     box = a_box_with_everything(streak)
     connection = synced(streak, "box_tasks", recheck_days=3)
     rows = streak.account.tasks.keep(box)
@@ -104,7 +105,7 @@ def test_what_a_change_hides_is_told_when_the_box_is_read_again(streak: Sandbox)
     assert exact(connection)
 
 
-def test_what_hangs_on_a_box_moves_with_it(streak: Sandbox) -> None:
+def test_the_children_of_a_box_move_with_it(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *CHILDREN)
     streak.account.move_box(box, pipeline(streak, SUPPORT))
@@ -118,7 +119,7 @@ def test_what_hangs_on_a_box_moves_with_it(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_what_is_deleted_while_its_box_moves_is_told(streak: Sandbox) -> None:
+def test_a_comment_deleted_while_its_box_moves_is_reported(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *CHILDREN)
     streak.account.move_box(box, pipeline(streak, SUPPORT))
@@ -128,11 +129,11 @@ def test_what_is_deleted_while_its_box_moves_is_told(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-# --- A custom field or stage deleted, a value cleared, a history entry gone ----------------------
+# --- Deleted custom fields, stages, values and history entries ------------------------------------
 
 
 @pytest.mark.parametrize("value", [None, "", []], ids=repr)
-def test_a_cleared_value(streak: Sandbox, value: object) -> None:
+def test_a_cleared_custom_field_is_reported_deleted(streak: Sandbox, value: object) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, "box_field_values")
     streak.account.edit_box(box, fields={"1001": value})
@@ -144,7 +145,7 @@ def test_a_cleared_value(streak: Sandbox, value: object) -> None:
     assert exact(connection)
 
 
-def test_a_custom_field_that_is_deleted_with_its_values(streak: Sandbox) -> None:
+def test_the_values_of_a_deleted_custom_field_are_reported_deleted(streak: Sandbox) -> None:
     connection = synced(streak, "box_field_values")
     held = sorted(
         key for key in boxes_of(streak) if streak.account.boxes[key]["fields"].get("1001")
@@ -157,7 +158,7 @@ def test_a_custom_field_that_is_deleted_with_its_values(streak: Sandbox) -> None
     assert exact(connection)
 
 
-def test_a_custom_field_whose_values_stay_keeps_its_rows_under_its_key(streak: Sandbox) -> None:
+def test_values_that_outlive_their_custom_field_are_named_after_its_key(streak: Sandbox) -> None:
     connection = synced(streak, "box_field_values")
     streak.account.delete_field(pipeline(streak), "1001")
 
@@ -171,7 +172,7 @@ def test_a_custom_field_whose_values_stay_keeps_its_rows_under_its_key(streak: S
     assert exact(connection)
 
 
-def test_a_field_that_never_had_a_value_is_no_deletion(streak: Sandbox) -> None:
+def test_a_deleted_custom_field_without_values_causes_no_deletion(streak: Sandbox) -> None:
     connection = synced(streak, "box_field_values")
     field = streak.account.add_field(pipeline(streak), "New")["key"]
     connection.sync()
@@ -181,7 +182,7 @@ def test_a_field_that_never_had_a_value_is_no_deletion(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_a_stage_that_is_deleted_with_its_history(streak: Sandbox) -> None:
+def test_the_history_entries_of_a_deleted_stage_are_reported_deleted(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     stage = streak.account.boxes[box]["stageHistoryEntries"][0]["stageKey"]
     for other in boxes_of(streak):
@@ -202,7 +203,7 @@ def test_a_stage_that_is_deleted_with_its_history(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_a_history_entry_that_is_gone(streak: Sandbox) -> None:
+def test_a_missing_history_entry_is_reported_deleted(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, "box_stage_history")
     entry = streak.account.boxes[box]["stageHistoryEntries"].pop(0)
@@ -218,7 +219,9 @@ def test_a_history_entry_that_is_gone(streak: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("stream", ["box_field_values", "box_stage_history"])
-def test_a_moved_box_leaves_its_rows_under_the_old_pipeline(streak: Sandbox, stream: str) -> None:
+def test_the_values_and_history_of_a_moved_box_are_deleted_under_its_old_pipeline(
+    streak: Sandbox, stream: str
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, stream)
     streak.account.move_box(box, pipeline(streak, HIRING))
@@ -231,7 +234,7 @@ def test_a_moved_box_leaves_its_rows_under_the_old_pipeline(streak: Sandbox, str
     assert exact(connection)
 
 
-def test_a_box_that_moves_there_and_back_between_two_syncs_has_its_rows(streak: Sandbox) -> None:
+def test_every_stream_stays_exact_while_a_box_moves_away_and_back(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak)
     for target in (HIRING, SALES):
@@ -240,7 +243,7 @@ def test_a_box_that_moves_there_and_back_between_two_syncs_has_its_rows(streak: 
         assert exact(connection)
 
 
-# --- What is compared is what the rows are made of -----------------------------------------------
+# --- Changes that show in some rows only ----------------------------------------------------------
 
 
 def opened(streak: Sandbox, box: str) -> None:
@@ -250,7 +253,7 @@ def opened(streak: Sandbox, box: str) -> None:
     row["mostRecentSentEmailsViewsTimestamp"] = streak.account.now()
 
 
-def test_an_opened_mail_is_fresh_in_boxes_and_tables_and_asks_for_nothing_else(
+def test_an_opened_mail_updates_the_box_and_its_table_without_child_requests(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -286,7 +289,7 @@ def rename_pipeline(streak: Sandbox) -> None:
 
 
 def let_a_day_pass(streak: Sandbox) -> None:
-    """What drifts with the clock alone."""
+    """Values that change only because time passes."""
     for box in streak.account.boxes.values():
         box["freshness"] = 0.5
         for entry in box.get("stageHistoryEntries", ()):
@@ -297,7 +300,9 @@ def let_a_day_pass(streak: Sandbox) -> None:
     "change",
     [rename_stage, rename_field, rename_option, delete_option, rename_pipeline, let_a_day_pass],
 )
-def test_names_that_rows_are_shown_with(streak: Sandbox, change: Callable[[Sandbox], None]) -> None:
+def test_a_changed_name_updates_the_rows_that_show_it_without_child_requests(
+    streak: Sandbox, change: Callable[[Sandbox], None]
+) -> None:
     connection = synced(streak)
     change(streak)
 
@@ -309,10 +314,10 @@ def test_names_that_rows_are_shown_with(streak: Sandbox, change: Callable[[Sandb
     assert any(second.records.values()) != (change is let_a_day_pass)
 
 
-# --- A list that is short for once ----------------------------------------------------------------
+# --- Short lists and wrong counters ---------------------------------------------------------------
 
 
-def test_a_list_that_is_empty_against_its_counter_is_read_again_in_the_next_sync(
+def test_a_child_list_that_is_empty_despite_its_counter_is_read_again_in_the_next_sync(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -327,7 +332,7 @@ def test_a_list_that_is_empty_against_its_counter_is_read_again_in_the_next_sync
     assert exact(connection)
 
 
-def test_a_counter_that_is_wrong_for_good_costs_no_more_requests_after_an_hour(
+def test_a_permanently_wrong_counter_stops_causing_requests_after_an_hour(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)

@@ -1,4 +1,4 @@
-"""Nothing is concluded from anything doubtful: a test for each guard, which fails without it."""
+"""Doubtful responses delete nothing: one test per guard, which fails without the guard."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 
 def hidden_from_its_list(streak: Sandbox) -> str:
-    """A box that lives, that its list does not show, and that Streak does not count."""
+    """Archive a box: it exists, but its list omits it and Streak does not count it."""
     box = a_box_with_everything(streak)
     streak.account.archive_box(box)
     return box
 
 
-# --- A question by key counts as two equal refusals around an answer ------------------------------
+# --- Look-ups: two equal refusals around a control that answers -----------------------------------
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -63,7 +63,7 @@ def test_a_single_flaky_refusal_is_no_deletion(streak: Sandbox, status: int) -> 
     assert said(second, "boxes: 0 delivered, 0 deleted, 0 suspected, 1 unlisted.")
 
 
-def test_a_401_and_then_a_404_are_no_deletion(streak: Sandbox) -> None:
+def test_a_401_followed_by_a_404_is_no_deletion(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.archive_box(box)
@@ -77,8 +77,8 @@ def test_a_401_and_then_a_404_are_no_deletion(streak: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_refusals_of_everything_are_no_deletion(streak: Sandbox, status: int) -> None:
-    """As of a proxy: no control is answered either."""
+def test_refusals_of_every_request_by_key_are_no_deletion(streak: Sandbox, status: int) -> None:
+    """As a proxy might: requests for control boxes are refused as well."""
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(boxes_of(streak)[3])
     for pattern in (
@@ -94,7 +94,7 @@ def test_refusals_of_everything_are_no_deletion(streak: Sandbox, status: int) ->
     assert said(second, UNKNOWN)
 
 
-def test_the_last_box_of_an_account_is_told_around_an_answer_for_its_pipeline(
+def test_the_last_box_of_an_account_is_reported_deleted_with_its_pipeline_as_control(
     streak: Sandbox,
 ) -> None:
     for box in [key for key in streak.account.boxes if key != boxes_of(streak)[0]]:
@@ -112,7 +112,9 @@ def test_the_last_box_of_an_account_is_told_around_an_answer_for_its_pipeline(
     assert exact(connection)
 
 
-def test_the_last_box_of_an_account_is_not_told_without_a_control(streak: Sandbox) -> None:
+def test_the_last_box_of_an_account_is_not_reported_deleted_without_a_control(
+    streak: Sandbox,
+) -> None:
     for box in [key for key in streak.account.boxes if key != boxes_of(streak)[0]]:
         streak.account.delete_box(box)
     (last,) = streak.account.boxes
@@ -124,8 +126,8 @@ def test_the_last_box_of_an_account_is_not_told_without_a_control(streak: Sandbo
     assert nothing_told(connection.sync())
 
 
-def test_a_404_says_nothing_where_a_pipeline_itself_is_a_404(streak: Sandbox) -> None:
-    """The box may have moved in there."""
+def test_a_404_for_a_box_is_no_deletion_while_a_pipeline_answers_404(streak: Sandbox) -> None:
+    """The box may have moved to that pipeline."""
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.move_box(box, pipeline(streak, SUPPORT))
@@ -141,7 +143,7 @@ def test_a_404_says_nothing_where_a_pipeline_itself_is_a_404(streak: Sandbox) ->
 
 
 @pytest.mark.parametrize("kind", ["html", "reset", "half_body", "wrong_shape", "empty"])
-def test_what_cannot_be_asked_for_stays_and_is_asked_for_in_the_next_sync(
+def test_a_box_whose_look_up_fails_is_kept_and_looked_up_in_the_next_sync(
     streak: Sandbox, kind: str
 ) -> None:
     box = a_box_with_everything(streak)
@@ -158,7 +160,7 @@ def test_what_cannot_be_asked_for_stays_and_is_asked_for_in_the_next_sync(
 
 
 @pytest.mark.parametrize("status", [410, 422])
-def test_another_refusal_is_no_deletion(streak: Sandbox, status: int) -> None:
+def test_other_error_statuses_for_a_box_are_no_deletion(streak: Sandbox, status: int) -> None:
     connection = synced(streak, "boxes")
     gone = boxes_of(streak)[3]
     streak.account.delete_box(gone)
@@ -170,7 +172,7 @@ def test_another_refusal_is_no_deletion(streak: Sandbox, status: int) -> None:
     assert second.ok
 
 
-def test_at_most_1000_questions_a_sync_the_rest_in_the_next_ones(
+def test_a_sync_that_reaches_its_look_up_limit_leaves_the_rest_to_the_next_syncs(
     streak: Sandbox, mocker: MockerFixture
 ) -> None:
     mocker.patch("source_streak.api.look_up.MOST_QUESTIONS", 3)
@@ -222,10 +224,8 @@ def end_early(streak: Sandbox) -> None:
 @pytest.mark.parametrize(
     "hide", [refuse, refuse_by_404, fail, empty, empty_without_count, end_early]
 )
-def test_a_list_that_is_refused_failed_empty_or_short_concludes_nothing(
-    streak: Sandbox, hide: Any
-) -> None:
-    """And when it can be read again, what was deleted meanwhile is told."""
+def test_a_refused_failed_empty_or_short_list_deletes_nothing(streak: Sandbox, hide: Any) -> None:
+    """Once the list can be read again, deletions in the meantime are reported."""
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(box)
@@ -243,7 +243,9 @@ def test_a_list_that_is_refused_failed_empty_or_short_concludes_nothing(
     assert exact(connection)
 
 
-def test_a_pipeline_that_is_refused_and_comes_back(streak: Sandbox) -> None:
+def test_a_refused_pipeline_deletes_nothing_and_is_read_again_once_it_is_back(
+    streak: Sandbox,
+) -> None:
     connection = synced(streak, *OF_BOXES)
     refuse(streak)
     for hours in (0.0, HOUR):
@@ -259,7 +261,7 @@ def test_a_pipeline_that_is_refused_and_comes_back(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_a_pipeline_that_the_settings_leave_out_concludes_nothing(streak: Sandbox) -> None:
+def test_an_unselected_pipeline_deletes_nothing(streak: Sandbox) -> None:
     connection = synced(streak, "boxes", "box_comments")
     streak.account.delete_box(boxes_of(streak, SUPPORT)[0])
 
@@ -275,7 +277,7 @@ def miscount(streak: Sandbox, by: int) -> None:
     streak.account.pipelines[pipeline(streak)]["boxCount"] += by
 
 
-def test_a_list_that_is_short_of_streaks_count_concludes_nothing_for_an_hour(
+def test_a_list_shorter_than_streaks_count_deletes_nothing_for_an_hour(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -291,7 +293,7 @@ def test_a_list_that_is_short_of_streaks_count_concludes_nothing_for_an_hour(
     assert exact(connection)
 
 
-def test_a_count_that_is_wrong_by_another_number_is_doubtful_for_another_hour(
+def test_a_count_that_becomes_wrong_by_another_number_delays_deletions_another_hour(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -305,7 +307,7 @@ def test_a_count_that_is_wrong_by_another_number_is_doubtful_for_another_hour(
 
 
 def test_a_count_that_has_been_wrong_for_long_delays_no_deletion(streak: Sandbox) -> None:
-    """It is learned without anything being missing, and the list is not read twice any more."""
+    """The connector learns the error while no box is missing, and stops reading the list twice."""
     miscount(streak, 1)
     connection = synced(streak, "boxes", "box_comments")
     second, third = connection.sync(), connection.sync(HOUR)
@@ -318,10 +320,10 @@ def test_a_count_that_has_been_wrong_for_long_delays_no_deletion(streak: Sandbox
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_an_empty_list_against_a_count_that_is_wrong_for_good_is_believed_after_an_hour(
+def test_an_empty_list_that_contradicts_its_count_is_believed_after_an_hour(
     streak: Sandbox, tracked: bool
 ) -> None:
-    """As where all boxes of a pipeline are archived, and Streak goes on counting them."""
+    """For example, all boxes of a pipeline are archived, but Streak still counts them."""
     connection = synced(streak, "boxes", "box_comments", track_deletions=tracked)
     for box in boxes_of(streak, SUPPORT):
         streak.account.archive_box(box, counted=True)
@@ -334,7 +336,7 @@ def test_an_empty_list_against_a_count_that_is_wrong_for_good_is_believed_after_
     assert nothing_told(third)
 
 
-def test_a_child_list_that_is_short_of_its_counter_concludes_nothing_for_an_hour(
+def test_a_child_list_shorter_than_its_counter_deletes_nothing_for_an_hour(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -350,7 +352,7 @@ def test_a_child_list_that_is_short_of_its_counter_concludes_nothing_for_an_hour
     assert exact(connection)
 
 
-def test_a_child_list_that_is_empty_for_once_deletes_nothing(streak: Sandbox) -> None:
+def test_a_child_list_that_is_empty_only_once_deletes_nothing(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *CHILDREN)
     streak.account.edit_box(box, lastCommentTimestamp=streak.account.now())
@@ -361,7 +363,7 @@ def test_a_child_list_that_is_empty_for_once_deletes_nothing(streak: Sandbox) ->
     assert exact(connection)
 
 
-def test_a_child_list_that_is_empty_without_a_counter_concludes_nothing_for_an_hour(
+def test_a_child_list_that_is_empty_only_once_deletes_nothing_without_a_counter(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -375,8 +377,8 @@ def test_a_child_list_that_is_empty_without_a_counter_concludes_nothing_for_an_h
     assert exact(connection)
 
 
-def test_a_child_list_that_ended_early_concludes_nothing(streak: Sandbox) -> None:
-    """Streak says that there is more, and sends nothing new."""
+def test_a_child_list_that_ended_early_deletes_nothing(streak: Sandbox) -> None:
+    """Streak announces another page, but sends nothing new."""
     box = a_box_with_everything(streak)
     connection = synced(streak, "box_tasks")
     streak.account.edit_box(box, name="Moved its stamp", taskTotal=None)
@@ -395,7 +397,7 @@ def test_a_child_list_that_ended_early_concludes_nothing(streak: Sandbox) -> Non
     assert exact(connection)
 
 
-def test_a_child_list_that_is_refused_concludes_nothing(streak: Sandbox) -> None:
+def test_a_refused_child_list_deletes_nothing(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *CHILDREN)
     streak.account.delete_comment(box, streak.account.comments[box][0]["key"])
@@ -407,11 +409,11 @@ def test_a_child_list_that_is_refused_concludes_nothing(streak: Sandbox) -> None
     assert exact(connection)
 
 
-# --- Many at once ---------------------------------------------------------------------------------
+# --- Many boxes missing at once -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
-def test_more_than_a_tenth_of_a_list_missing_at_once_is_done_an_hour_later(
+def test_deletions_of_more_than_a_tenth_of_a_list_are_reported_an_hour_later(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, "boxes", "boxes_sales")
@@ -434,7 +436,7 @@ def test_more_than_a_tenth_of_a_list_missing_at_once_is_done_an_hour_later(
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
-def test_many_that_go_after_others_were_told_are_doubtful_again(streak: Sandbox) -> None:
+def test_a_second_mass_deletion_waits_another_hour(streak: Sandbox) -> None:
     connection = synced(streak, "boxes")
     for hours in (0.0, HOUR):
         for box in boxes_of(streak)[:60] if not hours else ():
@@ -449,7 +451,9 @@ def test_many_that_go_after_others_were_told_are_doubtful_again(streak: Sandbox)
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
-def test_many_that_are_back_in_the_next_sync_were_never_missing(streak: Sandbox) -> None:
+def test_many_missing_boxes_that_are_back_in_the_next_sync_are_not_delivered_again(
+    streak: Sandbox,
+) -> None:
     connection = synced(streak, "boxes")
     rows = [streak.account.boxes[key] for key in boxes_of(streak)[:60]]
     for hours in (0.0, HOUR):
@@ -464,7 +468,7 @@ def test_many_that_are_back_in_the_next_sync_were_never_missing(streak: Sandbox)
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 400}], indirect=True)
-def test_what_is_wrong_with_count_and_number_at_once_is_done_in_the_second_sync(
+def test_a_mass_deletion_with_a_wrong_box_count_is_reported_in_the_second_sync(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, "boxes")
@@ -485,7 +489,7 @@ def of_another_user(streak: Sandbox) -> None:
     account.my_key = next(key for key in account.users if key != account.my_key)
 
 
-def test_another_users_key_concludes_nothing_in_its_first_sync(streak: Sandbox) -> None:
+def test_the_first_sync_with_another_users_key_deletes_nothing(streak: Sandbox) -> None:
     box, other = a_box_with_everything(streak), a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(box)
@@ -502,10 +506,10 @@ def test_another_users_key_concludes_nothing_in_its_first_sync(streak: Sandbox) 
     assert exact(connection)
 
 
-def test_another_users_key_concludes_nothing_when_its_first_sync_is_tried_again(
+def test_a_retried_first_sync_with_another_users_key_deletes_nothing(
     streak: Sandbox,
 ) -> None:
-    """Ten seconds after one that was killed, with the states that it left."""
+    """Ten seconds after the killed first sync, with the states that it left."""
     box = a_box_with_everything(streak)
     connection = synced(streak, "boxes", "box_comments")
     streak.account.delete_box(box)
@@ -517,8 +521,8 @@ def test_another_users_key_concludes_nothing_when_its_first_sync_is_tried_again(
     assert nothing_told(connection.sync(0.003))
 
 
-def test_what_looked_doubtful_to_another_user_is_doubtful_anew(streak: Sandbox) -> None:
-    """Each sees other pipelines. Two sights of the second one count."""
+def test_boxes_suspected_under_another_users_key_wait_for_a_new_hour(streak: Sandbox) -> None:
+    """Each user sees other pipelines, so the second user must miss the boxes twice."""
     connection = synced(streak, "boxes")
     streak.account.delete_pipeline(pipeline(streak, SUPPORT))
     connection.sync()
@@ -530,7 +534,9 @@ def test_what_looked_doubtful_to_another_user_is_doubtful_anew(streak: Sandbox) 
     assert exact(connection)
 
 
-def test_an_undeclared_column_concludes_nothing_and_is_said(streak: Sandbox) -> None:
+def test_a_configured_schema_without_the_deletion_column_deletes_nothing_and_warns(
+    streak: Sandbox,
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     for stream in connection.streams:
@@ -551,7 +557,7 @@ def test_an_undeclared_column_concludes_nothing_and_is_said(streak: Sandbox) -> 
     assert all("_ab_cdc_deleted_at" not in row for rows in second.records.values() for row in rows)
 
 
-def test_a_start_date_that_moves_forward_leaves_what_was_delivered_and_reads_it_on(
+def test_a_later_start_date_keeps_reading_the_boxes_already_delivered(
     streak: Sandbox,
 ) -> None:
     box = a_box_with_everything(streak)
@@ -570,7 +576,7 @@ def test_a_start_date_that_moves_forward_leaves_what_was_delivered_and_reads_it_
     assert told(connection.sync(start_date="2026-01-01"), "boxes") == [(box,)]
 
 
-def test_a_box_that_is_older_than_the_start_date_is_left_out_incrementally_too(
+def test_incremental_syncs_leave_out_boxes_older_than_the_start_date(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, *OF_BOXES, start_date="2026-06-01")
@@ -584,19 +590,19 @@ def test_a_box_that_is_older_than_the_start_date_is_left_out_incrementally_too(
     assert exact(connection)
 
 
-# --- Ledgers whose boxes share entries ------------------------------------------------------------
+# --- Boxes that share a ledger entry --------------------------------------------------------------
 
 
 @pytest.fixture
 def shared(mocker: MockerFixture) -> None:
-    """So little room that dozens of boxes share an entry of the ledger."""
+    """A state limit so low that dozens of boxes share a ledger entry."""
     from source_streak.incremental.room import Share
 
     mocker.patch("source_streak.reading.plan.Plan.share_of", return_value=Share(4, 4_000_000))
 
 
 @pytest.mark.usefixtures("shared")
-def test_boxes_that_share_an_entry_of_the_ledger_are_told_apart(streak: Sandbox) -> None:
+def test_boxes_that_share_a_ledger_entry_are_distinguished(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.delete_box(box)
@@ -611,7 +617,7 @@ def test_boxes_that_share_an_entry_of_the_ledger_are_told_apart(streak: Sandbox)
 
 
 @pytest.mark.usefixtures("shared")
-def test_a_box_in_no_list_that_shares_an_entry_is_no_deletion(streak: Sandbox) -> None:
+def test_an_unlisted_box_that_shares_a_ledger_entry_is_no_deletion(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.archive_box(box)
@@ -623,7 +629,7 @@ def test_a_box_in_no_list_that_shares_an_entry_is_no_deletion(streak: Sandbox) -
 
 
 @pytest.mark.usefixtures("shared")
-def test_a_box_before_the_start_date_that_shares_an_entry_is_left_out_all_the_same(
+def test_a_box_before_the_start_date_that_shares_a_ledger_entry_is_left_out(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, *OF_BOXES, start_date="2026-06-01")
@@ -639,7 +645,7 @@ def test_a_box_before_the_start_date_that_shares_an_entry_is_left_out_all_the_sa
 # --- Other shapes of an account -------------------------------------------------------------------
 
 
-def test_a_contact_that_another_teams_refused_list_has_is_no_deletion(streak: Sandbox) -> None:
+def test_a_contact_that_moved_to_a_team_with_a_refused_list_is_no_deletion(streak: Sandbox) -> None:
     connection = synced(streak, *PEOPLE)
     first, second = streak.account.teams
     contact = streak.account.contacts[first].pop(1)
@@ -666,7 +672,7 @@ MOODS: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize("moods", MOODS, ids="+".join)
-def test_whatever_shape_the_lists_have(streak: Sandbox, moods: dict[str, Any]) -> None:
+def test_syncs_are_exact_under_every_list_shape(streak: Sandbox, moods: dict[str, Any]) -> None:
     streak.moods.become(**moods)
     box = a_box_with_everything(streak)
     other = a_box_with_everything(streak, HIRING)

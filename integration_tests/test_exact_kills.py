@@ -1,8 +1,8 @@
-"""A sync that is killed at any message, and resumed: it forgets no deletion and invents none.
+"""A sync killed after any message and then resumed forgets no deletion and invents none.
 
-A sync is read to its end and its messages are cut: after each of them it may have been killed.  The
-next one starts from the last states before the cut.  Of the killed one the destination keeps all
-rows, or only those that a state had covered.
+Each test reads a sync to its end and cuts its output after each message, as if killed there. The
+next sync starts from the last states before the cut. Of the killed sync, the destination keeps all
+rows, or only those that a state covers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STREAMS += ("box_comments", "box_tasks", "contacts", "organizations")
 
 
 class RestlessClock(QuickClock):
-    """Time goes by with each look at it: states are written between any two records."""
+    """Time passes at each look, so that a state comes between any two records."""
 
     def monotonic(self) -> float:
         self._mine.slept = self._slept + 0.2
@@ -37,11 +37,11 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield sandbox
 
 
-# --- What happens, and what happens after the kill ------------------------------------------------
+# --- Changes before and after the kill ------------------------------------------------------------
 
 
 class Scene:
-    """Something of everything: deleted, moved, cleared, added, edited."""
+    """One change of every kind: boxes and rows deleted, moved, cleared, added and edited."""
 
     def __init__(self, streak: Sandbox) -> None:
         self.streak, self.account = streak, streak.account
@@ -71,7 +71,7 @@ class Scene:
         pass
 
     def undo(self) -> None:
-        """What was deleted is back as it was, and what moved is back."""
+        """Restore what was deleted, and move back what was moved."""
         account = self.account
         account.put_box(dict(self.rows[0]))
         for kind, rows in self.children.items():
@@ -82,7 +82,7 @@ class Scene:
         account.unarchive_box(self.listed)
 
     def go_on(self) -> None:
-        """What was changed is deleted; what was new is gone before anybody heard of it."""
+        """Delete what was changed, and what was added before any sync has seen it."""
         account = self.account
         account.delete_box(self.edited)
         account.delete_box(self.moved)
@@ -100,7 +100,7 @@ class Scene:
 
 
 def cuts(sync: Sync) -> dict[int, list[int]]:
-    """By the number of STATE messages that had arrived: after how many messages it was killed."""
+    """Message counts to cut the output at, by the number of STATE messages before the cut."""
     found: dict[int, list[int]] = defaultdict(list)
     states = 0
     for count, message in enumerate(sync.messages):
@@ -111,7 +111,7 @@ def cuts(sync: Sync) -> dict[int, list[int]]:
 
 
 def survives_every_kill(connection: Connection, killed: Sync, hours: float = 0.0) -> int:
-    """Whether it is exact in the end, wherever `killed` was cut. Returns how many cuts."""
+    """Assert that resuming is exact wherever `killed` is cut. Returns the number of cuts."""
     right, before, count = connection.whole(), dict(connection.states), 0
     alive = {name: right.rows(name).keys() for name in connection.names}
     for places in cuts(killed).values():
@@ -149,7 +149,9 @@ def wrong(connection: Connection, syncs: list[Sync], right: Destination) -> list
 
 
 @pytest.mark.parametrize("later", ["nothing", "undo", "go_on", "move_on"])
-def test_a_sync_that_is_killed_at_any_message_and_resumed(streak: Sandbox, later: str) -> None:
+def test_a_sync_killed_at_any_message_is_exact_once_it_is_resumed(
+    streak: Sandbox, later: str
+) -> None:
     scene = Scene(streak)
     connection = Connection(streak, *STREAMS, clock=RestlessClock)
     connection.sync()
@@ -162,7 +164,7 @@ def test_a_sync_that_is_killed_at_any_message_and_resumed(streak: Sandbox, later
 
 
 @pytest.mark.parametrize("later", ["nothing", "happen"])
-def test_a_first_sync_that_is_killed_at_any_message_and_resumed(
+def test_a_first_sync_killed_at_any_message_is_exact_once_it_is_resumed(
     streak: Sandbox, later: str
 ) -> None:
     scene = Scene(streak)
@@ -175,10 +177,10 @@ def test_a_first_sync_that_is_killed_at_any_message_and_resumed(
 
 
 @pytest.mark.parametrize("later", ["show_pipeline", "hide_pipeline"])
-def test_a_sync_that_tells_of_a_whole_pipeline_killed_at_any_message(
+def test_a_sync_that_deletes_a_whole_pipeline_survives_a_kill_at_any_message(
     streak: Sandbox, later: Callable[[str], None]
 ) -> None:
-    """It may be back before the next sync."""
+    """The pipeline may be back before the next sync."""
     a_box_with_everything(streak, SUPPORT)
     connection = Connection(streak, "boxes", "box_field_values", *CHILDREN, clock=RestlessClock)
     connection.sync()

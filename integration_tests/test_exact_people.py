@@ -1,4 +1,4 @@
-"""Exact in contacts and organizations, and when pipelines and teams go and come back."""
+"""Syncs are exact for contacts and organizations, and for pipelines and teams that come and go."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def of_team(streak: Sandbox, kind: str, team: int = 0) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", PEOPLE)
-def test_a_contact_or_organization_that_is_deleted(streak: Sandbox, kind: str) -> None:
+def test_a_deleted_contact_or_organization_is_reported_once(streak: Sandbox, kind: str) -> None:
     connection = synced(streak, *PEOPLE)
     gone = of_team(streak, kind)[1]
     getattr(streak.account, f"delete_{kind[:-1]}")(gone)
@@ -59,8 +59,10 @@ def test_a_contact_or_organization_that_is_deleted(streak: Sandbox, kind: str) -
 
 
 @pytest.mark.parametrize("kind", PEOPLE)
-def test_a_contact_or_organization_that_is_merged_into_another(streak: Sandbox, kind: str) -> None:
-    """Its key answers with the one that it went into."""
+def test_a_contact_or_organization_merged_into_another_is_reported_deleted(
+    streak: Sandbox, kind: str
+) -> None:
+    """A request for its key returns the one that it was merged into."""
     connection = synced(streak, *PEOPLE)
     kept, gone = of_team(streak, kind)[:2]
     getattr(streak.account, f"merge_{kind}")(kept, gone)
@@ -78,20 +80,20 @@ def test_a_contact_that_comes_back_is_delivered_again(streak: Sandbox) -> None:
     streak.account.delete_contact(row["key"])
     connection.sync()
     streak.account.contacts[team].append(row)
-    streak.account.edit_team(team)  # so that lists are made anew
+    streak.account.edit_team(team)  # so that the sandbox rebuilds its lists
 
     assert [one["key"] for one in connection.sync().live("contacts")] == [row["key"]]
     assert exact(connection)
 
 
-def test_contacts_and_organizations_are_listed_whole_and_once_in_every_sync(
+def test_every_sync_lists_all_contacts_and_organizations_once(
     streak: Sandbox,
 ) -> None:
     streak.moods.v2_limit_cap = 4
     connection = synced(streak, *PEOPLE)
     row = streak.account.contacts[next(iter(streak.account.teams))][2]
     row["familyName"] = "Changed by Streak, which saved nothing"
-    streak.account.edit_team(next(iter(streak.account.teams)))  # so that lists are made anew
+    streak.account.edit_team(next(iter(streak.account.teams)))  # so that lists are rebuilt
 
     second = connection.sync()
 
@@ -101,7 +103,7 @@ def test_contacts_and_organizations_are_listed_whole_and_once_in_every_sync(
     assert exact(connection)
 
 
-# --- The names that they are shown with -----------------------------------------------------------
+# --- Names of custom fields and options -----------------------------------------------------------
 
 
 def rename_field(streak: Sandbox, kind: str, team: str) -> None:
@@ -124,7 +126,7 @@ def delete_field_with_values(streak: Sandbox, kind: str, team: str) -> None:
 @pytest.mark.parametrize(
     "change", [rename_field, rename_option, delete_field, delete_field_with_values]
 )
-def test_names_and_labels_of_their_custom_fields(
+def test_a_changed_custom_field_updates_its_contacts_or_organizations(
     streak: Sandbox, kind: str, change: Callable[[Sandbox, str, str], None]
 ) -> None:
     connection = synced(streak, *PEOPLE)
@@ -137,10 +139,12 @@ def test_names_and_labels_of_their_custom_fields(
     assert exact(connection)
 
 
-# --- A team left ----------------------------------------------------------------------------------
+# --- Leaving a team -------------------------------------------------------------------------------
 
 
-def test_a_team_that_was_left_leaves_no_contact(streak: Sandbox) -> None:
+def test_leaving_a_team_deletes_its_contacts_and_organizations_an_hour_later(
+    streak: Sandbox,
+) -> None:
     connection = synced(streak, *PEOPLE)
     team = list(streak.account.teams)[1]
     held = {kind: of_team(streak, kind, 1) for kind in PEOPLE}
@@ -158,8 +162,8 @@ def test_a_team_that_was_left_leaves_no_contact(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_the_last_team_that_was_left_leaves_no_contact(streak: Sandbox) -> None:
-    """No team and no contact is left that lives: the control is the key's own user."""
+def test_leaving_the_last_team_deletes_all_contacts_an_hour_later(streak: Sandbox) -> None:
+    """No team or contact is left to serve as the control, so the API key's own user does."""
     connection = synced(streak, *PEOPLE)
     for team in list(streak.account.teams):
         streak.account.leave_team(team)
@@ -171,7 +175,7 @@ def test_the_last_team_that_was_left_leaves_no_contact(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_a_team_that_is_back_an_hour_later_has_lost_nothing(streak: Sandbox) -> None:
+def test_a_team_that_is_back_an_hour_later_loses_nothing(streak: Sandbox) -> None:
     connection = synced(streak, *PEOPLE)
     team = list(streak.account.teams)[1]
     streak.account.leave_team(team)
@@ -184,8 +188,8 @@ def test_a_team_that_is_back_an_hour_later_has_lost_nothing(streak: Sandbox) -> 
     assert exact(connection)
 
 
-def test_the_last_contact_of_a_team_is_told_an_hour_later(streak: Sandbox) -> None:
-    """An empty list without a count is doubtful, but not for ever."""
+def test_the_last_contact_of_a_team_is_reported_deleted_an_hour_later(streak: Sandbox) -> None:
+    """An empty list without a count is doubtful, but only for an hour."""
     connection = synced(streak, *PEOPLE)
     (gone,) = of_team(streak, "contacts", 1)
     streak.account.delete_contact(gone)
@@ -195,10 +199,10 @@ def test_the_last_contact_of_a_team_is_told_an_hour_later(streak: Sandbox) -> No
     assert exact(connection)
 
 
-# --- The start date serves `after` only -----------------------------------------------------------
+# --- Contacts before the start date ---------------------------------------------------------------
 
 
-def test_contacts_outside_a_start_date_that_moved_forward_are_not_missing(streak: Sandbox) -> None:
+def test_a_later_start_date_neither_deletes_nor_requests_older_contacts(streak: Sandbox) -> None:
     connection = synced(streak, *PEOPLE)
     late = "2026-08-15"  # only the newest lie after it
 
@@ -212,7 +216,7 @@ def test_contacts_outside_a_start_date_that_moved_forward_are_not_missing(streak
         assert not said(sync, "missing at once")
 
 
-def test_a_contact_outside_the_start_date_that_is_deleted_is_told_on_its_recheck_slot(
+def test_a_deleted_contact_before_the_start_date_is_reported_in_its_recheck_slot(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, *PEOPLE, recheck_days=3)
@@ -247,7 +251,7 @@ def hide_by_404(streak: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("go", [delete_emptied_first, delete_with_its_boxes, hide, hide_by_404])
-def test_a_pipeline_that_is_gone_leaves_no_box_behind(
+def test_a_deleted_or_hidden_pipeline_deletes_its_boxes_an_hour_later(
     streak: Sandbox, go: Callable[[Sandbox], None]
 ) -> None:
     box = a_box_with_everything(streak, SUPPORT)
@@ -269,7 +273,7 @@ def test_a_pipeline_that_is_gone_leaves_no_box_behind(
     assert exact(connection)
 
 
-def test_a_pipeline_whose_boxes_moved_elsewhere_first_leaves_its_table_alone(
+def test_boxes_moved_out_of_a_deleted_pipeline_are_deleted_from_its_table_only(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, *OF_BOXES)
@@ -283,7 +287,7 @@ def test_a_pipeline_whose_boxes_moved_elsewhere_first_leaves_its_table_alone(
     assert exact(connection)
 
 
-def test_a_pipeline_that_comes_back_is_delivered_again_children_included(streak: Sandbox) -> None:
+def test_a_pipeline_that_comes_back_is_delivered_again_with_children(streak: Sandbox) -> None:
     a_box_with_everything(streak, SUPPORT)
     connection = synced(streak, *OF_BOXES)
     hide(streak)
@@ -299,7 +303,7 @@ def test_a_pipeline_that_comes_back_is_delivered_again_children_included(streak:
     )
 
 
-def test_a_pipeline_that_was_gone_for_less_than_an_hour_lost_nothing(streak: Sandbox) -> None:
+def test_a_pipeline_that_is_missing_for_less_than_an_hour_loses_nothing(streak: Sandbox) -> None:
     connection = synced(streak, *OF_BOXES)
     for hours in (0.0, 0.9):
         hide(streak)
@@ -312,8 +316,10 @@ def test_a_pipeline_that_was_gone_for_less_than_an_hour_lost_nothing(streak: San
     assert exact(connection)
 
 
-def test_a_pipeline_that_comes_and_goes_is_not_gone(streak: Sandbox) -> None:
-    """The first sight counts anew, each time."""
+def test_a_pipeline_that_goes_missing_and_comes_back_repeatedly_loses_nothing(
+    streak: Sandbox,
+) -> None:
+    """The hour starts again each time the pipeline goes missing."""
     connection = synced(streak, *OF_BOXES)
     for _ in range(3):
         hide(streak)
@@ -322,7 +328,7 @@ def test_a_pipeline_that_comes_and_goes_is_not_gone(streak: Sandbox) -> None:
         assert nothing_told(connection.sync(HOUR))
 
 
-def test_a_pipeline_that_answers_by_its_key_is_not_gone(streak: Sandbox) -> None:
+def test_an_unlisted_pipeline_that_answers_by_key_loses_nothing(streak: Sandbox) -> None:
     connection = synced(streak, *OF_BOXES)
     key = pipeline(streak, SUPPORT)
     row = streak.account.pipelines[key]
@@ -338,10 +344,10 @@ def test_a_pipeline_that_answers_by_its_key_is_not_gone(streak: Sandbox) -> None
     assert row["key"] == key
 
 
-def test_where_another_list_says_nothing_the_boxes_of_a_pipeline_that_is_gone_are_asked_for(
+def test_boxes_of_a_deleted_pipeline_are_looked_up_while_another_list_is_refused(
     streak: Sandbox,
 ) -> None:
-    """They may have moved in there."""
+    """The boxes may have moved to the refused pipeline."""
     connection = synced(streak, *OF_BOXES)
     streak.moods.refused_pipelines = {pipeline(streak, HIRING)}
     held = boxes_of(streak, SUPPORT)
@@ -357,7 +363,7 @@ def test_where_another_list_says_nothing_the_boxes_of_a_pipeline_that_is_gone_ar
     assert exact(connection)
 
 
-def test_the_last_pipeline_that_is_gone_leaves_no_box(streak: Sandbox) -> None:
+def test_deleting_every_pipeline_deletes_every_box(streak: Sandbox) -> None:
     connection = synced(streak, "boxes", *CHILDREN)
     for key in list(streak.account.pipelines):
         streak.account.delete_pipeline(key)
@@ -369,8 +375,8 @@ def test_the_last_pipeline_that_is_gone_leaves_no_box(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_the_ledger_of_a_pipeline_that_is_gone_goes_from_the_state(streak: Sandbox) -> None:
-    """Also of a stream that has no row of it."""
+def test_the_state_drops_the_ledger_of_a_deleted_pipeline(streak: Sandbox) -> None:
+    """Also the ledger of a stream without rows of that pipeline."""
     key = streak.account.add_pipeline("Without children", boxes=3)["key"]
     connection = synced(streak, *OF_BOXES)
     assert all(key in connection.state(name)["ledgers"] for name in ("boxes", *CHILDREN))
@@ -383,10 +389,12 @@ def test_the_ledger_of_a_pipeline_that_is_gone_goes_from_the_state(streak: Sandb
         assert key not in str(connection.state(name))
 
 
-# --- A table whose pipeline is gone ---------------------------------------------------------------
+# --- A table whose pipeline was deleted -----------------------------------------------------------
 
 
-def test_a_table_whose_pipeline_is_gone_tells_its_rows_and_ends_green(streak: Sandbox) -> None:
+def test_a_table_whose_pipeline_was_deleted_deletes_its_rows_without_an_error(
+    streak: Sandbox,
+) -> None:
     connection = synced(streak, TABLE)
     held = boxes_of(streak, SUPPORT)
     delete_with_its_boxes(streak)
@@ -401,7 +409,7 @@ def test_a_table_whose_pipeline_is_gone_tells_its_rows_and_ends_green(streak: Sa
     assert exact(connection)
 
 
-def test_a_table_whose_pipeline_is_gone_fails_in_full_refresh_and_without_keys(
+def test_a_table_whose_pipeline_was_deleted_fails_without_a_state(
     streak: Sandbox,
 ) -> None:
     new = Connection(streak, TABLE)
@@ -410,10 +418,10 @@ def test_a_table_whose_pipeline_is_gone_fails_in_full_refresh_and_without_keys(
     assert "does not exist any more" in new.sync().failed[TABLE]
 
 
-def test_a_table_that_is_another_pipelines_now_tells_the_rows_of_the_one_before(
+def test_a_table_taken_over_by_a_new_pipeline_deletes_the_old_pipelines_rows(
     streak: Sandbox,
 ) -> None:
-    """As after a refresh of the schema, when a new pipeline has the name of one that is gone."""
+    """For example, after a schema refresh: a new pipeline has the old one's name."""
     connection = synced(streak, TABLE)
     held = boxes_of(streak, SUPPORT)
     streak.account.edit_pipeline(pipeline(streak, SUPPORT), name="Old")
@@ -426,7 +434,7 @@ def test_a_table_that_is_another_pipelines_now_tells_the_rows_of_the_one_before(
     assert exact(connection)
 
 
-def test_a_renamed_pipeline_goes_on_filling_its_table(streak: Sandbox) -> None:
+def test_a_renamed_pipeline_keeps_filling_its_table(streak: Sandbox) -> None:
     connection = synced(streak, TABLE)
     streak.account.edit_pipeline(pipeline(streak, SUPPORT), name="Another name")
     streak.account.delete_box(boxes_of(streak, "Another name")[0])
@@ -438,15 +446,15 @@ def test_a_renamed_pipeline_goes_on_filling_its_table(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_boxes_of_another_table_are_not_its_business(streak: Sandbox) -> None:
+def test_a_table_reports_no_deletions_of_other_pipelines(streak: Sandbox) -> None:
     connection = synced(streak, TABLE)
     streak.account.delete_box(boxes_of(streak, SALES)[0])
 
     assert nothing_told(connection.sync())
 
 
-def test_organizations_that_streak_has_retired_are_no_matter_of_contacts(streak: Sandbox) -> None:
-    """Although both share the room for states."""
+def test_a_retired_organizations_endpoint_does_not_fail_contacts(streak: Sandbox) -> None:
+    """Although both share the state limit."""
     streak.fault("v2/teams/*/organizations", "status", status=410, times=None)
 
     sync = Connection(streak, "contacts", "organizations").sync()

@@ -1,4 +1,4 @@
-"""What the state holds, and what it must not hang on: clocks, the settings, the room there is."""
+"""What the state holds under wrong clocks, changed settings and the state limit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 # --- Clocks ---------------------------------------------------------------------------------------
 
 
-def test_one_sync_with_a_clock_years_ahead_does_not_switch_recheck_days_off(
+def test_a_sync_with_a_clock_years_ahead_does_not_stop_later_rechecks(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, "box_comments", recheck_days=3)
@@ -62,7 +62,7 @@ def test_one_sync_with_a_clock_years_ahead_does_not_switch_recheck_days_off(
     assert sum(asked) == boxes
 
 
-def test_one_sync_with_a_clock_an_hour_ahead_loses_nothing(streak: Sandbox) -> None:
+def test_a_sync_with_a_clock_an_hour_ahead_loses_nothing(streak: Sandbox) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES)
     streak.account.edit_box(box, name="In the hour ahead")
@@ -93,7 +93,7 @@ def test_a_clock_that_was_set_back_loses_nothing(streak: Sandbox, back: float) -
     assert exact(connection)
 
 
-def test_what_was_suspected_with_a_clock_years_ahead_is_done_an_hour_later(
+def test_boxes_suspected_by_a_clock_years_ahead_are_deleted_an_hour_later(
     streak: Sandbox,
 ) -> None:
     connection = synced(streak, "boxes")
@@ -107,7 +107,7 @@ def test_what_was_suspected_with_a_clock_years_ahead_is_done_an_hour_later(
     assert exact(connection)
 
 
-def test_what_is_asked_for_since_the_last_sync_does_not_hang_on_a_wrong_clock() -> None:
+def test_the_time_of_the_last_read_is_unknown_after_a_clock_years_ahead() -> None:
     from source_streak.incremental.state import StreamState
 
     def sync(saved: dict[str, Any], now: int) -> StreamState:
@@ -124,8 +124,10 @@ def test_what_is_asked_for_since_the_last_sync_does_not_hang_on_a_wrong_clock() 
     assert later.read_at > after.read_at > ahead.read_at
 
 
-def test_clocks_through_the_command(streak: Sandbox, tmp_path: Path) -> None:
-    """Two sights of a pipeline that is gone, an hour apart; between them a clock set back."""
+def test_the_command_deletes_a_pipeline_after_an_hour_although_the_clock_was_set_back(
+    streak: Sandbox, tmp_path: Path
+) -> None:
+    """Two syncs an hour apart miss a pipeline; in between, one with the clock set back."""
     box = a_box_with_everything(streak)
     connection = Connection(streak, "boxes", "box_comments", "box_field_values")
     catalog = {"streams": [configured(one, SyncMode.incremental) for one in connection.streams]}
@@ -133,7 +135,7 @@ def test_clocks_through_the_command(streak: Sandbox, tmp_path: Path) -> None:
     with Copies(tmp_path) as copies:
 
         def sync(hours: float) -> list[dict[str, Any]]:
-            """What it tells is deleted."""
+            """One run of `read`; returns the records that report deletions."""
             arguments = ["read"]
             for name, content in files.items():
                 (tmp_path / name).write_bytes(orjson.dumps(content))
@@ -162,7 +164,9 @@ def test_clocks_through_the_command(streak: Sandbox, tmp_path: Path) -> None:
 # --- The newsfeed ---------------------------------------------------------------------------------
 
 
-def test_an_event_that_arrives_late_with_an_older_time_is_delivered(streak: Sandbox) -> None:
+def test_a_newsfeed_event_that_arrives_late_with_an_older_time_is_delivered(
+    streak: Sandbox,
+) -> None:
     connection = synced(streak, "newsfeed")
     feed = streak.account.newsfeed[pipeline(streak, HIRING)]
     late = feed[0] | {"key": feed[0]["key"][:-2] + "AA", "timestamp": feed[0]["timestamp"] - 9_999}
@@ -175,7 +179,7 @@ def test_an_event_that_arrives_late_with_an_older_time_is_delivered(streak: Sand
     assert not connection.sync().records["newsfeed"]
 
 
-def test_events_of_a_busy_hour_come_once_each(streak: Sandbox) -> None:
+def test_newsfeed_events_of_a_busy_hour_are_delivered_once_each(streak: Sandbox) -> None:
     connection = synced(streak, "newsfeed")
     delivered = [row["key"] for row in connection.destination.tables["newsfeed"].values()]
     for number in range(40):
@@ -191,7 +195,9 @@ def test_events_of_a_busy_hour_come_once_each(streak: Sandbox) -> None:
 # --- track_deletions ------------------------------------------------------------------------------
 
 
-def test_turned_off_nothing_is_told_and_what_is_unset_is_a_null_row(streak: Sandbox) -> None:
+def test_without_deletion_tracking_nothing_is_deleted_and_a_cleared_field_is_a_null_row(
+    streak: Sandbox,
+) -> None:
     box = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES, track_deletions=False)
     streak.account.edit_box(box, fields={"1001": None})
@@ -209,8 +215,10 @@ def test_turned_off_nothing_is_told_and_what_is_unset_is_a_null_row(streak: Sand
     assert "keys" in connection.state("boxes")
 
 
-def test_turned_on_again_it_tells_what_went_meanwhile(streak: Sandbox) -> None:
-    """Also of boxes that have not changed since."""
+def test_turning_deletion_tracking_on_again_reports_the_deletions_in_between(
+    streak: Sandbox,
+) -> None:
+    """Also deletions in boxes that have not changed since."""
     box = a_box_with_everything(streak)
     other = a_box_with_everything(streak)
     connection = synced(streak, *OF_BOXES, "contacts")
@@ -230,7 +238,7 @@ def test_turned_on_again_it_tells_what_went_meanwhile(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_turned_on_again_a_whole_account_is_not_read_anew(streak: Sandbox) -> None:
+def test_turning_deletion_tracking_on_again_does_not_reread_the_account(streak: Sandbox) -> None:
     connection = synced(streak, *OF_BOXES)
     connection.sync(track_deletions=False)
 
@@ -240,7 +248,7 @@ def test_turned_on_again_a_whole_account_is_not_read_anew(streak: Sandbox) -> No
     assert not [path for path in third.requests if path.endswith(CHILDREN)]
 
 
-def test_no_deletion_is_told_of_a_row_that_never_was(streak: Sandbox) -> None:
+def test_no_deletion_is_reported_of_a_row_that_was_never_delivered(streak: Sandbox) -> None:
     connection = synced(streak, *OF_BOXES)
     destination = {name: set(connection.destination.tables[name]) for name in connection.names}
     account = streak.account
@@ -259,7 +267,7 @@ def test_no_deletion_is_told_of_a_row_that_never_was(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-# --- Room -----------------------------------------------------------------------------------------
+# --- The state limit ------------------------------------------------------------------------------
 
 
 ORDER = ("box_threads", "box_files", "box_meetings", "box_tasks", "box_comments")
@@ -268,10 +276,10 @@ GIVEN_UP = "have no room in the state"
 
 
 @pytest.mark.parametrize("total", [6_000, 15_000, 30_000])
-def test_keys_that_have_no_room_are_given_up_with_one_warning_a_stream(
+def test_keys_that_exceed_the_state_limit_are_given_up_with_one_warning_per_stream(
     streak: Sandbox, give_room: Callable[[int], None], total: int
 ) -> None:
-    """In which order: unit_tests/test_room.py."""
+    """unit_tests/test_room.py tests in which order streams give up their keys."""
     give_room(total)
     connection = Connection(streak, *ORDER)
     first = connection.sync()
@@ -288,16 +296,16 @@ def test_keys_that_have_no_room_are_given_up_with_one_warning_a_stream(
     assert exact(connection)
 
 
-def test_small_accounts_have_room_for_everything(streak: Sandbox) -> None:
+def test_a_small_account_keeps_the_keys_of_every_stream(streak: Sandbox) -> None:
     connection = synced(streak, *ORDER)
 
     assert not [name for name in ORDER if "keys" not in connection.state(name)]
 
 
-def test_what_was_given_up_once_stays_so_until_the_stream_is_refreshed(
+def test_keys_once_given_up_stay_so_until_the_stream_is_refreshed(
     streak: Sandbox, give_room: Callable[[int], None]
 ) -> None:
-    """Otherwise deletions of what came meanwhile would be told in part, and nobody knew."""
+    """Otherwise some later deletions would go unreported, and nobody would know."""
     box = a_box_with_everything(streak)
     give_room(3_000)
     connection = synced(streak, "box_comments")
@@ -316,7 +324,7 @@ def test_what_was_given_up_once_stays_so_until_the_stream_is_refreshed(
     assert exact(connection)
 
 
-def test_changes_arrive_where_keys_are_given_up(
+def test_changes_are_delivered_in_streams_whose_keys_were_given_up(
     streak: Sandbox, give_room: Callable[[int], None]
 ) -> None:
     give_room(2_000)
@@ -335,10 +343,10 @@ def test_changes_arrive_where_keys_are_given_up(
     assert all(rows[one.key]["rawValue"] is None for one in unset), "null rows instead of deletions"
 
 
-# --- A state that is not whole --------------------------------------------------------------------
+# --- Damaged and old states -----------------------------------------------------------------------
 
 
-def test_keys_that_are_damaged_are_said_and_begun_anew(streak: Sandbox) -> None:
+def test_damaged_keys_cause_a_warning_and_are_remembered_anew(streak: Sandbox) -> None:
     connection = synced(streak, "boxes", "box_comments")
     for state in connection.states.values():
         blob = vars(state.stream.stream_state)
@@ -353,7 +361,7 @@ def test_keys_that_are_damaged_are_said_and_begun_anew(streak: Sandbox) -> None:
     assert told(connection.sync(), "boxes") == [(box,)]
 
 
-def test_a_state_of_version_0_1_0_is_read_whole_once(streak: Sandbox) -> None:
+def test_a_state_of_version_0_1_0_causes_one_whole_read(streak: Sandbox) -> None:
     connection = synced(streak, "boxes")
     vars(connection.states["boxes"].stream.stream_state)["version"] = 1
 
@@ -364,7 +372,7 @@ def test_a_state_of_version_0_1_0_is_read_whole_once(streak: Sandbox) -> None:
     assert exact(connection)
 
 
-def test_an_unchanged_second_sync_is_the_lists_and_no_more(streak: Sandbox) -> None:
+def test_a_second_sync_of_an_unchanged_account_requests_only_lists(streak: Sandbox) -> None:
     connection = synced(streak, *OF_BOXES, "contacts", "organizations")
 
     second = connection.sync()

@@ -1,4 +1,4 @@
-"""A full refresh takes shorter ways where nothing is left out; its records are the same."""
+"""A full refresh takes a fast path if it leaves nothing out; its records are the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MADE_OF_BOXES = [
     for stream in STREAMS
     if stream.parent is Level.BOX and not stream.endpoint
 ]
-EARLIER_THAN_ALL = "1970-01-02"  # a start date: then each box is read whole, for its times
+EARLIER_THAN_ALL = "1970-01-02"  # with a start date, boxes are parsed whole for their timestamps
 
 
 def test_records_are_the_same_with_and_without_the_fast_path(streak: Sandbox, read: Read) -> None:
@@ -41,10 +41,10 @@ def _timeless(record: dict[str, object]) -> bytes:
 @pytest.mark.parametrize(
     "kind", [stream for stream in STREAMS if stream.made_of], ids=lambda kind: kind.__name__
 )
-def test_rows_need_no_other_properties_than_those_that_the_stream_is_made_of(
+def test_rows_depend_only_on_the_properties_that_their_stream_declares(
     kind: type[StreakStream], streak: Sandbox
 ) -> None:
-    stream, account = kind(None), streak.account  # type: ignore[arg-type] # it asks for nothing
+    stream, account = kind(None), streak.account  # type: ignore[arg-type] # it sends no request
     one, other, *_ = account.boxes
     account.edit_box(one, linkedBoxKeys=[other])
     of_teams = account.contacts if kind.parent is Level.CONTACT else account.organizations

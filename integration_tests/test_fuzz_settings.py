@@ -1,4 +1,4 @@
-"""Whatever the settings and the configured catalog hold: a sentence, and the protocol's answer."""
+"""Any settings and any configured catalog give valid protocol messages and readable errors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Desk:
-    """Types commands with these settings, and this catalog."""
+    """Runs commands in this process, with the given settings and catalog."""
 
     def __init__(self, folder: Path, streak: Sandbox) -> None:
         self.folder, self.streak = folder, streak
@@ -87,7 +87,7 @@ def assert_is_a_sentence(text: str) -> None:
 
 
 def assert_is_an_answer(ran: Outcome, command: str) -> None:
-    """Of a command with wrong or right settings: what the protocol wants, and sentences alone."""
+    """Assert that a command followed the protocol and that its errors are readable sentences."""
     ran.assert_no_traceback()
     for error in ran.errors:
         assert_is_a_sentence(error["message"])
@@ -127,7 +127,9 @@ def test_every_setting_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_any_value_of_a_setting_is_taken_or_refused_in_a_sentence(desk: Desk, name: str) -> None:
+def test_any_value_of_a_setting_is_accepted_or_refused_with_a_readable_error(
+    desk: Desk, name: str
+) -> None:
     @EXAMPLES
     @given(VALUES[name])
     def check_it(value: Any) -> None:
@@ -138,7 +140,7 @@ def test_any_value_of_a_setting_is_taken_or_refused_in_a_sentence(desk: Desk, na
 
 @settings(EXAMPLES, max_examples=30)
 @given(st.dictionaries(st.sampled_from(sorted(PROPERTIES)) | TEXTS, ANY, max_size=4))
-def test_any_settings_end_a_read_in_records_or_a_sentence(
+def test_a_read_with_any_settings_ends_in_records_or_a_readable_error(
     desk: Desk, catalog: dict[str, Any], config: dict[str, Any]
 ) -> None:
     assert_is_an_answer(desk.read({**desk.settings(), **config}, catalog), "read")
@@ -150,8 +152,10 @@ def test_any_settings_end_a_read_in_records_or_a_sentence(
 @example(b"[" * 100_000)
 @example(b'{"api_key": NaN}')
 @given(st.binary(max_size=20) | ANY.map(lambda value: json.dumps(value).encode()))
-def test_any_file_of_settings_is_taken_or_refused_in_a_sentence(desk: Desk, config: bytes) -> None:
-    """One that holds no object is an error of the command, not a verdict."""
+def test_any_settings_file_is_accepted_or_refused_with_a_readable_error(
+    desk: Desk, config: bytes
+) -> None:
+    """A file without an object is an error of the command, not a connection status."""
     ran = desk.check(config)
 
     assert_is_an_answer(ran, "check" if ran.of_type("CONNECTION_STATUS") else "read")
@@ -162,7 +166,7 @@ def test_any_file_of_settings_is_taken_or_refused_in_a_sentence(desk: Desk, conf
 
 @pytest.fixture(scope="module")
 def catalog(desk: Desk) -> dict[str, Any]:
-    """Streams of each kind, and a table, as discover found them."""
+    """A pipeline table and a stream of each kind, as discover found them."""
     found = SourceStreak(QuickClock()).discover(None, desk.settings())  # type: ignore[arg-type]
     names = ("boxes_sales", "boxes", "box_comments", "teams", "newsfeed")
     configured = catalog_of(*names, found=found, incremental=True)
@@ -194,7 +198,7 @@ IDS = [".".join(map(str, place)) for place in PLACES]
 
 
 def put(catalog: dict[str, Any], place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
-    """A copy of the catalog with another value there."""
+    """A copy of the catalog with another value at that place."""
     changed = copy.deepcopy(catalog)
     inner: Any = changed
     for name in place[:-1]:
@@ -204,7 +208,7 @@ def put(catalog: dict[str, Any], place: tuple[str | int, ...], value: Any) -> di
 
 
 @pytest.mark.parametrize("place", PLACES, ids=IDS)
-def test_anything_at_each_place_of_a_configured_catalog_is_read_or_refused_in_a_sentence(
+def test_any_value_in_a_configured_catalog_is_accepted_or_refused_with_a_readable_error(
     desk: Desk, catalog: dict[str, Any], place: tuple[str | int, ...]
 ) -> None:
     @FEW
@@ -219,7 +223,7 @@ def test_anything_at_each_place_of_a_configured_catalog_is_read_or_refused_in_a_
     read_it()
 
 
-# --- Cases that were found ------------------------------------------------------------------------
+# --- Known odd cases ------------------------------------------------------------------------------
 
 ODD_COLUMNS = {
     "a date that is nothing but null": ("date", {"type": ["null"], "format": "date-time"}),
@@ -232,7 +236,7 @@ ODD_COLUMNS = {
 
 
 @pytest.mark.parametrize("name", ODD_COLUMNS)
-def test_an_odd_column_costs_no_row(desk: Desk, catalog: dict[str, Any], name: str) -> None:
+def test_an_odd_column_schema_loses_no_row(desk: Desk, catalog: dict[str, Any], name: str) -> None:
     column, schema = ODD_COLUMNS[name]
     known = catalog["streams"][0]["stream"]["json_schema"]["properties"][column]
 
@@ -243,7 +247,7 @@ def test_an_odd_column_costs_no_row(desk: Desk, catalog: dict[str, Any], name: s
 
 
 @pytest.mark.parametrize("key", [5, None, [], {"a": 1}, True])
-def test_a_table_whose_pipelines_key_is_no_text_is_found_by_its_name(
+def test_a_table_whose_pipeline_key_is_not_a_string_is_found_by_its_name(
     desk: Desk, catalog: dict[str, Any], key: object
 ) -> None:
     ran = desk.read(desk.settings(), put(catalog, (*SCHEMA, "streakPipelineKey"), key))
@@ -253,10 +257,10 @@ def test_a_table_whose_pipelines_key_is_no_text_is_found_by_its_name(
 
 
 @pytest.mark.parametrize("key", ["0", "type", "true", "message", '"'])
-def test_a_key_that_is_too_short_to_be_one_garbles_no_message(
+def test_a_very_short_api_key_garbles_no_message(
     desk: Desk, catalog: dict[str, Any], key: str
 ) -> None:
-    """To hide it would replace it in every line that is printed."""
+    """Hiding such a key would replace parts of every printed line."""
     assert_is_an_answer(desk.check(desk.settings(api_key=key)), "check")
 
     ran = desk.read(desk.settings(api_key=key), catalog)
@@ -265,7 +269,7 @@ def test_a_key_that_is_too_short_to_be_one_garbles_no_message(
     assert "Streak refused this API key" in ran.said
 
 
-def test_settings_with_a_byte_order_mark_are_taken(desk: Desk) -> None:
+def test_settings_with_a_byte_order_mark_are_accepted(desk: Desk) -> None:
     settings = json.dumps(desk.settings()).encode("utf-8-sig")
 
     assert desk.check(settings).verdict() == ("SUCCEEDED", "")
@@ -274,17 +278,17 @@ def test_settings_with_a_byte_order_mark_are_taken(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "place", [(*STREAM, "stream", "name"), (*PROPERTY, "date", "description")], ids=["name", "text"]
 )
-def test_half_a_letter_in_a_catalog_is_replaced(
+def test_a_lone_surrogate_in_a_catalog_is_replaced(
     desk: Desk, catalog: dict[str, Any], place: tuple[str | int, ...]
 ) -> None:
-    """It could not be written as UTF-8."""
+    """A lone surrogate cannot be written as UTF-8."""
     ran = desk.read(desk.settings(), put(catalog, place, "boxes_\ud83d"))
 
     assert_is_an_answer(ran, "read")
     assert "\ufffd" in ran.said or ran.code == 0
 
 
-def test_half_a_letter_in_a_setting_is_replaced(desk: Desk, catalog: dict[str, Any]) -> None:
+def test_a_lone_surrogate_in_a_setting_is_replaced(desk: Desk, catalog: dict[str, Any]) -> None:
     odd: tuple[dict[str, Any], ...] = ({"start_date": "\ud83d"}, {"pipelines": ["\ud83d"]})
     for half in odd:
         ran = desk.read(desk.settings(**half), catalog)
@@ -302,7 +306,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_an_odd_environment_is_said_in_a_sentence(
+def test_an_invalid_proxy_or_api_url_is_reported_in_a_readable_error(
     desk: Desk, catalog: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", "https://streak.invalid/api/")

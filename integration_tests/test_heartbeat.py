@@ -1,7 +1,7 @@
-"""RECORD or STATE at least every five minutes while work goes on; and that Streak asked to wait.
+"""A RECORD or STATE at least every five minutes, and a status while a rate limit is waited for.
 
-The platform takes a source that is silent for longer for a dead one. The clocks here go on only
-while something takes time: a request, a pause that Streak asked for, a box that is looked at.
+The platform considers a source dead if it is silent for longer. The clocks here advance only while
+something takes time: a request, a pause that Streak asked for, or processing a box.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Ticking = SteppingClock | HurryingClock
 
 
 class Heard(NamedTuple):
-    """A message, and when it came: seconds since the read began."""
+    """A message, and its time in seconds since the read began."""
 
     at: float
     message: AirbyteMessage
@@ -39,7 +39,7 @@ Listen = Callable[..., list[Heard]]
 
 @pytest.fixture
 def listen(streak: Sandbox, read: Read) -> Listen:
-    """Reads the streams, which has to succeed, and hears every message."""
+    """Reads the streams, asserts that all complete, and returns every message with its time."""
 
     def listen_to(
         clock: Ticking, *streams: str, incremental: bool, state: Any = None, **settings: Any
@@ -69,7 +69,7 @@ def records_in(heard: list[Heard]) -> list[dict[str, Any]]:
 
 
 def boxes_without_anything(number: int) -> Account:
-    """All counters of all boxes are 0."""
+    """An account in which all counters of all boxes are 0."""
     account = Account()
     account.add_team("Team")
     account.add_pipeline("Sales", boxes=number)
@@ -83,10 +83,10 @@ CHILDREN = ("box_comments", "box_meetings", "box_tasks", "box_threads", "box_fil
     "streak", [{"account": boxes_without_anything(2_000)}], indirect=True, ids=["2000 boxes"]
 )
 @modes
-def test_thousands_of_boxes_without_any_comment_are_no_long_silence(
+def test_thousands_of_boxes_without_comments_cause_no_long_silence(
     streak: Sandbox, listen: Listen, incremental: bool
 ) -> None:
-    """On a machine so slow that only to look at them takes more than half an hour."""
+    """On a machine so slow that processing them alone takes more than half an hour."""
     clock = HurryingClock(step=1.0)
 
     heard = listen(clock, "box_comments", incremental=incremental)
@@ -101,10 +101,10 @@ def test_thousands_of_boxes_without_any_comment_are_no_long_silence(
     "streak", [{"account": boxes_without_anything(30)}], indirect=True, ids=["30 boxes"]
 )
 @modes
-def test_streams_without_a_row_are_no_long_silence_together(
+def test_several_streams_without_records_cause_no_long_silence_together(
     listen: Listen, incremental: bool
 ) -> None:
-    """Each of them takes less than five minutes, all of them more."""
+    """Each takes less than five minutes, but all of them together take more."""
     clock = HurryingClock(step=5.0)
 
     heard = listen(clock, *CHILDREN, incremental=incremental)
@@ -126,12 +126,12 @@ def every_request_takes(streak: Sandbox, clock: SteppingClock, seconds: float) -
 )
 @pytest.mark.parametrize("stream", ["boxes", "box_comments", "box_links"])
 @modes
-def test_a_listing_that_takes_more_than_an_hour_is_no_long_silence(
+def test_a_list_that_takes_more_than_an_hour_causes_no_long_silence(
     streak: Sandbox, listen: Listen, stream: str, incremental: bool
 ) -> None:
-    """Fifty pages, as 25,000 boxes have, at 80 seconds each.
+    """Fifty pages, as for 25,000 boxes, at 80 seconds each.
 
-    Longer than 250,000 take at the slowest pace of eight a second.
+    That is longer than 250,000 boxes take at eight requests a second.
     """
     clock = SteppingClock()
     every_request_takes(streak, clock, 80.0)
@@ -156,7 +156,7 @@ small = pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True, ids=["
 @small
 @pytest.mark.parametrize("stream", PLACES)
 @modes
-def test_a_pause_of_half_an_hour_that_streak_asks_for_is_no_long_silence_and_is_said(
+def test_a_rate_limit_pause_of_half_an_hour_causes_no_long_silence_and_is_reported(
     streak: Sandbox, listen: Listen, stream: str, incremental: bool
 ) -> None:
     clock = SteppingClock()
@@ -176,10 +176,10 @@ def test_a_pause_of_half_an_hour_that_streak_asks_for_is_no_long_silence_and_is_
 
 @small
 @modes
-def test_boxes_that_are_asked_again_at_the_end_are_no_long_silence(
+def test_boxes_requested_again_at_the_end_cause_no_long_silence(
     streak: Sandbox, listen: Listen, incremental: bool
 ) -> None:
-    """The second time, each waits for a pause of twenty minutes."""
+    """On the second attempt, each request waits for a pause of twenty minutes."""
     clock = SteppingClock()
     box = next(box["key"] for box in streak.account.boxes.values() if box.get("commentCount"))
     path = f"v2/boxes/{box}/comments"
@@ -196,7 +196,7 @@ def test_boxes_that_are_asked_again_at_the_end_are_no_long_silence(
 
 
 @small
-def test_boxes_that_may_have_been_deleted_are_asked_for_without_a_long_silence(
+def test_looking_up_missing_boxes_causes_no_long_silence(
     streak: Sandbox, read: Read, listen: Listen
 ) -> None:
     first = read("boxes", incremental=True)
@@ -213,11 +213,11 @@ def test_boxes_that_may_have_been_deleted_are_asked_for_without_a_long_silence(
     assert longest_silence(heard, clock) <= MOST
 
 
-# --- Streak's limit makes everybody wait ----------------------------------------------------------
+# --- Waiting for Streak's rate limit --------------------------------------------------------------
 
 
 class Wait(NamedTuple):
-    """One wait, as the platform is told of it."""
+    """One rate limit wait, as reported to the platform."""
 
     stream: str
     at: float  # seconds since the read began
@@ -226,7 +226,7 @@ class Wait(NamedTuple):
 
 
 def waits_in(heard: list[Heard]) -> list[Wait]:
-    """Each RUNNING with the reason RATE_LIMITED, and the last RECORD or plain RUNNING after it."""
+    """Each RUNNING with the reason RATE_LIMITED, with the last RECORD or plain RUNNING after it."""
     found: list[Wait] = []
     for one in heard:
         if reason := limit_in(one.message):
@@ -238,7 +238,7 @@ def waits_in(heard: list[Heard]) -> list[Wait]:
 
 
 def status_in(message: AirbyteMessage) -> dict[str, Any]:
-    """As it is written."""
+    """The stream status of a message as it is written; empty if it has none."""
     trace = AirbyteMessageSerializer.dump(message).get("trace") or {}
     return dict(trace.get("stream_status") or {})
 
@@ -259,7 +259,7 @@ def says_running(message: AirbyteMessage) -> bool:
     return bool(message.record) or (status.get("status") == "RUNNING" and not status.get("reasons"))
 
 
-def test_without_a_limit_no_wait_is_said(streak: Sandbox, listen: Listen) -> None:
+def test_without_a_rate_limit_no_wait_is_reported(streak: Sandbox, listen: Listen) -> None:
     streak.fault(COMMENTS, "status", times=3, status=503)
 
     heard = listen(SteppingClock(), "box_comments", incremental=False)
@@ -269,7 +269,7 @@ def test_without_a_limit_no_wait_is_said(streak: Sandbox, listen: Listen) -> Non
 
 
 @small
-def test_a_wait_is_said_by_the_stream_that_is_read_and_by_no_later_one(
+def test_only_the_stream_being_read_reports_a_rate_limit_wait(
     streak: Sandbox, listen: Listen
 ) -> None:
     streak.fault("v1/snippets", "status", times=1, status=429, retry_after=600)
@@ -280,8 +280,8 @@ def test_a_wait_is_said_by_the_stream_that_is_read_and_by_no_later_one(
 
 
 @small
-def test_two_waits_are_said_one_by_one(streak: Sandbox, listen: Listen) -> None:
-    """The second is asked for when the first is over: the same request meets it."""
+def test_two_rate_limit_waits_are_reported_one_by_one(streak: Sandbox, listen: Listen) -> None:
+    """Streak asks for the second wait after the first one, in response to the same request."""
     streak.fault("v1/snippets", "status", times=2, status=429, retry_after=600)
 
     heard = listen(SteppingClock(), "snippets", incremental=False)

@@ -1,8 +1,6 @@
-"""The image, built and run as Airbyte runs it.
+"""The image, built and run as Airbyte runs it: any user, a read-only file system, little memory.
 
-As nobody in particular, in a file system that cannot be written, with little memory.
-
-`make test-image` runs these; they need a container engine, and fail where none answers. `make test`
+`make test-image` runs these tests. They need a container engine and fail without one. `make test`
 leaves them out.
 """
 
@@ -44,7 +42,7 @@ FROM_LISTS = ("boxes", "box_field_values", "box_stage_history", "box_users")
 
 @dataclass
 class Outcome:
-    """What came of one container."""
+    """The result of one container."""
 
     code: int
     out: bytes
@@ -52,13 +50,13 @@ class Outcome:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """Every line of stdout: each has to be a message of the protocol."""
+        """All lines of stdout; asserts that each is a message of the protocol."""
         messages = [json.loads(line) for line in self.out.splitlines()]
         assert {message["type"] for message in messages} <= PROTOCOL
         return messages
 
     def only(self, wanted: str) -> Any:
-        """What the one message of that type holds."""
+        """The content of the only message of that type."""
         (message,) = (message for message in self.messages if message["type"] == wanted)
         return next(value for name, value in message.items() if name != "type")
 
@@ -68,7 +66,7 @@ class Outcome:
 
     @property
     def last_states(self) -> list[dict[str, Any]]:
-        """What the platform hands to the next sync."""
+        """The states that the platform passes to the next sync."""
         states = [message["state"] for message in self.messages if message["type"] == "STATE"]
         return list(
             {state["stream"]["stream_descriptor"]["name"]: state for state in states}.values()
@@ -77,12 +75,12 @@ class Outcome:
 
 @dataclass
 class Engine:
-    """The command `docker`, and what this one has to be told to do what Docker does."""
+    """The command `docker`; podman needs an option to behave like Docker."""
 
     podman: bool
 
     def __call__(self, *arguments: str) -> str:
-        """Its answer; a failure fails the test with what was said."""
+        """Run a docker command and return its output; fails the test with stderr if it fails."""
         ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
         assert ran.returncode == 0, f"docker {' '.join(arguments)}: {ran.stderr}"
         return ran.stdout.strip()
@@ -91,12 +89,12 @@ class Engine:
         return json.loads(self("image", "inspect", "--format", f"{{{{json {what}}}}}", IMAGE))
 
     def inside(self, *command: str) -> str:
-        """What a command other than the connector's says in a container of the image."""
+        """The output of another command, run in a container of the image."""
         return self("run", "--rm", "--entrypoint", command[0], IMAGE, *command[1:])
 
 
 class Desk:
-    """One user's secrets folder, and the containers that get to see it."""
+    """One user's secrets folder, and the containers that it is mounted in."""
 
     def __init__(self, engine: Engine, secrets: Path, url: str, key: str) -> None:
         self.engine, self.secrets, self.url, self.key = engine, secrets, url, key
@@ -105,13 +103,13 @@ class Desk:
         self.write("config.json", {"api_key": key, "requests_per_second": 20})
 
     def write(self, name: str, content: object) -> str:
-        """A file that the container's user may read; its path in there."""
+        """Write a file that the container's user may read; returns its path in the container."""
         (self.secrets / name).write_text(json.dumps(content))
         return f"/secrets/{name}"
 
     def command(self, *arguments: str, name: str | None = None) -> list[str]:
-        # podman mounts a tmpfs on /tmp of a container that is read-only, unless it is told not to;
-        # Docker does not
+        # podman mounts a tmpfs on /tmp of a read-only container unless told otherwise;
+        # Docker does not.
         without_tmpfs = ["--read-only-tmpfs=false"] if self.engine.podman else []
         limits = [
             "--read-only",
@@ -145,7 +143,7 @@ class Desk:
         ]
 
     def run(self, *arguments: str) -> Outcome:
-        """The container to its end."""
+        """Run a container to its end."""
         ran = subprocess.run(
             self.command(*arguments),
             stdin=subprocess.DEVNULL,
@@ -159,7 +157,7 @@ class Desk:
         return self.run("discover", "--config", "/secrets/config.json").only("CATALOG")["streams"]
 
     def reading(self, *names: str, incremental: bool = False) -> list[str]:
-        """The arguments of a read of the streams named, all if none are."""
+        """The arguments to read the streams named; all streams if none are."""
         streams = [stream for stream in self.discover() if stream["name"] in names or not names]
         modes = ("incremental", "append_dedup") if incremental else ("full_refresh", "overwrite")
         catalog = {
@@ -179,7 +177,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    """A container engine, and the image just built by it as README.md says."""
+    """A container engine that has just built the image as README.md says."""
     if shutil.which("docker") is None:
         pytest.fail(
             "No container engine: there is no command `docker` on the PATH. The image cannot "
@@ -214,7 +212,7 @@ def desk(engine: Engine, tmp_path: Path, streak: Sandbox) -> Desk:
 
 @contextmanager
 def container(desk: Desk, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """One that runs, by its name; none is left at the end of the block."""
+    """A running container: its name and its process. It is removed at the end of the block."""
     name = f"source-streak-{uuid.uuid4().hex[:8]}"
     with subprocess.Popen(
         desk.command(*arguments, name=name), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
@@ -226,11 +224,10 @@ def container(desk: Desk, *arguments: str) -> Iterator[tuple[str, subprocess.Pop
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
 
 
-# --- What is in it --------------------------------------------------------------------------------
-# --------------------
+# --- Contents of the image ------------------------------------------------------------------------
 
 
-def test_the_labels_say_what_it_is_in_the_version_of_pyproject_toml(engine: Engine) -> None:
+def test_the_image_labels_hold_the_name_and_the_version_of_pyproject_toml(engine: Engine) -> None:
     labels = engine.inspect(".Config.Labels")
 
     version = re.search(r'^version = "(.+)"$', (TOP / "pyproject.toml").read_text(), re.MULTILINE)[
@@ -240,18 +237,18 @@ def test_the_labels_say_what_it_is_in_the_version_of_pyproject_toml(engine: Engi
     assert labels["io.airbyte.version"] == version
 
 
-def test_what_airbyte_is_told_to_run_is_what_the_image_runs(engine: Engine) -> None:
+def test_airbyte_entrypoint_equals_the_entrypoint_of_the_image(engine: Engine) -> None:
     environment = dict(entry.split("=", 1) for entry in engine.inspect(".Config.Env"))
 
     assert environment["AIRBYTE_ENTRYPOINT"].split() == engine.inspect(".Config.Entrypoint")
 
 
-def test_it_runs_as_user_1000(engine: Engine) -> None:
+def test_the_image_runs_as_user_1000(engine: Engine) -> None:
     assert engine.inspect(".Config.User") == "1000"
     assert engine.inside("id", "-u") == "1000"
 
 
-def test_of_this_project_it_holds_the_connector_and_nothing_else(engine: Engine) -> None:
+def test_of_this_project_the_image_holds_only_the_connector(engine: Engine) -> None:
     held = set(
         engine.inside(
             "find", "/airbyte", "-path", "/airbyte/venv", "-prune", "-o", "-type", "f", "-print"
@@ -271,7 +268,7 @@ def test_of_this_project_it_holds_the_connector_and_nothing_else(engine: Engine)
     assert held == ours | other | locked
 
 
-def test_of_libraries_it_holds_those_of_the_lock_for_the_connector_itself(engine: Engine) -> None:
+def test_the_image_holds_only_the_libraries_locked_for_the_connector(engine: Engine) -> None:
     ask = (
         "from importlib.metadata import distributions as d; "
         "print(*sorted(x.metadata['Name'] for x in d()))"
@@ -295,7 +292,7 @@ def test_of_libraries_it_holds_those_of_the_lock_for_the_connector_itself(engine
     assert always <= installed - {"airbyte-source-streak"} <= anywhere
 
 
-def test_all_that_it_imports_is_compiled_for_it_cannot_keep_what_it_compiles(
+def test_every_imported_module_of_a_library_is_compiled_in_advance(
     engine: Engine,
 ) -> None:
     ask = (
@@ -309,15 +306,14 @@ def test_all_that_it_imports_is_compiled_for_it_cannot_keep_what_it_compiles(
 
 
 def plain(name: str) -> str:
-    """A distribution's name as indexes compare it."""
+    """A distribution's name as package indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# --- The four commands: read-only, no capabilities, 512 MB, nothing on stdin
-# -------------------------------------------
+# --- The four commands: read-only, no capabilities, 512 MB, nothing on stdin ----------------------
 
 
-def test_spec(desk: Desk) -> None:
+def test_spec_prints_the_specification(desk: Desk) -> None:
     ran = desk.run("spec")
 
     written = json.loads((TOP / "source_streak/spec.json").read_text())
@@ -339,7 +335,7 @@ def test_check_refuses_a_wrong_key(desk: Desk) -> None:
     assert (ran.code, ran.only("CONNECTION_STATUS")["status"], ran.err) == (0, "FAILED", "")
 
 
-def test_a_folder_that_was_not_mounted_is_named(desk: Desk) -> None:
+def test_the_error_for_an_unmounted_folder_names_the_path(desk: Desk) -> None:
     ran = desk.run("check", "--config", "/elsewhere/config.json")
 
     assert ran.code == 1
@@ -347,7 +343,7 @@ def test_a_folder_that_was_not_mounted_is_named(desk: Desk) -> None:
     assert ran.messages
 
 
-def test_read_of_every_stream(desk: Desk, streak: Sandbox) -> None:
+def test_read_completes_every_stream(desk: Desk, streak: Sandbox) -> None:
     arguments = desk.reading()
     ran = desk.run(*arguments)
 
@@ -364,7 +360,7 @@ def test_read_of_every_stream(desk: Desk, streak: Sandbox) -> None:
     assert sorted(ran.keys("boxes")) == sorted(streak.account.boxes)
 
 
-def test_incremental_read_gives_what_has_changed(desk: Desk, streak: Sandbox) -> None:
+def test_an_incremental_read_delivers_only_the_changed_box(desk: Desk, streak: Sandbox) -> None:
     arguments = desk.reading("boxes", "box_comments", incremental=True)
     first = desk.run(*arguments)
     changed = first.keys("boxes")[7]
@@ -387,7 +383,7 @@ PLATFORM = tuple(
 
 
 def replayed(desk: Desk, *arguments: str, catalog: Message | None = None) -> Run:
-    """The container to its end; nothing of it is against a rule of the platform."""
+    """Run a container to its end; asserts that it breaks no rule of the platform."""
     ran = desk.run(*arguments)
     run = Run(
         arguments[0],
@@ -402,8 +398,8 @@ def replayed(desk: Desk, *arguments: str, catalog: Message | None = None) -> Run
     return run
 
 
-def test_any_user_runs_the_four_commands_in_the_environment_of_the_platform(desk: Desk) -> None:
-    """ROOTLESS_WORKLOAD gives the container a user of the platform's own."""
+def test_any_user_can_run_the_four_commands_in_the_environment_of_the_platform(desk: Desk) -> None:
+    """With ROOTLESS_WORKLOAD the platform chooses the container's user."""
     desk.options = (*STRANGER, *PLATFORM)
     config = ("--config", "/secrets/config.json")
     catalog = configured(replayed(desk, "discover", *config))
@@ -419,7 +415,7 @@ def test_any_user_runs_the_four_commands_in_the_environment_of_the_platform(desk
 
 
 @pytest.mark.parametrize("mode", test_pod.MODES)
-def test_every_mode_of_a_destination_is_taken(desk: Desk, mode: str) -> None:
+def test_every_destination_sync_mode_is_accepted(desk: Desk, mode: str) -> None:
     config = ("--config", "/secrets/config.json")
     catalog = configured(replayed(desk, "discover", *config), "boxes", "teams")
     for one in catalog["streams"]:
@@ -431,7 +427,7 @@ def test_every_mode_of_a_destination_is_taken(desk: Desk, mode: str) -> None:
     )
 
 
-def test_the_image_has_what_the_platform_wraps_around_it(engine: Engine) -> None:
+def test_the_image_has_the_shell_commands_that_the_platform_wraps_around_it(engine: Engine) -> None:
     """ContainerCommandFactory.kt:58-117: a shell that evaluates AIRBYTE_ENTRYPOINT, sleep, mv."""
     wrapped = 'command -v sleep mv >/dev/null && eval "$AIRBYTE_ENTRYPOINT spec"'
     said = engine.inside("sh", "-c", wrapped)
@@ -440,11 +436,10 @@ def test_the_image_has_what_the_platform_wraps_around_it(engine: Engine) -> None
 
 
 # --- Limits ---------------------------------------------------------------------------------------
-# --------------------
 
 
-def test_the_engine_does_enforce_a_limit_of_memory(engine: Engine, tmp_path: Path) -> None:
-    """Without this the next test would say nothing."""
+def test_the_container_engine_enforces_a_memory_limit(engine: Engine, tmp_path: Path) -> None:
+    """Without a limit the next test would prove nothing."""
     take = [
         "run",
         "--rm",
@@ -459,7 +454,7 @@ def test_the_engine_does_enforce_a_limit_of_memory(engine: Engine, tmp_path: Pat
         "len(bytearray(200_000_000))",
     ]
 
-    # podman leaves a file "oom" where it was called
+    # podman leaves a file "oom" in its working directory
     assert (
         subprocess.run(["docker", *take], cwd=tmp_path, capture_output=True, check=False).returncode
         == OUT_OF_MEMORY
@@ -482,13 +477,11 @@ def test_50_000_boxes_are_read_in_512_megabytes(engine: Engine, tmp_path: Path) 
     assert types <= PROTOCOL
 
 
-def test_a_container_that_is_stopped_ends_by_itself_before_it_is_killed(
-    engine: Engine, desk: Desk
-) -> None:
+def test_a_stopped_container_ends_by_itself_before_it_is_killed(engine: Engine, desk: Desk) -> None:
     desk.write("config.json", {"api_key": desk.key, "requests_per_second": 1})  # minutes of work
     with container(desk, *desk.reading("pipelines", "box_comments")) as (name, process):
         next(line for line in process.stdout if b'"RECORD"' in line)
-        engine("stop", name)  # a signal, and 10 seconds later one that cannot be refused
+        engine("stop", name)  # SIGTERM, and SIGKILL 10 seconds later
         code = process.wait(FAR)
 
     assert code == TERMINATED

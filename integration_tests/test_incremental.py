@@ -1,9 +1,6 @@
-"""Incremental sync through the real entrypoint.
+"""Incremental sync through the real entrypoint: its records, requests and states.
 
-What is delivered, what is asked for, and what is remembered.
-
-Most tests read the account once, let something happen, and read it again with the state of the
-first time.
+Most tests read the account, change something, and read it again with the state of the first read.
 """
 
 from __future__ import annotations
@@ -64,18 +61,17 @@ TODAY = 1_795_284_000_000  # 2026-11-21
 
 
 # --- Helpers --------------------------------------------------------------------------------------
-# -------------------
 
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """As in conftest.py, but smaller: each test here reads it several times."""
+    """As in conftest.py, but smaller, since each test here reads it several times."""
     with Sandbox(**getattr(request, "param", {"boxes": 45})) as sandbox:
         yield sandbox
 
 
 class Dial:
-    """The clock that the syncs of a test go by."""
+    """Holds the clock that the syncs of a test use."""
 
     clock: Clock | None = None
 
@@ -87,7 +83,7 @@ def dial() -> Dial:
 
 @pytest.fixture
 def sync(read: Read, dial: Dial) -> Callable[..., Reading]:
-    """Like `read`, but incremental."""
+    """Like `read`, but incremental; `after` is the read whose states to start from."""
 
     def incremental(
         *names: str, after: Reading | None = None, state: State | None = None, **settings: Any
@@ -102,17 +98,14 @@ Sync = Callable[..., Reading]
 
 
 def asked(streak: Sandbox) -> Counter[str]:
-    """What was asked for since the log was cleared.
-
-    The keys of boxes stay, since they are the point.
-    """
+    """The paths requested since the log was cleared, keys included, and how often."""
     return Counter(entry.path for entry in streak.requests())
 
 
 def lists(streak: Sandbox) -> Counter[str]:
-    """What every sync of box streams asks for.
+    """The requests of every sync of box streams.
 
-    The key's user, the pipelines, and the boxes of each (in one page here).
+    They are the API key's user, the pipelines, and the boxes of each pipeline (one page here).
     """
     return Counter(
         {
@@ -124,7 +117,7 @@ def lists(streak: Sandbox) -> Counter[str]:
 
 
 def asked_for(streak: Sandbox, *boxes: Row) -> Counter[str]:
-    """The requests for all that these boxes have."""
+    """The requests for all children of these boxes."""
     return Counter(
         f"v{1 if name in ('box_threads', 'box_files') else 2}/boxes/{box['key']}/{PATHS[name]}"
         for box in boxes
@@ -134,12 +127,12 @@ def asked_for(streak: Sandbox, *boxes: Row) -> Counter[str]:
 
 
 def boxes_in(reading: Reading, stream: str) -> set[str]:
-    """Keys of the boxes that a stream delivered something of."""
+    """Keys of the boxes of which a stream delivered records."""
     return {record["key" if stream == "boxes" else "boxKey"] for record in reading.records[stream]}
 
 
 def some_boxes(streak: Sandbox, having: str = "commentCount") -> list[Row]:
-    """Boxes that have something."""
+    """Boxes with a value for that property, such as a counter above 0."""
     return [box for box in streak.account.boxes.values() if box.get(having)]
 
 
@@ -152,7 +145,7 @@ def blob(reading: Reading, stream: str) -> Row:
 
 
 def states_of(**blobs: Any) -> State:
-    """States as the platform hands them in."""
+    """States as the platform passes them to a sync."""
     return [
         AirbyteStateMessage(
             type=AirbyteStateType.STREAM,
@@ -166,7 +159,7 @@ def states_of(**blobs: Any) -> State:
 
 
 def rows_of(reading: Reading, stream: str) -> list[str]:
-    """A stream's records as text, sorted, less the time of reading."""
+    """A stream's records as sorted JSON texts, without the cursor."""
     return sorted(
         orjson.dumps(without_cursor(record), option=orjson.OPT_SORT_KEYS).decode()
         for record in reading.records[stream]
@@ -174,13 +167,14 @@ def rows_of(reading: Reading, stream: str) -> list[str]:
 
 
 def warnings(reading: Reading, *words: str) -> list[str]:
-    """The log lines that hold these words."""
+    """The log lines that contain all of these words."""
     return [line for line in reading.logs if all(word in line for word in words)]
 
 
 def assert_whole(*readings: Reading, fresh: Reading) -> None:
-    """The union of these outputs, as a destination keeps it, holds each record of a whole read made
-    now, as it is now.
+    """Assert that a destination with all these reads holds each record of `fresh` as it is there.
+
+    `fresh` is a whole read of the account as it is now.
     """
     destination = Destination()
     for reading in readings:
@@ -195,19 +189,16 @@ def assert_whole(*readings: Reading, fresh: Reading) -> None:
 
 @contextmanager
 def clock_at(dial: Dial, milliseconds: int) -> Iterator[None]:
-    """Lets the connector's clock stand still at that time."""
+    """Stop the connector's clock at that time."""
     dial.clock = StoppedClock(milliseconds)
     yield
     dial.clock = None
 
 
-# --- Discover, first sync, full refresh
-# ------------------------------------------------------------------------------
+# --- Discover, first sync, full refresh -----------------------------------------------------------
 
 
-def test_discover_says_which_streams_are_incremental_and_that_the_source_defines_their_cursor() -> (
-    None
-):
+def test_discover_marks_the_incremental_streams_and_their_source_defined_cursor() -> None:
     streams = {stream.name: stream for stream in discovered().streams}
     incremental = {
         name
@@ -228,7 +219,7 @@ def test_discover_says_which_streams_are_incremental_and_that_the_source_defines
         )
 
 
-def test_a_first_incremental_sync_gives_the_records_of_a_full_refresh_and_asks_the_same(
+def test_a_first_incremental_sync_equals_a_full_refresh_in_records_and_requests(
     streak: Sandbox, read: Read
 ) -> None:
     whole = read()
@@ -243,7 +234,7 @@ def test_a_first_incremental_sync_gives_the_records_of_a_full_refresh_and_asks_t
         assert rows_of(whole, stream) == rows_of(first, stream), stream
     assert asked(streak) == asked_whole + Counter(
         {"v1/users/me": 1}
-    )  # whose key it is: in the state
+    )  # the state holds the user of the API key
     assert all(
         CURSOR in record
         for stream in INCREMENTAL
@@ -257,7 +248,7 @@ def test_a_first_incremental_sync_gives_the_records_of_a_full_refresh_and_asks_t
     )
 
 
-def test_a_full_refresh_takes_no_notice_of_what_was_delivered_but_its_time_goes_on(
+def test_a_full_refresh_ignores_the_state_but_advances_the_cursor(
     streak: Sandbox, read: Read
 ) -> None:
     first = read(*INCREMENTAL, incremental=True)
@@ -275,7 +266,7 @@ def test_a_full_refresh_takes_no_notice_of_what_was_delivered_but_its_time_goes_
         assert max(times[0]) < min(times[1]) <= max(times[1]) < min(times[2]), stream
 
 
-def test_all_of_a_sync_s_records_of_a_stream_carry_the_time_at_which_it_began(sync: Sync) -> None:
+def test_all_records_of_a_stream_carry_the_cursor_of_its_state(sync: Sync) -> None:
     first = sync("boxes", "box_comments")
 
     for stream in ("boxes", "box_comments"):
@@ -284,7 +275,7 @@ def test_all_of_a_sync_s_records_of_a_stream_carry_the_time_at_which_it_began(sy
         assert milliseconds_of(times.pop()) is not None
 
 
-def test_the_state_says_in_words_what_it_covers(streak: Sandbox, sync: Sync) -> None:
+def test_the_state_holds_a_summary_of_what_it_covers(streak: Sandbox, sync: Sync) -> None:
     first = sync("boxes", "box_comments", "organizations")
 
     for stream in ("boxes", "box_comments"):
@@ -294,11 +285,10 @@ def test_the_state_says_in_words_what_it_covers(streak: Sandbox, sync: Sync) -> 
     assert "organizations in 2 teams" in blob(first, "organizations")["summary"]
 
 
-# --- Nothing has changed
-# ---------------------------------------------------------------------------------------------
+# --- Nothing has changed --------------------------------------------------------------------------
 
 
-def test_an_unchanged_account_read_again_costs_the_lists_and_delivers_nothing(
+def test_a_second_sync_of_an_unchanged_account_requests_lists_and_delivers_nothing(
     streak: Sandbox, sync: Sync
 ) -> None:
     first = sync(*OF_BOXES)
@@ -310,7 +300,7 @@ def test_an_unchanged_account_read_again_costs_the_lists_and_delivers_nothing(
     assert asked(streak) == lists(streak)
 
 
-def test_the_same_with_all_streams(streak: Sandbox, sync: Sync) -> None:
+def test_a_second_sync_of_all_streams_requests_only_lists(streak: Sandbox, sync: Sync) -> None:
     first = sync()
     streak.clear_log()
     second = sync(after=first)
@@ -330,7 +320,7 @@ def test_the_same_with_all_streams(streak: Sandbox, sync: Sync) -> None:
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 300}], indirect=True)
-def test_also_after_all_boxes_were_edited_in_the_same_millisecond(
+def test_boxes_edited_in_the_same_millisecond_are_delivered_once(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     first = sync("boxes", "box_comments")
@@ -348,9 +338,11 @@ def test_also_after_all_boxes_were_edited_in_the_same_millisecond(
     assert_whole(first, second, third, fresh=read("boxes", "box_comments"))
 
 
-def test_what_drifts_with_the_clock_is_no_change(streak: Sandbox, sync: Sync) -> None:
+def test_values_that_drift_with_the_clock_cause_no_child_requests(
+    streak: Sandbox, sync: Sync
+) -> None:
     first = sync(*OF_BOXES)
-    streak.account.drift()  # also who opened which mail, which shows in boxes alone
+    streak.account.drift()  # also opened mails, which show only in boxes
     streak.clear_log()
     second = sync(*OF_BOXES, after=first)
 
@@ -358,11 +350,10 @@ def test_what_drifts_with_the_clock_is_no_change(streak: Sandbox, sync: Sync) ->
     assert asked(streak) == lists(streak)
 
 
-# --- The recheck turn
-# ------------------------------------------------------------------------------------------------
+# --- The recheck slot -----------------------------------------------------------------------------
 
 
-def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_days(
+def test_every_box_is_read_again_exactly_once_within_recheck_days(
     streak: Sandbox, sync: Sync, dial: Dial
 ) -> None:
     streams, days = ("boxes", "box_comments", "box_changes", "box_documents", "organizations"), 5
@@ -371,7 +362,7 @@ def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_day
     again: dict[str, list[str]] = {stream: [] for stream in streams}
     for day in range(1, days + 1):
         with clock_at(dial, TODAY + day * DAY_MS):
-            for hours in (0, 3):  # twice on that day
+            for hours in (0, 3):  # two syncs on that day
                 streak.clear_log()
                 before, last = last, sync(*streams, recheck_days=days, after=last)
                 with_comments = {
@@ -381,7 +372,7 @@ def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_day
                 }
                 assert boxes_in(last, "box_comments") == with_comments
                 assert len(streak.requests("*/comments")) == len(with_comments)
-                for path in ("*/timeline", "*/md"):  # these have no counter: each box is asked for
+                for path in ("*/timeline", "*/md"):  # without a counter each box is requested
                     assert len(streak.requests(path)) == len(boxes_in(last, "boxes"))
                 assert not last.records["box_changes"], "entries that were delivered come once"
                 assert bool(boxes_in(last, "boxes")) == (not hours), "their turn was this morning"
@@ -401,7 +392,7 @@ def test_on_each_day_some_boxes_are_read_again_and_every_box_once_in_recheck_day
     )
 
 
-def test_an_edited_comment_that_moves_nothing_is_delivered_within_recheck_days(
+def test_a_comment_edit_that_changes_nothing_in_its_box_arrives_within_recheck_days(
     streak: Sandbox, sync: Sync, read: Read, dial: Dial
 ) -> None:
     with clock_at(dial, TODAY):
@@ -418,7 +409,7 @@ def test_an_edited_comment_that_moves_nothing_is_delivered_within_recheck_days(
     assert_whole(*readings, fresh=read("box_comments"))
 
 
-def test_with_recheck_days_of_0_nothing_is_read_again_for_ever(
+def test_with_0_recheck_days_nothing_is_ever_read_again(
     streak: Sandbox, sync: Sync, dial: Dial
 ) -> None:
     with clock_at(dial, TODAY):
@@ -431,11 +422,10 @@ def test_with_recheck_days_of_0_nothing_is_read_again_for_ever(
     assert asked(streak) == lists(streak)
 
 
-# --- Something has changed
-# -------------------------------------------------------------------------------------------
+# --- Changes --------------------------------------------------------------------------------------
 
 
-def test_one_comment_added_leads_to_requests_for_all_that_this_box_has_and_nothing_else(
+def test_an_added_comment_causes_requests_only_for_the_children_of_its_box(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     first = sync(*OF_BOXES)
@@ -453,7 +443,7 @@ def test_one_comment_added_leads_to_requests_for_all_that_this_box_has_and_nothi
 
 
 @pytest.mark.parametrize("moving", ["lastSavedTimestamp", "commentCount", "lastCommentTimestamp"])
-def test_one_stamp_or_one_counter_that_moves_alone_is_enough(
+def test_a_single_changed_timestamp_or_counter_makes_a_box_be_read_again(
     streak: Sandbox, sync: Sync, moving: str
 ) -> None:
     first = sync("box_comments")
@@ -469,7 +459,7 @@ def test_one_stamp_or_one_counter_that_moves_alone_is_enough(
     assert boxes_in(second, "box_comments") == {box["key"]}
 
 
-def test_ten_boxes_edited_and_two_created_are_those_twelve(
+def test_only_the_edited_and_created_boxes_are_delivered_and_requested(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     first = sync(*OF_BOXES)
@@ -487,7 +477,7 @@ def test_ten_boxes_edited_and_two_created_are_those_twelve(
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_renamed_stage_brings_the_boxes_of_its_pipeline_again_and_no_request_for_what_they_have(
+def test_a_renamed_stage_redelivers_the_boxes_of_its_pipeline_without_child_requests(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     first = sync(*OF_BOXES)
@@ -508,7 +498,7 @@ def test_a_renamed_stage_brings_the_boxes_of_its_pipeline_again_and_no_request_f
 @pytest.mark.parametrize(
     "what", ["field renamed", "field added", "field deleted", "pipeline renamed"]
 )
-def test_so_does_any_other_definition_that_is_shown_in_the_rows(
+def test_a_changed_field_or_pipeline_name_redelivers_the_boxes_of_its_pipeline(
     streak: Sandbox, sync: Sync, read: Read, what: str
 ) -> None:
     first = sync(*OF_RECORDS)
@@ -527,7 +517,7 @@ def test_so_does_any_other_definition_that_is_shown_in_the_rows(
     assert boxes_in(second, "boxes") == {box["key"] for box in streak.account.boxes_of(sales)}
 
 
-def test_a_box_whose_last_comment_was_deleted_is_delivered_though_its_stamps_have_fallen(
+def test_a_box_that_lost_its_last_comment_is_delivered_despite_earlier_timestamps(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     box = next(box for box in some_boxes(streak, "taskTotal") if box.get("commentCount") == 1)
@@ -546,12 +536,12 @@ def test_a_box_whose_last_comment_was_deleted_is_delivered_though_its_stamps_hav
     (record,) = second.records["boxes"]
     assert (record["key"], record["commentCount"]) == (box["key"], 0)
     assert "lastCommentTimestamp" not in record
-    once = Counter({f"v2/boxes/{box['key']}/comments": 1})  # 0 now, and a row was delivered
+    once = Counter({f"v2/boxes/{box['key']}/comments": 1})  # counter 0, but a row was delivered
     assert asked(streak) == lists(streak) + asked_for(streak, box) + once
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_box_moved_to_another_pipeline_without_any_stamp_moving_is_delivered_with_all_it_has(
+def test_a_box_moved_without_a_new_timestamp_is_delivered_with_its_children(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     first = sync(*OF_BOXES)
@@ -571,7 +561,9 @@ def test_a_box_moved_to_another_pipeline_without_any_stamp_moving_is_delivered_w
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_and_again_when_it_comes_back_as_it_was(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_a_box_moved_away_and_back_unchanged_is_delivered_both_times(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     readings = [sync(*OF_BOXES)]
     box = some_boxes(streak)[1]
     as_it_was, home = dict(box), box["pipelineKey"]
@@ -586,13 +578,10 @@ def test_and_again_when_it_comes_back_as_it_was(streak: Sandbox, sync: Sync, rea
 
 
 @pytest.mark.parametrize("meanwhile", ["refused", "left out by the settings"])
-def test_also_when_the_pipeline_it_came_from_was_not_listed_meanwhile(
+def test_a_box_moved_back_is_delivered_even_if_its_pipeline_was_unlisted_meanwhile(
     streak: Sandbox, sync: Sync, read: Read, meanwhile: str
 ) -> None:
-    """Where it came from, the ledger knows it as it is.
-
-    But its rows say by now that it is elsewhere.
-    """
+    """The ledger of its pipeline has the box as it is now, but its rows name another pipeline."""
     readings = [sync(*OF_BOXES)]
     home = streak.account.pipeline_named(REFUSED)["key"]
     box = next(box for box in streak.account.boxes_of(home) if box.get("commentCount"))
@@ -612,7 +601,7 @@ def test_also_when_the_pipeline_it_came_from_was_not_listed_meanwhile(
     assert_whole(*readings, fresh=read(*OF_BOXES))
 
 
-def test_a_box_that_appears_with_a_stamp_of_last_year_is_delivered(
+def test_a_new_box_with_timestamps_of_last_year_is_delivered(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     first = sync(*OF_BOXES)
@@ -633,7 +622,7 @@ def test_a_box_that_appears_with_a_stamp_of_last_year_is_delivered(
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_box_edited_in_the_very_millisecond_of_its_last_edit_is_delivered(
+def test_a_box_edited_again_in_the_millisecond_of_its_last_edit_is_delivered(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     boxes = some_boxes(streak)[:2]
@@ -653,9 +642,7 @@ def test_a_box_edited_in_the_very_millisecond_of_its_last_edit_is_delivered(
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_meeting_in_2096_hides_nothing_that_comes_after_it(
-    streak: Sandbox, sync: Sync, read: Read
-) -> None:
+def test_a_meeting_in_2096_hides_no_later_change(streak: Sandbox, sync: Sync, read: Read) -> None:
     far_away = 3_976_214_400_000
     box, other = some_boxes(streak)[:2]
     streak.account.add_meeting(box["key"], "In 2096", startTimestamp=far_away)
@@ -673,7 +660,7 @@ def test_a_meeting_in_2096_hides_nothing_that_comes_after_it(
     assert_whole(*readings, fresh=read(*OF_BOXES))
 
 
-def test_a_change_while_the_sync_runs_is_delivered_by_it_or_by_the_next(
+def test_a_change_during_a_sync_is_delivered_by_that_sync_or_the_next(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     boxes = some_boxes(streak)
@@ -697,12 +684,12 @@ def test_a_change_while_the_sync_runs_is_delivered_by_it_or_by_the_next(
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_box_moved_into_a_pipeline_whose_list_fails_midway_is_not_lost_between_the_two(
+def test_a_box_moved_to_a_pipeline_whose_list_fails_midway_is_not_lost(
     streak: Sandbox, read: Read, sync: Sync
 ) -> None:
-    """Seen where it was, then where it is.
+    """The box is listed in its old pipeline, then in its new one.
 
-    That list is refused further on, and read again at the end.
+    The new pipeline's list is refused at a later page, and read again at the end.
     """
     ideas = next(
         row["key"] for row in streak.account.pipelines.values() if row["name"].startswith("Ada")
@@ -728,11 +715,10 @@ def test_a_box_moved_into_a_pipeline_whose_list_fails_midway_is_not_lost_between
     assert set(whole.keys("boxes")) == streak.account.boxes.keys()
 
 
-# --- Fields and links
-# ------------------------------------------------------------------------------------------------
+# --- Fields and links -----------------------------------------------------------------------------
 
 
-def test_a_cleared_custom_field_comes_as_a_row_with_nulls_where_deletions_are_not_told(
+def test_a_cleared_custom_field_is_a_row_of_nulls_without_deletion_tracking(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     first = sync("box_field_values")
@@ -763,7 +749,7 @@ def test_a_cleared_custom_field_comes_as_a_row_with_nulls_where_deletions_are_no
     assert_whole(first, second, fresh=read("box_field_values"))
 
 
-def test_a_first_sync_and_a_new_box_have_no_rows_of_fields_that_were_never_set(
+def test_a_first_sync_has_no_rows_for_unset_fields_and_a_new_box_has_its_set_field(
     streak: Sandbox, sync: Sync
 ) -> None:
     first = sync("box_field_values")
@@ -783,7 +769,7 @@ def clear(streak: Sandbox, box: Row) -> None:
 
 
 def killed_early(streak: Sandbox, sync: Sync, box: Row) -> Reading:
-    """The first sync, before it has written any state after a record."""
+    """The first sync is killed before it writes a state after a record."""
     state, _ = cut_off(sync("box_field_values"), "box_field_values")
     clear(streak, box)
     return sync("box_field_values", state=state or None)
@@ -797,7 +783,7 @@ def state_damaged(streak: Sandbox, sync: Sync, box: Row) -> Reading:
 
 
 def list_came_short(streak: Sandbox, sync: Sync, box: Row) -> Reading:
-    """Counted, but not listed for a while."""
+    """Streak counts the box, but does not list it for a while."""
     first, boxes = sync("box_field_values"), streak.account._boxes_of[box["pipelineKey"]]
     del boxes[box["key"]]
     streak.account._orders.clear()
@@ -809,7 +795,7 @@ def list_came_short(streak: Sandbox, sync: Sync, box: Row) -> Reading:
 
 
 def pipeline_out_of_sight_for_a_while(streak: Sandbox, sync: Sync, box: Row) -> Reading:
-    """Not refused, but not even listed."""
+    """The pipeline is not refused, but missing from the list of pipelines."""
     first, pipeline = sync("box_field_values"), streak.account.pipelines.pop(box["pipelineKey"])
     second = sync("box_field_values", after=first)
     streak.account.pipelines[box["pipelineKey"]] = pipeline
@@ -833,10 +819,10 @@ def start_date_moved_to_and_fro(streak: Sandbox, sync: Sync, box: Row) -> Readin
         start_date_moved_to_and_fro,
     ],
 )
-def test_a_field_cleared_in_times_of_trouble_leaves_no_value(
+def test_a_field_cleared_after_the_ledger_lost_track_leaves_no_value(
     streak: Sandbox, sync: Sync, trouble: Callable[[Sandbox, Sync, Row], Reading]
 ) -> None:
-    """Whatever the ledger has forgotten: the row of that field is in the destination."""
+    """The destination still holds the field's row, whatever the ledger has forgotten."""
     sales = streak.account.pipeline_named("Sales")["key"]
     box = streak.account.add_box(sales, "Acme", fields={"1001": "5"})
     last = trouble(streak, sync, box)
@@ -849,9 +835,7 @@ def test_a_field_cleared_in_times_of_trouble_leaves_no_value(
     assert values.get((box["key"], sales, "1001"), "still as it was") is None
 
 
-def test_a_removed_link_is_gone_from_the_next_read_of_the_links(
-    streak: Sandbox, sync: Sync
-) -> None:
+def test_a_removed_link_is_missing_from_the_next_read(streak: Sandbox, sync: Sync) -> None:
     box = next(
         box for box in streak.account.boxes.values() if len(box.get("linkedBoxKeys", [])) > 3
     )
@@ -871,12 +855,9 @@ def test_a_removed_link_is_gone_from_the_next_read_of_the_links(
 
 
 # --- Pipelines ------------------------------------------------------------------------------------
-# -------------------
 
 
-def test_a_pipeline_seen_for_the_first_time_is_delivered_whole(
-    streak: Sandbox, sync: Sync, read: Read
-) -> None:
+def test_a_new_pipeline_is_delivered_whole(streak: Sandbox, sync: Sync, read: Read) -> None:
     first = sync(*OF_BOXES)
     new = streak.account.add_pipeline("New", boxes=7)["key"]
     streak.account.add_comment(streak.account.boxes_of(new)[0]["key"], "Hello")
@@ -888,7 +869,7 @@ def test_a_pipeline_seen_for_the_first_time_is_delivered_whole(
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_pipeline_added_to_the_settings_is_delivered_and_one_taken_out_is_remembered(
+def test_a_pipeline_added_to_the_settings_is_delivered_and_a_removed_one_remembered(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     sales, hiring = (streak.account.pipeline_named(name)["key"] for name in ("Sales", REFUSED))
@@ -907,7 +888,7 @@ def test_a_pipeline_added_to_the_settings_is_delivered_and_one_taken_out_is_reme
     assert_whole(first, second, third, fourth, fresh=read(*OF_BOXES, pipelines=["Sales", hiring]))
 
 
-def test_a_pipeline_refused_in_incremental_is_a_warning_and_its_ledger_stays_until_it_can_be_read(
+def test_a_refused_pipeline_causes_a_warning_and_keeps_its_ledger_until_it_is_readable(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     hiring = streak.account.pipeline_named(REFUSED)["key"]
@@ -955,7 +936,7 @@ def test_a_pipeline_refused_at_first_and_granted_later_is_delivered_whole(
     assert_whole(first, second, fresh=read(*OF_BOXES))
 
 
-def test_a_pipeline_refused_at_first_and_granted_before_the_end_is_delivered_in_the_same_sync(
+def test_a_pipeline_refused_at_first_but_granted_before_the_end_is_read_in_that_sync(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     hiring = streak.account.pipeline_named(REFUSED)["key"]
@@ -971,7 +952,7 @@ def test_a_pipeline_refused_at_first_and_granted_before_the_end_is_delivered_in_
     assert_whole(first, second, fresh=read("boxes", "box_comments"))
 
 
-def test_a_deleted_pipeline_is_no_reason_to_read_or_to_warn(streak: Sandbox, sync: Sync) -> None:
+def test_a_deleted_pipeline_causes_no_records_and_no_warning(streak: Sandbox, sync: Sync) -> None:
     first = sync(*OF_BOXES)
     support = streak.account.pipeline_named("Support 🎧")["key"]
     streak.account.delete_pipeline(support)
@@ -982,7 +963,7 @@ def test_a_deleted_pipeline_is_no_reason_to_read_or_to_warn(streak: Sandbox, syn
     assert not warnings(second, '"level":"WARN"')
 
 
-def test_a_list_that_fails_ends_its_streams_after_all_else_was_delivered_and_keeps_what_is_known(
+def test_a_failed_list_ends_its_stream_after_the_other_boxes_and_keeps_its_ledger(
     streak: Sandbox, sync: Sync
 ) -> None:
     hiring = streak.account.pipeline_named(REFUSED)["key"]
@@ -1001,12 +982,11 @@ def test_a_list_that_fails_ends_its_streams_after_all_else_was_delivered_and_kee
     )
 
 
-# --- The start date
-# --------------------------------------------------------------------------------------------------
+# --- The start date -------------------------------------------------------------------------------
 
 
 def old_and_new(streak: Sandbox, start: int) -> tuple[set[str], set[str]]:
-    """Keys of the boxes whose stamps all lie before a time, and of the others."""
+    """Keys of the boxes whose timestamps are all before a time, and of the other boxes."""
     old = {
         box["key"]
         for box in streak.account.boxes.values()
@@ -1024,7 +1004,7 @@ START_MS = 1_759_276_800_000
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_the_start_date_leaves_out_boxes_whose_stamps_all_lie_before_it_and_what_they_have(
+def test_the_start_date_leaves_out_boxes_with_only_older_timestamps_and_their_children(
     streak: Sandbox, read: Read, incremental: bool
 ) -> None:
     old, new = old_and_new(streak, START_MS)
@@ -1038,7 +1018,7 @@ def test_the_start_date_leaves_out_boxes_whose_stamps_all_lie_before_it_and_what
     assert all(boxes_in(reading, stream) <= new for stream in OF_BOXES)
 
 
-def test_a_start_date_moved_back_delivers_what_it_had_left_out_and_nothing_twice(
+def test_an_earlier_start_date_delivers_only_the_boxes_that_were_left_out(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     old, _ = old_and_new(streak, START_MS)
@@ -1052,7 +1032,9 @@ def test_a_start_date_moved_back_delivers_what_it_had_left_out_and_nothing_twice
     assert_whole(first, second, third, fresh=read(*streams, start_date="2005-01-01"))
 
 
-def test_a_start_date_taken_away_delivers_all(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_removing_the_start_date_delivers_everything(
+    streak: Sandbox, sync: Sync, read: Read
+) -> None:
     streams = (*OF_BOXES, "contacts")
     first = sync(*streams, start_date=START)
     second = sync(*streams, after=first)
@@ -1060,7 +1042,9 @@ def test_a_start_date_taken_away_delivers_all(streak: Sandbox, sync: Sync, read:
     assert_whole(first, second, fresh=read(*streams))
 
 
-def test_an_old_box_is_delivered_once_something_happens_to_it(streak: Sandbox, sync: Sync) -> None:
+def test_a_box_before_the_start_date_is_delivered_once_it_changes(
+    streak: Sandbox, sync: Sync
+) -> None:
     old, _ = old_and_new(streak, START_MS)
     first = sync(*OF_BOXES, start_date=START)
     key = min(old)
@@ -1115,7 +1099,7 @@ def test_a_start_date_can_be_a_date_or_a_time_with_or_without_zone(
         "x" * 50,
     ],
 )
-def test_an_invalid_start_date_is_said_in_a_sentence(start: str) -> None:
+def test_an_invalid_start_date_is_quoted_in_a_config_error(start: str) -> None:
     with pytest.raises(StreakError) as wrong:
         Config.from_settings({"api_key": "abc", "start_date": start})
 
@@ -1123,12 +1107,11 @@ def test_an_invalid_start_date_is_said_in_a_sentence(start: str) -> None:
     assert wrong.value.failure == "config_error"
 
 
-# --- Boxes and endpoints that fail
-# -----------------------------------------------------------------------------------
+# --- Boxes and endpoints that fail ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [500, 422, 401])
-def test_a_box_that_always_fails_is_set_aside_and_asked_again_next_time_and_nothing_else_is(
+def test_a_box_that_always_fails_is_set_aside_and_alone_requested_in_the_next_sync(
     streak: Sandbox, sync: Sync, status: int
 ) -> None:
     box = some_boxes(streak)[5]
@@ -1156,7 +1139,7 @@ def test_a_box_that_always_fails_is_set_aside_and_asked_again_next_time_and_noth
     assert not warnings(third, "refused or failed")
 
 
-def test_a_box_deleted_while_it_is_read_is_no_failure_even_if_it_was_the_only_one_to_read(
+def test_a_box_deleted_while_it_is_read_is_no_failure_even_if_it_was_the_only_one(
     streak: Sandbox, sync: Sync
 ) -> None:
     box = some_boxes(streak)[5]
@@ -1171,10 +1154,10 @@ def test_a_box_deleted_while_it_is_read_is_no_failure_even_if_it_was_the_only_on
     assert warnings(second, "box_comments: ", "deleted")
 
 
-def test_a_box_that_fails_does_not_lose_what_was_known_of_it(
+def test_a_changed_box_that_fails_is_delivered_once_it_can_be_read(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
-    """It had comments before; then it changes and fails; then it can be read."""
+    """A box with comments changes and fails; then it can be read."""
     box, *others = some_boxes(streak)
     first = sync("box_comments")
     streak.account.add_comment(box["key"], "Not now")
@@ -1191,7 +1174,7 @@ def test_a_box_that_fails_does_not_lose_what_was_known_of_it(
     assert_whole(first, second, third, fresh=read("box_comments"))
 
 
-def test_an_endpoint_that_always_fails_fails_its_stream_and_leaves_the_others_alone(
+def test_a_failing_endpoint_fails_its_stream_and_no_other(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     streak.fault("v1/boxes/*/files", "status", status=422, times=None)
@@ -1212,10 +1195,10 @@ def test_an_endpoint_that_always_fails_fails_its_stream_and_leaves_the_others_al
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 300}], indirect=True)
-def test_boxes_that_the_start_date_leaves_out_do_not_make_a_failing_endpoint_look_healthy(
+def test_boxes_before_the_start_date_do_not_make_a_failing_endpoint_look_healthy(
     streak: Sandbox, read: Read
 ) -> None:
-    """In full refresh the destination would be emptied by a green sync."""
+    """Otherwise a full refresh would succeed and empty the destination."""
     start = sorted(
         box["lastSavedTimestamp"]
         for box in streak.account.boxes.values()
@@ -1232,7 +1215,7 @@ def test_boxes_that_the_start_date_leaves_out_do_not_make_a_failing_endpoint_loo
     assert reading.statuses["box_comments"] == "INCOMPLETE"
 
 
-def test_what_was_read_before_an_endpoint_began_to_fail_is_not_asked_again(
+def test_boxes_read_before_an_endpoint_began_to_fail_are_not_requested_again(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     streak.fault("v2/boxes/*/comments", "status", status=422, times=None, after=15)
@@ -1251,12 +1234,11 @@ def test_what_was_read_before_an_endpoint_began_to_fail_is_not_asked_again(
 
 
 def missing_of_others(streak: Sandbox) -> int:
-    """How many of a box's requests are for other things than comments."""
+    """How many of the requests for children of these boxes are not for comments."""
     return sum("comments" not in path for path in asked_for(streak, *some_boxes(streak)))
 
 
-# --- Contacts, organizations, newsfeed
-# -------------------------------------------------------------------------------
+# --- Contacts, organizations, newsfeed ------------------------------------------------------------
 
 
 def after_of(streak: Sandbox, team: str) -> list[str | None]:
@@ -1264,7 +1246,7 @@ def after_of(streak: Sandbox, team: str) -> list[str | None]:
     return [entry.query.get("after") for entry in streak.requests(f"v2/teams/{team}/contacts")]
 
 
-def test_contacts_are_listed_whole_and_the_changed_ones_come_again(
+def test_contacts_are_listed_whole_but_only_changed_ones_are_delivered_again(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     company, south = streak.account.teams
@@ -1282,7 +1264,9 @@ def test_contacts_are_listed_whole_and_the_changed_ones_come_again(
     assert_whole(first, second, fresh=read("contacts"))
 
 
-def test_after_is_the_start_date_on_all_pages_of_a_list(streak: Sandbox, sync: Sync) -> None:
+def test_every_page_of_a_contact_list_is_requested_with_the_start_date_as_after(
+    streak: Sandbox, sync: Sync
+) -> None:
     company = next(iter(streak.account.teams))
     streak.moods.v2_limit_cap = 2
     reading = sync("contacts", start_date="2001-01-01")
@@ -1292,7 +1276,7 @@ def test_after_is_the_start_date_on_all_pages_of_a_list(streak: Sandbox, sync: S
     assert set(after_of(streak, company)) == {"978307200"}
 
 
-def test_a_list_of_contacts_that_fails_midway_is_read_by_the_next_sync(
+def test_a_contact_list_that_fails_midway_is_read_by_the_next_sync(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     company, _ = streak.account.teams
@@ -1328,10 +1312,10 @@ def test_a_refused_page_cursor_starts_the_list_again(
     assert_whole(first, second, fresh=read("contacts"))
 
 
-def test_contacts_saved_while_a_clock_was_ahead_are_not_lost(
+def test_contacts_edited_after_a_sync_with_a_clock_ahead_are_not_lost(
     streak: Sandbox, sync: Sync, read: Read, dial: Dial
 ) -> None:
-    """A sync on a machine that lives in next month, then one on a machine that does not."""
+    """A sync with a clock a month ahead, then syncs with a correct clock."""
     company = next(iter(streak.account.teams))
     streak.account.clock = lambda: TODAY
     with clock_at(dial, TODAY + 30 * DAY_MS):
@@ -1348,9 +1332,7 @@ def test_contacts_saved_while_a_clock_was_ahead_are_not_lost(
     assert [reading.ok for reading in readings] == [True] * 3
 
 
-def test_a_contact_without_a_time_of_saving_comes_with_every_whole_read(
-    streak: Sandbox, sync: Sync
-) -> None:
+def test_a_contact_without_a_last_saved_timestamp_is_delivered(streak: Sandbox, sync: Sync) -> None:
     company = next(iter(streak.account.teams))
     timeless = next(
         contact["key"]
@@ -1362,7 +1344,7 @@ def test_a_contact_without_a_time_of_saving_comes_with_every_whole_read(
     assert timeless in first.keys("contacts")
 
 
-def test_of_organizations_only_the_changed_ones_come_again(
+def test_only_changed_organizations_are_delivered_again(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     company, south = streak.account.teams
@@ -1384,7 +1366,7 @@ def test_of_organizations_only_the_changed_ones_come_again(
     assert_whole(first, second, fresh=read("organizations"))
 
 
-def test_organizations_of_a_list_that_failed_midway_come_with_the_next_sync(
+def test_an_organization_list_that_fails_midway_is_read_by_the_next_sync(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     company, _ = streak.account.teams
@@ -1399,7 +1381,9 @@ def test_organizations_of_a_list_that_failed_midway_come_with_the_next_sync(
     assert_whole(first, second, fresh=read("organizations"))
 
 
-def test_an_organization_without_a_key_is_left_out_and_counted(streak: Sandbox, sync: Sync) -> None:
+def test_an_organization_without_a_key_is_left_out_with_a_warning(
+    streak: Sandbox, sync: Sync
+) -> None:
     company, _ = streak.account.teams
     whole = len(sync("organizations").records["organizations"])
     rows = [*streak.account.organizations[company], {"name": "No key"}]
@@ -1413,7 +1397,7 @@ def test_an_organization_without_a_key_is_left_out_and_counted(streak: Sandbox, 
     assert warnings(reading, "without a key")
 
 
-def test_of_the_newsfeed_only_new_events_come(streak: Sandbox, sync: Sync, read: Read) -> None:
+def test_only_new_newsfeed_events_are_delivered(streak: Sandbox, sync: Sync, read: Read) -> None:
     first = sync("newsfeed")
     box = some_boxes(streak)[0]
     streak.account.add_task(box["key"], "One")
@@ -1425,7 +1409,7 @@ def test_of_the_newsfeed_only_new_events_come(streak: Sandbox, sync: Sync, read:
     assert_whole(first, second, fresh=read("newsfeed"))
 
 
-def test_events_that_streak_did_not_keep_are_said_with_the_times_between_which_they_were(
+def test_a_warning_names_the_times_between_which_newsfeed_events_were_lost(
     streak: Sandbox, sync: Sync
 ) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
@@ -1444,10 +1428,8 @@ def test_events_that_streak_did_not_keep_are_said_with_the_times_between_which_t
     assert second.ok
 
 
-def test_the_state_of_a_newsfeed_is_not_ahead_of_the_events_delivered(
-    streak: Sandbox, sync: Sync
-) -> None:
-    """Every part ends after one record: as if the process were killed after each STATE."""
+def test_no_newsfeed_state_is_ahead_of_the_delivered_events(streak: Sandbox, sync: Sync) -> None:
+    """The clock forces a STATE after each record; the test resumes from each of them."""
     first = sync("newsfeed")
     sales = streak.account.pipeline_named("Sales")["key"]
     box = streak.account.boxes_of(sales)[0]["key"]
@@ -1469,7 +1451,7 @@ def test_the_state_of_a_newsfeed_is_not_ahead_of_the_events_delivered(
     assert tried > 1
 
 
-def test_a_newsfeed_refused_for_a_while_keeps_its_events(
+def test_a_newsfeed_refused_for_one_sync_loses_no_event(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
@@ -1485,7 +1467,6 @@ def test_a_newsfeed_refused_for_a_while_keeps_its_events(
 
 
 # --- States ---------------------------------------------------------------------------------------
-# -------------------
 
 FOREIGN: dict[str, Any] = {
     "other version": {"version": 3, "readAt": "2026-01-01T00:00:00.000Z"},
@@ -1505,7 +1486,7 @@ FOREIGN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("state", FOREIGN.values(), ids=FOREIGN.keys())
-def test_a_state_that_cannot_be_used_is_said_once_a_stream_and_all_is_read(
+def test_an_unusable_state_causes_one_warning_per_stream_and_a_whole_read(
     streak: Sandbox, sync: Sync, state: Row
 ) -> None:
     first = sync(*SOME)
@@ -1534,7 +1515,7 @@ def test_a_state_that_cannot_be_used_is_said_once_a_stream_and_all_is_read(
         pytest.param(lambda text: 5, id="no text"),
     ],
 )
-def test_a_damaged_part_of_a_state_costs_that_pipeline_and_no_other(
+def test_a_damaged_ledger_in_the_state_rereads_its_pipeline_and_no_other(
     streak: Sandbox, sync: Sync, damage: Callable[[str], Any]
 ) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
@@ -1557,7 +1538,7 @@ def test_a_damaged_part_of_a_state_costs_that_pipeline_and_no_other(
 @pytest.mark.parametrize(
     "events", [5, [], {"team": "x"}, "1.", "x.AAAA", f"{10**19}.", "1.é"], ids=str
 )
-def test_damaged_events_are_forgotten_and_all_are_read(
+def test_damaged_newsfeed_events_in_the_state_are_ignored_and_all_events_are_read(
     streak: Sandbox, sync: Sync, events: Any
 ) -> None:
     first = sync("newsfeed")
@@ -1570,7 +1551,7 @@ def test_damaged_events_are_forgotten_and_all_are_read(
 
 
 def global_state(*states: AirbyteStateMessage, **shared: Any) -> Row:
-    """What a client writes that keeps the states of all streams in one message."""
+    """The states of all streams in one GLOBAL message, as some clients keep them."""
     streams = [AirbyteStateMessageSerializer.dump(state)["stream"] for state in states]
     return {"type": "GLOBAL", "global": {"stream_states": streams, **shared}}
 
@@ -1641,7 +1622,7 @@ HANDED_IN: dict[str, Callable[[list[Row]], Any]] = {
 
 
 @pytest.mark.parametrize("form", HANDED_IN)
-def test_a_state_file_of_any_form_is_read(
+def test_a_state_file_in_any_known_form_is_read(
     streak: Sandbox, sync: Sync, tmp_path: Path, form: str
 ) -> None:
     first = sync("boxes", "contacts")
@@ -1669,7 +1650,7 @@ def test_a_state_file_of_any_form_is_read(
         "7",
     ],
 )
-def test_a_state_file_that_holds_no_state_means_that_all_is_read(
+def test_a_state_file_that_holds_no_state_causes_a_whole_read(
     streak: Sandbox, sync: Sync, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "state.json").write_text(content)
@@ -1680,7 +1661,7 @@ def test_a_state_file_that_holds_no_state_means_that_all_is_read(
     assert boxes_in(reading, "boxes") == set(streak.account.boxes)
 
 
-def test_the_state_of_pipelines_that_are_gone_does_no_harm(streak: Sandbox, sync: Sync) -> None:
+def test_ledgers_of_unknown_pipelines_in_the_state_do_no_harm(streak: Sandbox, sync: Sync) -> None:
     first = sync("boxes")
     state = blob(first, "boxes")
     state["ledgers"] = {
@@ -1695,7 +1676,7 @@ def test_the_state_of_pipelines_that_are_gone_does_no_harm(streak: Sandbox, sync
     }
 
 
-def test_the_state_of_a_stream_read_in_full_refresh_does_for_an_incremental_one(
+def test_an_incremental_sync_accepts_the_state_of_a_full_refresh(
     streak: Sandbox, read: Read, sync: Sync
 ) -> None:
     whole = read(*INCREMENTAL)
@@ -1706,7 +1687,7 @@ def test_the_state_of_a_stream_read_in_full_refresh_does_for_an_incremental_one(
     assert_whole(whole, second, fresh=read(*INCREMENTAL))
 
 
-def test_the_time_of_reading_goes_on_growing_when_the_clock_has_gone_back(
+def test_the_cursor_keeps_growing_when_the_clock_goes_back(
     streak: Sandbox, sync: Sync, read: Read, dial: Dial
 ) -> None:
     readings = []
@@ -1722,7 +1703,7 @@ def test_the_time_of_reading_goes_on_growing_when_the_clock_has_gone_back(
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 2_000}], indirect=True)
-def test_what_the_log_says_of_an_incoming_state_stays_short(
+def test_log_messages_about_an_incoming_state_stay_short(
     streak: Sandbox, read: Read, sync: Sync
 ) -> None:
     first = sync("boxes")
@@ -1735,15 +1716,11 @@ def test_what_the_log_says_of_an_incoming_state_stays_short(
         )
 
 
-# --- Killed before there was a state
-# ----------------------------------------------------------------------------------
+# --- Killed before the first state ----------------------------------------------------------------
 
 
 def cut_off(reading: Reading, stream: str) -> tuple[State, Reading]:
-    """As if killed just before the first STATE that follows a record.
-
-    The state until then, and only the records until then.
-    """
+    """The state and the records of a read that was killed before its first STATE after a record."""
     state: State = []
     cut = copy.copy(reading)
     cut.records = {stream: []}
@@ -1758,12 +1735,12 @@ def cut_off(reading: Reading, stream: str) -> tuple[State, Reading]:
 
 
 @pytest.mark.parametrize("stream", ["boxes", "box_comments", "organizations", "contacts"])
-def test_a_change_that_was_undone_after_an_early_kill_is_undone_in_the_destination_too(
+def test_a_change_undone_after_an_early_kill_is_undone_in_the_destination(
     streak: Sandbox, sync: Sync, read: Read, stream: str
 ) -> None:
-    """The killed sync delivered the change, but its state did not yet say so.
+    """The killed sync delivered the change, but no state that covers it.
 
-    That of the sync before knows the box as it is again.
+    The state of the sync before describes the rows as they are again after the undo.
     """
     account = streak.account
     hiring = account.pipeline_named(REFUSED)
@@ -1787,7 +1764,7 @@ def test_a_change_that_was_undone_after_an_early_kill_is_undone_in_the_destinati
     assert_whole(first, second, third, fresh=read(stream))
 
 
-def test_a_stage_renamed_and_renamed_back_after_a_kill_has_its_old_name_in_the_destination(
+def test_a_stage_renamed_back_after_a_kill_has_its_old_name_in_the_destination(
     streak: Sandbox, sync: Sync, read: Read
 ) -> None:
     sales = streak.account.pipeline_named("Sales")
@@ -1802,20 +1779,19 @@ def test_a_stage_renamed_and_renamed_back_after_a_kill_has_its_old_name_in_the_d
     assert_whole(first, second, third, fresh=read("boxes"))
 
 
-# --- STATE while time passes
-# -----------------------------------------------------------------------------------------
+# --- STATE while time passes ----------------------------------------------------------------------
 
 
 @pytest.fixture
 def fast_clock(mocker: MockerFixture) -> HurryingClock:
-    """Advances 10 seconds at each look, and looks are quick."""
+    """A clock that advances 10 seconds at each look, with looks in quick succession."""
     for module in (heartbeat, fetching):
         mocker.patch.object(module, "LOOK_EVERY", 0.001)
     return HurryingClock(step=10.0)
 
 
 def held_back_until(condition: Callable[[], bool]) -> Callable[[Sandbox], None]:
-    """For Sandbox.on: no answer until something is so."""
+    """An action for Sandbox.on that holds the response back until a condition is true."""
 
     def wait(_: Sandbox) -> None:
         for _ in range(20_000):
@@ -1828,7 +1804,7 @@ def held_back_until(condition: Callable[[], bool]) -> Callable[[Sandbox], None]:
 
 
 def written(reading: Reading, stream: str) -> int:
-    """How many STATE messages; they are of no other stream."""
+    """The number of STATE messages; asserts that all are of that stream."""
     assert {state.stream.stream_descriptor.name for state in reading.states} == {stream}
     return len(reading.states)
 
@@ -1849,10 +1825,10 @@ WAITING = (
 
 @pytest.mark.parametrize("incremental", [True, False])
 @pytest.mark.parametrize("stream", WAITING)
-def test_state_is_written_while_an_answer_is_waited_for(
+def test_state_is_written_while_waiting_for_a_response(
     streak: Sandbox, read: Read, fast_clock: HurryingClock, stream: str, incremental: bool
 ) -> None:
-    """The first request hangs until the clock has seen an hour pass."""
+    """The first request hangs until an hour has passed by the clock."""
     streak.on("*", held_back_until(lambda: fast_clock.seconds > 3_600))
     reading = read(stream, incremental=incremental, clock=fast_clock)
 
@@ -1861,7 +1837,7 @@ def test_state_is_written_while_an_answer_is_waited_for(
 
 
 @pytest.mark.parametrize("incremental", [True, False])
-def test_state_is_written_while_no_answer_holds_a_record(
+def test_state_is_written_while_responses_hold_no_records(
     streak: Sandbox, read: Read, fast_clock: HurryingClock, incremental: bool
 ) -> None:
     streak.fault("v2/boxes/*/comments", "empty", times=None)
@@ -1877,7 +1853,7 @@ def test_state_is_written_while_no_answer_holds_a_record(
 def test_state_is_written_while_records_flow(
     streak: Sandbox, read: Read, fast_clock: HurryingClock, stream: str, incremental: bool
 ) -> None:
-    """Each record takes ten seconds or more by this clock."""
+    """By this clock each record takes at least ten seconds."""
     for number in range(40):
         streak.account.add_contact(next(iter(streak.account.teams)), givenName=str(number))
     reading = read(stream, incremental=incremental, clock=fast_clock)
@@ -1891,15 +1867,14 @@ def test_state_is_written_while_records_flow(
     assert longest <= 30, f"{longest} records, ten seconds or more for each, and no STATE"
 
 
-# --- State is never ahead
-# --------------------------------------------------------------------------------------------
+# --- State is never ahead -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", sorted(INCREMENTAL))
-def test_from_a_state_between_any_two_records_a_new_sync_delivers_all_that_came_after_it(
+def test_a_sync_from_any_intermediate_state_delivers_all_later_records(
     streak: Sandbox, sync: Sync, stream: str
 ) -> None:
-    """Every part ends after one record: as if the process were killed just after each STATE."""
+    """The clock forces a STATE after each record; the test resumes from a sample of them."""
     reading = sync(stream, clock=HurryingClock(step=1_000.0))
     columns = Destination().keys[stream]
     everything = set(reading.keys(stream, *columns))

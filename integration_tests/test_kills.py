@@ -1,8 +1,8 @@
-"""Killed at any moment, and started again with the last state that was printed.
+"""A connector killed at any moment and started again loses nothing and repeats few requests.
 
-Nothing is lost, and little is asked twice. The connector runs as a process of its own and is ended
-by SIGKILL, at a request that the sandbox gets or at a line that it prints. Its clock waits for
-nothing, and hurries, so that there are many states to be killed between.
+It starts again with the last state that it printed. It runs in a separate process and is killed by
+SIGKILL, when the sandbox gets a request or when it prints a line. Its clock never waits and runs
+fast, so that it prints many states.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ COUNTERS = {
 }
 LATENCY_MS = 40
 UNDER_WAY = 24  # requests ahead of the one whose rows are written, at 1 request a second
-# What a tenth of a second holds, for which the framework keeps back what it prints; and some more.
+# Messages of a tenth of a second, for which the framework buffers its output; and a few more.
 UNPRINTED = 26
-# Of the key's user, pipelines, boxes, newsfeeds, teams, contacts, organizations.
+# Requests for the key's user, pipelines, boxes, newsfeeds, teams, contacts, organizations.
 LISTS = 1 + 1 + 5 + 5 + 1 + 2 + 2
 
 State = dict[str, Any]
@@ -46,10 +46,7 @@ State = dict[str, Any]
 
 @dataclass
 class Rounds:
-    """One connection over all its attempts.
-
-    The outputs of the connector, and what is to be handed to the next one.
-    """
+    """One connection over all its attempts: their outputs, and the states for the next one."""
 
     streak: Sandbox
     folder: Path
@@ -79,7 +76,7 @@ class Rounds:
             messages, records = [], 0
             for line in process.stdout:
                 if not line.endswith(b"\n"):
-                    break  # cut off in the middle: nobody can read it
+                    break  # cut off in the middle of a message
                 messages.append(orjson.loads(line))
                 records += messages[-1]["type"] == "RECORD"
                 if records == kill_at_record:
@@ -96,7 +93,7 @@ class Rounds:
         return killed
 
     def destination(self) -> Destination:
-        """What has become of all outputs."""
+        """What a destination holds after all outputs."""
         kept = Destination()
         for output in self.outputs:
             for message in output:
@@ -123,7 +120,7 @@ def rounds(streak: Sandbox, tmp_path: Path, copies: Copies) -> Rounds:
 
 
 def needed(streak: Sandbox) -> int:
-    """One request for each box and child stream in which it has something."""
+    """The number of requests for children: one per box and child stream with rows."""
     return sum(
         any(box.get(counter, 1) for counter in counters)
         for box in streak.account.boxes.values()
@@ -134,9 +131,9 @@ def needed(streak: Sandbox) -> int:
 def assert_is_the_account(
     destination: Destination, streak: Sandbox, streams: tuple[str, ...] = INCREMENTAL
 ) -> None:
-    """Every record of a whole read made now is there as it is now.
+    """Assert that the destination holds each record of a full refresh made now.
 
-    And fields that are not set are not set there either.
+    Custom fields that are not set have no value there either.
     """
     streak.moods.latency_ms = 0
     with reading(streak) as read:
@@ -173,11 +170,10 @@ def _difference(kept: Record, right: Record) -> dict[str, tuple[Any, Any]]:
     }
 
 
-# --- The account stands still
-# ----------------------------------------------------------------------------------------
+# --- The account does not change ------------------------------------------------------------------
 
 
-def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
+def test_repeated_kills_lose_nothing_and_repeat_few_requests(
     streak: Sandbox, rounds: Rounds
 ) -> None:
     random = Random(1)
@@ -208,8 +204,10 @@ def test_killed_again_and_again_nothing_is_lost_and_little_is_asked_twice(
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 2_000}], indirect=True)
-def test_the_same_with_the_command_just_as_it_is(streak: Sandbox, rounds: Rounds) -> None:
-    """In streams that ask for nothing but lists its pace matters little."""
+def test_a_kill_of_the_command_with_its_real_clock_loses_nothing(
+    streak: Sandbox, rounds: Rounds
+) -> None:
+    """Only streams that request nothing but lists, since the real clock would slow down others."""
     rounds.quick, rounds.streams = False, INCREMENTAL[:5]
     rounds.settings = {"requests_per_second": 20}
     assert rounds.run(kill_at_record=5_000)
@@ -218,8 +216,7 @@ def test_the_same_with_the_command_just_as_it_is(streak: Sandbox, rounds: Rounds
     assert_is_the_account(rounds.destination(), streak, rounds.streams)
 
 
-# --- The account is changed meanwhile
-# --------------------------------------------------------------------------------
+# --- The account changes meanwhile ----------------------------------------------------------------
 
 
 def some_box(streak: Sandbox, random: Random) -> str:
@@ -313,7 +310,7 @@ def new_pipeline(streak: Sandbox, random: Random) -> None:
 
 
 def access(streak: Sandbox, random: Random) -> None:
-    """One pipeline is withdrawn, or what was withdrawn is granted again."""
+    """Refuse one pipeline, or grant access to a refused one again."""
     refused = streak.moods.refused_pipelines
     streak.moods.refused_pipelines = (
         set() if refused else {random.choice(sorted(streak.account.pipelines))}
@@ -338,7 +335,7 @@ CHANGES: tuple[Callable[[Sandbox, Random], None], ...] = (
 
 @pytest.mark.parametrize("streak", [{"boxes": 100, "latency_ms": 20}], indirect=True)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(
+def test_repeated_kills_lose_nothing_while_the_account_changes(
     streak: Sandbox, rounds: Rounds, seed: int
 ) -> None:
     random = Random(seed)
@@ -367,12 +364,11 @@ def test_also_when_the_account_is_changed_between_the_rounds_and_during_them(
     assert_is_the_account(rounds.destination(), streak)
 
 
-# --- State is never ahead
-# --------------------------------------------------------------------------------------------
+# --- State is never ahead -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 60, "latency_ms": 10}], indirect=True)
-def test_from_any_state_in_an_output_a_new_sync_delivers_what_was_not_delivered_before_it(
+def test_a_sync_from_any_state_in_an_output_delivers_the_records_missing_before_it(
     streak: Sandbox, rounds: Rounds
 ) -> None:
     assert not rounds.run()

@@ -1,6 +1,6 @@
-"""Every list, however Streak cuts it and whatever happens to it meanwhile.
+"""Every list is read completely and without duplicates, and it ends.
 
-Nothing lost, nothing twice, and an end.
+That holds however Streak pages a list, and whatever changes while it is read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from source_streak.api import listings
 from source_streak.stream import StreakStream
 
 BOX_LISTS = "v1/pipelines/*/boxes"
-CHILDREN = {  # stream: where it is asked for, and the counters that spare the asking
+CHILDREN = {  # stream: its path, and the counters that save the request
     "box_comments": ("v2/boxes/*/comments", ("commentCount",)),
     "box_meetings": ("v2/boxes/*/meetings", ("callLogCount", "meetingNotesCount")),
     "box_tasks": ("v2/boxes/*/tasks", ("taskTotal",)),
@@ -42,14 +42,14 @@ DERIVED = (
     "box_links",
 )
 LISTS = ("boxes", "teams", "users", "contacts", "organizations", "pipelines", *CHILDREN)
-WHOLE = 500  # boxes that the connector asks for at once
-# One request for each box, however the lists are cut: read under a few variants alone.
+WHOLE = 500  # boxes that the connector requests per page
+# One request per box, however lists are paged, so read under a few variants only.
 FOR_EACH_BOX = {"box_changes", "box_documents"}
-LISTED = 1  # how often the pipelines are listed in a sync in which nothing comes short
+LISTED = 1  # how often a sync lists the pipelines if no list is short
 
 
 def account_with(*sizes: int) -> Account:
-    """Two teams, a pipeline for each size, and boxes with long lists of their own."""
+    """Two teams, a pipeline of each size, and boxes with long lists of children."""
     account = Account()
     people = [
         account.add_user(f"user{number}@example.com", f"User {number}")["key"]
@@ -78,7 +78,7 @@ def add_children(account: Account, box_key: str, **counts: int) -> None:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way in which Streak may cut its lists."""
+    """One way in which Streak may page its lists."""
 
     name: str
     moods: dict[str, Any] = field(default_factory=dict)
@@ -87,20 +87,20 @@ class Variant:
 
     @property
     def streams(self) -> list[str]:
-        """Those that are read, in a sync of all of them."""
+        """The streams that are read under this variant."""
         names = [stream.name for stream in discovered().streams]
         return [name for name in names if self.everything or name not in FOR_EACH_BOX]
 
     @property
     def page(self) -> int:
-        """Boxes in a full answer."""
+        """The number of boxes on a full page."""
         if self.moods.get("page_ignored") == "whole":
             return 10**9
         return min(WHOLE, self.moods.get("limit_cap", WHOLE))
 
     @property
     def flagged(self) -> bool:
-        """Whether an answer says that it is the last."""
+        """Whether a response says that it is the last page."""
         return self.moods.get("box_list_shape") != "array" and not self.moods.get("flag_absent")
 
 
@@ -109,7 +109,7 @@ CAPPED_37 = {"limit_cap": 37, "v2_limit_cap": 37}
 IGNORED_WHOLE = {"page_ignored": "whole", "v2_page_ignored": "whole"}
 IGNORED_FIRST = {"page_ignored": "first", "v2_page_ignored": "first"}
 NO_COUNTS = {"box_count_absent": True, "counters_absent": True}
-FEW = (0, 37, 5)  # where each box costs a request
+FEW = (0, 37, 5)  # for variants in which each box costs a request
 
 VARIANTS = (
     Variant("by call", everything=True),
@@ -161,7 +161,7 @@ def sync(request: pytest.FixtureRequest) -> Iterator[Sync]:
 
 
 def keys_in(account: Account, stream: str) -> set[Any]:
-    """The primary keys that a stream must have, from what the account holds."""
+    """The primary keys that a stream must deliver, taken from the account."""
     if stream in CHILDREN:
         return {(box["key"], row["key"]) for box, row in account.all(stream.removeprefix("box_"))}
     if stream == "users":
@@ -172,7 +172,7 @@ def keys_in(account: Account, stream: str) -> set[Any]:
 
 
 def keys_read(read_: Reading, stream: str) -> set[Any]:
-    """The primary keys of a stream's records; none may come twice."""
+    """The primary keys of a stream's records; asserts that none repeats."""
     return set(read_.keys(stream, "boxKey", "key") if stream in CHILDREN else read_.keys(stream))
 
 
@@ -183,28 +183,27 @@ def primary_keys() -> dict[str, list[str]]:
     }
 
 
-# --- Under every variant
-# ------------------------------------------------------------------------------------------
+# --- Under every variant --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", LISTS)
-def test_a_list_is_whole_however_streak_cuts_it(sync: Sync, stream: str) -> None:
+def test_a_list_is_complete_however_streak_pages_it(sync: Sync, stream: str) -> None:
     assert sync.reading.statuses[stream] == "COMPLETE"
     assert keys_read(sync.reading, stream) == keys_in(sync.streak.account, stream)
 
 
-def test_no_primary_key_comes_twice_in_any_stream(sync: Sync) -> None:
+def test_no_stream_repeats_a_primary_key(sync: Sync) -> None:
     for stream, columns in primary_keys().items():
         sync.reading.keys(stream, *columns)
 
 
-def test_a_page_of_a_box_list_is_asked_for_once_in_a_sync_of_all_streams(sync: Sync) -> None:
+def test_a_sync_of_all_streams_requests_each_page_of_a_box_list_once(sync: Sync) -> None:
     asked = Counter((entry.path, entry.query["page"]) for entry in sync.streak.requests(BOX_LISTS))
 
     assert set(asked.values()) == {1}
 
 
-def test_a_box_list_costs_a_request_a_page_and_one_more_only_to_see_its_end(sync: Sync) -> None:
+def test_a_box_list_takes_one_request_per_page_and_at_most_one_to_find_its_end(sync: Sync) -> None:
     for key, pipeline in sync.streak.account.pipelines.items():
         pages = max(1, ceil(pipeline["boxCount"] / sync.variant.page))
         asked = len(sync.streak.requests(f"v1/pipelines/{key}/boxes"))
@@ -212,9 +211,7 @@ def test_a_box_list_costs_a_request_a_page_and_one_more_only_to_see_its_end(sync
 
 
 @pytest.mark.parametrize("stream", CHILDREN)
-def test_a_counter_of_0_spares_a_request_and_an_absent_one_does_not(
-    sync: Sync, stream: str
-) -> None:
+def test_a_counter_of_0_saves_a_request_but_an_absent_one_does_not(sync: Sync, stream: str) -> None:
     pattern, counters = CHILDREN[stream]
     boxes = sync.streak.account.boxes.values()
     absent = sync.streak.moods.counters_absent
@@ -223,17 +220,16 @@ def test_a_counter_of_0_spares_a_request_and_an_absent_one_does_not(
     assert {entry.path.split("/")[2] for entry in sync.streak.requests(pattern)} == to_ask
 
 
-def test_nothing_is_refused_and_nothing_asked_again(sync: Sync) -> None:
+def test_no_request_fails_except_for_v2_pipelines_where_streak_lacks_them(sync: Sync) -> None:
     refused = [entry.path for entry in sync.streak.log if entry.status != 200]
 
     assert refused == (["v2/pipelines"] * LISTED if sync.streak.moods.v2_pipelines_missing else [])
 
 
-# --- The exact number of requests
-# ---------------------------------------------------------------------------------
+# --- The exact number of requests -----------------------------------------------------------------
 
 
-def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(
+def test_a_sync_of_everything_sends_only_the_necessary_requests(
     streak: Sandbox, read: Read
 ) -> None:
     assert read().ok
@@ -274,7 +270,7 @@ def test_a_sync_of_everything_asks_what_is_necessary_and_nothing_else(
     ],
     ids=lambda streams: f"{len(streams)} from {streams[0]}",
 )
-def test_the_box_list_is_asked_for_once_whichever_streams_are_selected(
+def test_each_box_list_is_requested_once_whichever_streams_are_selected(
     streak: Sandbox, read: Read, streams: tuple[str, ...]
 ) -> None:
     assert read(*streams).ok
@@ -286,7 +282,7 @@ def test_the_box_list_is_asked_for_once_whichever_streams_are_selected(
 
 
 @pytest.mark.parametrize("names_or_keys", ["names", "keys"])
-def test_pipelines_that_the_settings_leave_out_are_not_asked_for(
+def test_unselected_pipelines_are_not_requested(
     streak: Sandbox, read: Read, names_or_keys: str
 ) -> None:
     sales = streak.account.pipeline_named("Sales")
@@ -308,7 +304,7 @@ EMPTY = pytest.mark.parametrize("streak", [{"account": "empty"}], indirect=True,
 @pytest.mark.parametrize("boxes", [499, 500, 501, 1000])
 @pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
 @pytest.mark.parametrize("shape", ["envelope", "array"])
-def test_a_last_page_exactly_full_ends_a_list_like_any_other(
+def test_a_full_last_page_ends_a_list_like_any_other(
     streak: Sandbox, read: Read, boxes: int, counted: bool, shape: str
 ) -> None:
     streak.account.add_pipeline("Sales", boxes=boxes)
@@ -322,7 +318,7 @@ def test_a_last_page_exactly_full_ends_a_list_like_any_other(
 
 @EMPTY
 @pytest.mark.parametrize("shape", ["envelope", "array"])
-def test_a_long_list_read_several_pages_at_once_is_whole_and_asks_for_no_page_twice(
+def test_a_long_list_read_several_pages_at_once_is_complete_and_repeats_no_page(
     streak: Sandbox, read: Read, shape: str
 ) -> None:
     streak.account.add_pipeline("Sales", boxes=37 * 20)
@@ -335,7 +331,7 @@ def test_a_long_list_read_several_pages_at_once_is_whole_and_asks_for_no_page_tw
     }
 
 
-def test_every_box_list_is_asked_for_in_an_order_that_an_edit_does_not_change(
+def test_every_box_list_is_requested_in_an_order_that_edits_do_not_change(
     streak: Sandbox, read: Read
 ) -> None:
     read("boxes")
@@ -343,12 +339,11 @@ def test_every_box_list_is_asked_for_in_an_order_that_an_edit_does_not_change(
     assert {entry.query["sortBy"] for entry in streak.requests(BOX_LISTS)} == {"creationTimestamp"}
 
 
-# --- Lists that are not what they should be
-# -----------------------------------------------------------------------
+# --- Malformed and truncated lists ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", ["boxes", "box_field_values", "box_comments"])
-def test_an_empty_answer_for_a_full_pipeline_ends_its_streams_incomplete_and_names_it(
+def test_an_empty_list_of_a_full_pipeline_ends_the_stream_incomplete_and_names_it(
     streak: Sandbox, read: Read, stream: str
 ) -> None:
     sales = streak.account.pipeline_named("Sales")["key"]
@@ -363,9 +358,7 @@ def test_an_empty_answer_for_a_full_pipeline_ends_its_streams_incomplete_and_nam
     assert read_.statuses["pipelines"] == "COMPLETE"
 
 
-def test_a_pipeline_that_was_empty_once_and_then_full_is_read_as_if_nothing_had_happened(
-    streak: Sandbox, read: Read
-) -> None:
+def test_a_box_list_that_is_empty_only_once_is_read_completely(streak: Sandbox, read: Read) -> None:
     streak.fault(f"v1/pipelines/{streak.account.pipeline_named('Sales')['key']}/boxes", "empty")
     read_ = read("boxes")
 
@@ -373,7 +366,9 @@ def test_a_pipeline_that_was_empty_once_and_then_full_is_read_as_if_nothing_had_
     assert set(read_.keys("boxes")) == set(streak.account.boxes)
 
 
-def test_an_empty_pipeline_and_an_empty_account_are_no_failure(read: Read, streak: Sandbox) -> None:
+def test_an_account_with_nothing_but_an_empty_pipeline_is_no_failure(
+    read: Read, streak: Sandbox
+) -> None:
     for key in list(streak.account.pipelines):
         streak.account.delete_pipeline(key)
     streak.account.add_pipeline("Nothing in it")
@@ -383,7 +378,7 @@ def test_an_empty_pipeline_and_an_empty_account_are_no_failure(read: Read, strea
 
 @EMPTY
 @pytest.mark.parametrize("shape", ["envelope", "array"])
-def test_a_server_that_knows_no_page_and_cuts_off_is_said_with_both_numbers(
+def test_the_log_gives_both_numbers_when_streak_truncates_a_list_and_ignores_pages(
     streak: Sandbox, read: Read, shape: str
 ) -> None:
     streak.account.add_pipeline("Sales", boxes=600)
@@ -395,7 +390,7 @@ def test_a_server_that_knows_no_page_and_cuts_off_is_said_with_both_numbers(
 
 
 @EMPTY
-def test_a_box_list_that_ends_too_soon_is_said_even_if_nothing_is_counted(
+def test_a_truncated_box_list_is_reported_even_without_a_box_count(
     streak: Sandbox, read: Read
 ) -> None:
     streak.account.add_pipeline("Sales", boxes=600)
@@ -407,14 +402,16 @@ def test_a_box_list_that_ends_too_soon_is_said_even_if_nothing_is_counted(
 
 
 @pytest.mark.parametrize("stream", ["teams", "pipelines"])
-def test_a_top_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read, stream: str) -> None:
+def test_a_truncated_list_of_teams_or_pipelines_is_reported(
+    streak: Sandbox, read: Read, stream: str
+) -> None:
     streak.moods.v2_limit_cap, streak.moods.v2_page_ignored = 1, "first"
     read_ = read(stream)
 
     assert not read_.ok or [line for line in read_.logs if "more pages" in line]
 
 
-def test_a_childs_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read) -> None:
+def test_a_truncated_child_list_is_reported(streak: Sandbox, read: Read) -> None:
     streak.moods.v2_limit_cap, streak.moods.v2_page_ignored = 1, "first"
 
     assert [line for line in read("box_tasks").logs if "more pages" in line]
@@ -435,7 +432,7 @@ def test_a_childs_list_that_ends_too_soon_is_said(streak: Sandbox, read: Read) -
         "v1/snippets",
     ],
 )
-def test_an_answer_that_is_not_a_list_is_asked_for_again_and_never_taken_for_an_empty_one(
+def test_a_response_that_is_not_a_list_is_requested_again_and_not_taken_for_empty(
     streak: Sandbox, read: Read, pattern: str, kind: str
 ) -> None:
     streak.fault(pattern, kind)
@@ -447,15 +444,14 @@ def test_an_answer_that_is_not_a_list_is_asked_for_again_and_never_taken_for_an_
     assert len(read_.records["snippets"]) == 2
 
 
-# --- While a list is read
-# -----------------------------------------------------------------------------------------
+# --- Changes while a list is read -----------------------------------------------------------------
 
 
 @dataclass
 class Lists:
-    """Two pipelines, one read after the other, a page of two boxes at a time.
+    """Two pipelines that are read one after the other, in pages of two boxes.
 
-    So a change comes exactly where a test wants it.
+    So a test can change the account at an exact point of the read.
     """
 
     streak: Sandbox
@@ -469,12 +465,13 @@ class Lists:
         self.streak.moods.limit_cap = 2
 
     def boxes(self, pipeline: str) -> list[str]:
-        """The keys in the order in which the list has them: the newest first."""
+        """The keys in the order of the list: newest first."""
         return [box["key"] for box in reversed(self.streak.account.boxes_of(pipeline))]
 
     def before_page(self, page: int, change: Change) -> None:
-        """Change the account when that page of the first list has been asked for, and all earlier
-        ones have been read.
+        """Change the account at the request for that page of the first list.
+
+        All earlier pages have been read by then.
         """
         self.streak.on(
             f"v1/pipelines/{self.first}/boxes",
@@ -483,7 +480,7 @@ class Lists:
         )
 
     def between(self, change: Change) -> None:
-        """Change the account when the first list has been read and the second has not."""
+        """Change the account after the first list was read and before the second is."""
         self.streak.on(f"v1/pipelines/{self.second}/boxes", lambda streak: change(streak.account))
 
     def delivered(self) -> dict[str, dict[str, Any]]:
@@ -509,7 +506,7 @@ def lists(read: Read, streak: Sandbox, mocker: MockerFixture) -> Lists:
 
 @pytest.fixture
 def long_lists(mocker: MockerFixture) -> None:
-    """As if so many pages were asked for that one more request does not matter."""
+    """Requests the box counts again after any list, not only after 50 pages of lists."""
     mocker.patch("source_streak.api.long_lists.COUNT_AGAIN_AFTER", 0)
 
 
@@ -523,7 +520,7 @@ EMPTY_IN_EACH_SHAPE = pytest.mark.parametrize(
 
 @EMPTY_IN_EACH_SHAPE
 @pytest.mark.parametrize("page", [1, 2, 3])
-def test_boxes_created_while_their_list_is_read_neither_hide_nor_double_others(
+def test_boxes_created_while_their_list_is_read_neither_hide_nor_repeat_others(
     lists: Lists, page: int
 ) -> None:
     there = set(lists.streak.account.boxes)
@@ -535,7 +532,7 @@ def test_boxes_created_while_their_list_is_read_neither_hide_nor_double_others(
 
 
 @EMPTY_IN_EACH_SHAPE
-def test_a_box_that_comes_twice_because_others_were_created_is_delivered_as_it_was_last_seen(
+def test_a_box_listed_twice_because_others_were_created_is_delivered_as_last_seen(
     lists: Lists,
 ) -> None:
     last_of_page_0 = lists.boxes(lists.first)[1]
@@ -579,7 +576,7 @@ def test_a_deletion_while_the_list_is_read_hides_no_other_box(
 
 
 @EMPTY_IN_EACH_SHAPE
-def test_a_deletion_before_a_box_was_listed_is_no_reason_for_a_warning(lists: Lists) -> None:
+def test_a_box_deleted_before_its_page_was_read_causes_no_warning(lists: Lists) -> None:
     last = lists.boxes(lists.first)[-1]
     lists.before_page(1, lambda account: account.delete_box(last))
     read_ = lists.read("boxes")
@@ -600,7 +597,7 @@ def test_a_box_moved_into_a_list_already_read_is_not_lost(lists: Lists, place: i
 
 
 @EMPTY_IN_EACH_SHAPE
-def test_two_boxes_that_change_places_while_the_lists_are_read_are_both_delivered(
+def test_two_boxes_that_swap_pipelines_while_lists_are_read_are_both_delivered(
     lists: Lists,
 ) -> None:
     there, back = lists.boxes(lists.first)[3], lists.boxes(lists.second)[3]
@@ -629,7 +626,7 @@ def test_a_box_moved_into_a_list_already_read_is_not_lost_when_another_takes_its
 
 @EMPTY_IN_EACH_SHAPE
 @pytest.mark.parametrize("place", [0, 3, 7])
-def test_a_box_moved_into_a_list_not_yet_read_comes_once_and_as_it_is_there(
+def test_a_box_moved_into_a_list_not_yet_read_is_delivered_once_from_there(
     lists: Lists, place: int
 ) -> None:
     moved = lists.boxes(lists.first)[place]
@@ -660,7 +657,7 @@ def test_a_box_moved_into_a_list_that_was_refused_at_first_is_in_every_stream(li
 
 
 @EMPTY_IN_EACH_SHAPE
-def test_the_children_of_a_box_that_moved_come_once(lists: Lists) -> None:
+def test_the_children_of_a_box_that_moved_are_delivered_once(lists: Lists) -> None:
     moved = lists.boxes(lists.first)[3]
     lists.streak.account.add_comment(moved, "Hello")
     lists.between(lambda account: account.move_box(moved, lists.second))
@@ -671,7 +668,7 @@ def test_the_children_of_a_box_that_moved_come_once(lists: Lists) -> None:
 
 
 @EMPTY
-def test_boxes_created_since_they_were_counted_hide_no_older_one_behind_a_capped_limit(
+def test_boxes_created_after_the_count_hide_no_older_box_under_a_capped_page_size(
     streak: Sandbox, read: Read, long_lists: None
 ) -> None:
     sales = streak.account.add_pipeline("Sales", boxes=37)["key"]
@@ -687,7 +684,7 @@ def test_boxes_created_since_they_were_counted_hide_no_older_one_behind_a_capped
 
 @EMPTY
 @pytest.mark.parametrize("stream", ["contacts", "organizations"])
-def test_people_and_companies_edited_while_their_list_is_read_come_once(
+def test_contacts_and_organizations_edited_while_listed_are_delivered_once(
     streak: Sandbox, read: Read, stream: str
 ) -> None:
     account = streak.account
@@ -721,7 +718,7 @@ def test_contacts_deleted_while_their_list_is_read_hide_no_others(
 @EMPTY
 @pytest.mark.parametrize("stream", ["contacts", "organizations"])
 @pytest.mark.parametrize("page", [1, 2])
-def test_a_refused_page_cursor_begins_the_list_again_once(
+def test_a_refused_page_cursor_restarts_the_list_once(
     streak: Sandbox, read: Read, stream: str, page: int
 ) -> None:
     team = streak.account.add_team("Team")["key"]
@@ -744,7 +741,7 @@ def test_a_refused_page_cursor_begins_the_list_again_once(
 
 
 @EMPTY
-def test_page_cursors_that_are_always_refused_end_the_stream_instead_of_beginning_for_ever(
+def test_page_cursors_that_are_always_refused_end_the_stream_incomplete(
     streak: Sandbox, read: Read
 ) -> None:
     team = streak.account.add_team("Team")["key"]
@@ -766,9 +763,7 @@ def test_page_cursors_that_are_always_refused_end_the_stream_instead_of_beginnin
     assert len(streak.requests("v2/teams/*/contacts")) < 10
 
 
-def test_the_pages_of_a_list_are_asked_for_in_turn_until_a_second_one_has_brought_new_boxes(
-    streak: Sandbox, read: Read
-) -> None:
+def test_the_first_pages_of_a_list_are_requested_in_order(streak: Sandbox, read: Read) -> None:
     streak.moods.limit_cap = 10
     read("boxes")
 
@@ -788,7 +783,7 @@ def test_the_pages_of_a_list_are_asked_for_in_turn_until_a_second_one_has_brough
         ("api.short_lists.MOST_SHORT", "teams", "v2/users/me/teams"),
     ],
 )
-def test_a_list_that_brings_more_than_there_can_be_ends_its_stream_with_a_sentence(
+def test_a_list_beyond_its_size_limit_ends_its_stream_with_a_readable_error(
     streak: Sandbox, read: Read, mocker: MockerFixture, bound: str, stream: str, pages: str
 ) -> None:
     mocker.patch(f"source_streak.{bound}", 1)
@@ -804,7 +799,7 @@ def test_a_list_that_brings_more_than_there_can_be_ends_its_stream_with_a_senten
 
 @EMPTY
 @pytest.mark.parametrize("limit_cap", [10, 37, None])
-def test_in_a_storm_of_edits_and_moves_no_box_is_lost(
+def test_no_box_is_lost_in_a_storm_of_edits_and_moves(
     streak: Sandbox, read: Read, limit_cap: int | None
 ) -> None:
     pipelines = [
@@ -826,7 +821,7 @@ def test_in_a_storm_of_edits_and_moves_no_box_is_lost(
 
 @EMPTY
 @pytest.mark.parametrize("stream", ["contacts", "organizations"])
-def test_the_log_never_says_that_more_was_read_than_there_is(
+def test_the_log_never_counts_more_rows_read_than_there_are(
     streak: Sandbox, read: Read, stream: str
 ) -> None:
     team = streak.account.add_team("Team")["key"]

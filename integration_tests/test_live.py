@@ -1,4 +1,4 @@
-"""`make test-live`, with a sandbox in the place of Streak."""
+"""`make test-live` (tools/live.py), with the sandbox in place of Streak."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_key(folder: Path, key: str) -> None:
     )
 
 
-def test_without_a_key_it_says_so_and_fails(tmp_path: Path) -> None:
+def test_without_a_key_the_tool_fails_and_names_the_missing_file(tmp_path: Path) -> None:
     ended = run(tmp_path)
 
     assert ended.returncode == 1
@@ -45,7 +45,9 @@ def test_without_a_key_it_says_so_and_fails(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_it_reads_every_stream_within_its_bound_and_says_that_all_fits(tmp_path: Path) -> None:
+def test_the_tool_reads_every_stream_within_its_request_limit_and_reports_success(
+    tmp_path: Path,
+) -> None:
     with Sandbox(boxes=150) as streak:
         with_key(tmp_path, streak.key)
         ended = run(tmp_path, STREAK_API_URL=streak.url)
@@ -60,7 +62,7 @@ def test_it_reads_every_stream_within_its_bound_and_says_that_all_fits(tmp_path:
     assert streak.key not in ended.stdout + ended.stderr
 
 
-def test_of_large_pipelines_it_reads_the_boxes_that_changed_last_and_it_tells_what_fails(
+def test_the_tool_limits_the_boxes_it_reads_and_reports_a_failed_stream(
     tmp_path: Path,
 ) -> None:
     with Sandbox(account="empty") as streak:
@@ -93,7 +95,7 @@ def held() -> Held:
     return Held([stream])
 
 
-def test_what_does_not_fit_is_told_without_its_value(held: Held) -> None:
+def test_records_that_do_not_fit_their_schema_are_reported_without_their_values(held: Held) -> None:
     for message in (
         record(key="a", size="secret"),
         record(key="a", size=1),
@@ -111,7 +113,7 @@ def test_what_does_not_fit_is_told_without_its_value(held: Held) -> None:
     assert "secret" not in "".join(problems) + held.table()
 
 
-def test_the_latest_stamp_of_a_box() -> None:
+def test_latest_returns_the_latest_timestamp_of_a_box() -> None:
     stamps = {"creationTimestamp": "2024-01-01", "lastSavedTimestamp": "2025-01-01"}
 
     assert latest(stamps) == "2025-01-01"
@@ -121,7 +123,7 @@ def test_the_latest_stamp_of_a_box() -> None:
 # --- The relay ----------------------------------------------------------------------------------
 
 
-def test_the_relay_passes_on_what_comes_until_its_bound() -> None:
+def test_the_relay_passes_requests_on_until_its_limit() -> None:
     with Sandbox(account="empty") as streak, Relay(streak.url, most=2) as relay:
         auth = (streak.key, "")
         answers = [requests.get(relay.url + "v1/users/me", auth=auth, timeout=20) for _ in range(3)]
@@ -133,7 +135,7 @@ def test_the_relay_passes_on_what_comes_until_its_bound() -> None:
     assert len(streak.log) == 3
 
 
-def test_the_relay_passes_on_refusals_queries_and_nothing_of_its_own() -> None:
+def test_the_relay_passes_on_refusals_and_queries_and_adds_no_credentials() -> None:
     with Sandbox(account="empty") as streak, Relay(streak.url, most=9) as relay:
         assert requests.get(relay.url + "v1/users/me", timeout=20).status_code == 401
         requests.get(relay.url + "v2/pipelines?limit=3", auth=(streak.key, ""), timeout=20)
@@ -141,6 +143,6 @@ def test_the_relay_passes_on_refusals_queries_and_nothing_of_its_own() -> None:
     assert streak.log[1].query == {"limit": "3"}
 
 
-def test_the_relay_answers_for_a_streak_that_is_not_there() -> None:
+def test_the_relay_answers_503_for_an_unreachable_streak() -> None:
     with Relay("http://127.0.0.1:9/api/", most=9) as relay:
         assert requests.get(relay.url + "v1/users/me", timeout=20).status_code == 503

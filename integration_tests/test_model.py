@@ -1,7 +1,4 @@
-"""docs/model.md.
-
-Its diagrams have the streams and keys of the code, its queries give the answers that it prints.
-"""
+"""docs/model.md: its diagrams match the code, and its queries give the answers that it prints."""
 
 from __future__ import annotations
 
@@ -26,9 +23,7 @@ from source_streak import SourceStreak
 
 QUESTIONS = questions()
 README = (PAGE.parents[1] / "README.md").read_text()
-TABLES = (
-    "boxes_PIPELINE"  # how the diagram calls the tables of pipelines, in which Mermaid takes no <
-)
+TABLES = "boxes_PIPELINE"  # the diagram's name for the tables of pipelines: Mermaid allows no <
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +82,7 @@ def test_each_query_gives_the_answer_that_the_page_prints(
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.title)
-def test_no_query_tells_of_a_deleted_box(question: Question, tmp_path: Path):
+def test_no_answer_includes_a_deleted_box(question: Question, tmp_path: Path):
     shutil.copy(demo()[0], tmp_path / "deleted.duckdb")
     with duckdb.connect(str(tmp_path / "deleted.duckdb")) as database:
         database.execute(
@@ -102,21 +97,21 @@ def test_no_query_tells_of_a_deleted_box(question: Question, tmp_path: Path):
         assert answer(database, question.sql) == question.answer
 
 
-def test_the_demo_ends_with_the_funnel():
+def test_the_demo_prints_the_funnel():
     _, printed = demo()
 
     assert f"{QUESTIONS[0].title}\n\n{QUESTIONS[0].answer}" in printed
 
 
 def test_readme_shows_what_the_demo_prints():
-    """But for the seconds."""
+    """Except for the seconds."""
     told = re.search(r"```text\n(.+?)```", README, re.DOTALL)[1].replace("…\n", "")
 
     assert [line for line in plain(told) if line not in plain(demo()[1])] == []
 
 
 def plain(text: str) -> list[str]:
-    """Its lines without what differs from run to run, and however wide a table is."""
+    """The lines of a text, without times and without the padding of tables."""
     lines = [re.sub(r"(?<= )[\d.]+$", "", line.rstrip()) for line in text.splitlines()]
     return [re.sub(r"[ -]+", " ", line) for line in lines]
 
@@ -127,16 +122,14 @@ def test_the_page_says_how_many_boxes_the_demo_has(database: duckdb.DuckDBPyConn
     assert f"the sandbox's {boxes} boxes" in PAGE.read_text()
 
 
-def test_a_demo_of_an_account_that_gave_no_boxes_has_no_funnel_and_does_not_fail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_demo_without_boxes_prints_no_funnel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     duckdb.connect("streak.duckdb").close()
 
     assert command.funnel() == ""
 
 
-def test_a_long_answer_is_cut_and_says_so():
+def test_a_long_answer_is_cut_and_counts_the_other_rows():
     with duckdb.connect() as database:
         assert (
             answer(database, "FROM range(40) t(n)", 2)
@@ -144,7 +137,7 @@ def test_a_long_answer_is_cut_and_says_so():
         )
 
 
-def test_a_name_that_breaks_lines_or_cells_stays_in_its_cell():
+def test_line_breaks_bars_and_long_texts_stay_within_their_table_cell():
     assert table(["name"], [("a\nb | 株",), (None,), ("x" * 90,)]).splitlines()[2:] == [
         f"| a b \\| 株{' ' * 31} |",
         f"| {' ' * 40} |",
@@ -152,10 +145,10 @@ def test_a_name_that_breaks_lines_or_cells_stays_in_its_cell():
     ]
 
 
-def test_the_demo_says_while_it_reads_how_far_it_is(
+def test_the_demo_shows_its_progress_on_stderr_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """In a terminal; stdout holds nothing of that, so that it can be piped."""
+    """Only in a terminal. stdout has no progress in it, so that it can be piped."""
     monkeypatch.setenv("TERM", "xterm")
     log = {"level": "INFO", "message": "1,000 of 4,000 boxes read, 9 records so far."}
     began = {"stream_descriptor": {"name": "boxes"}, "status": "STARTED"}

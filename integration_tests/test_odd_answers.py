@@ -1,6 +1,6 @@
-"""Answers that no server should give.
+"""Responses that no server should send.
 
-None costs a row, ends in a traceback, or keeps anybody waiting.
+None loses a row, ends in a traceback, or keeps a person waiting.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ KEY = "strk_0dd/+=%25&key-0003"
 
 
 class Raw:
-    """Answers on loopback with the bytes given.
+    """A server on loopback that sends the given bytes.
 
-    Per path one after the other, the last of them for ever.
+    Each path has its own responses, sent one after the other. The last one is sent for ever.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ def check(raw: Raw, tmp_path: Path) -> Check:
     return check_streak
 
 
-# --- What passes ----------------------------------------------------------------------------------
+# --- Odd responses --------------------------------------------------------------------------------
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 ODD = {
@@ -120,7 +120,7 @@ REFUSED = [name for name in ODD if "redirect" in name]
 
 
 @pytest.mark.parametrize("name", [name for name in ODD if name not in REFUSED])
-def test_an_odd_answer_is_asked_for_again(raw: Raw, check: Check, name: str) -> None:
+def test_check_succeeds_after_one_odd_response(raw: Raw, check: Check, name: str) -> None:
     raw.answers["v1/users/me"].insert(0, ODD[name])
 
     assert check().verdict() == ("SUCCEEDED", "")
@@ -128,7 +128,7 @@ def test_an_odd_answer_is_asked_for_again(raw: Raw, check: Check, name: str) -> 
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_odd_redirect_is_refused_with_a_sentence(raw: Raw, check: Check, name: str) -> None:
+def test_check_reports_a_redirect_to_an_odd_address(raw: Raw, check: Check, name: str) -> None:
     raw.answers["v1/users/me"] = [ODD[name]]
 
     status, sentence = check().verdict()
@@ -137,8 +137,8 @@ def test_an_odd_redirect_is_refused_with_a_sentence(raw: Raw, check: Check, name
     assert "was sent on to another address (302)" in sentence
 
 
-def test_an_informational_answer_gives_no_request_the_answer_of_another(raw: Raw) -> None:
-    """On a connection that is kept, what follows it would be taken for the next request's."""
+def test_each_request_gets_its_own_response_after_a_103_early_hints(raw: Raw) -> None:
+    """On a reused connection, what follows the 103 could be taken for the next response."""
     raw.answers = {
         "one": [b"HTTP/1.1 103 Early Hints\r\n\r\n" + http({"key": "one"}), http({"key": "one"})],
         "two": [http({"key": "two"})],
@@ -157,7 +157,7 @@ def test_an_informational_answer_gives_no_request_the_answer_of_another(raw: Raw
     ["20", "3600", "99999999999", "9" * 400, "Mon, 01 Jan 2999 00:00:00 GMT"],
     ids=lambda limit: limit[:20],
 )
-def test_check_waits_for_a_limit_as_long_as_a_person_would_and_asks_again(
+def test_check_waits_15_seconds_for_a_long_rate_limit_and_tries_once_more(
     raw: Raw, check: Check, limit: str
 ) -> None:
     clock = OneClock()
@@ -170,15 +170,13 @@ def test_check_waits_for_a_limit_as_long_as_a_person_would_and_asks_again(
     assert clock.seconds == pytest.approx(15, abs=0.5)
 
 
-def test_check_succeeds_where_a_huge_limit_is_over_after_that(raw: Raw, check: Check) -> None:
+def test_check_succeeds_if_a_long_rate_limit_lifts_early(raw: Raw, check: Check) -> None:
     raw.answers["v1/users/me"].insert(0, http({}, "429 Too Many", "Retry-After: 99999999999"))
 
     assert check().verdict() == ("SUCCEEDED", "")
 
 
-def test_check_waits_fifteen_seconds_in_all_for_limits_that_come_again(
-    raw: Raw, check: Check
-) -> None:
+def test_check_waits_15_seconds_in_all_for_repeated_rate_limits(raw: Raw, check: Check) -> None:
     clock = OneClock()
     raw.answers["v1/users/me"] = [http({}, "429 Too Many", "Retry-After: 6")]
 
@@ -189,7 +187,7 @@ def test_check_waits_fifteen_seconds_in_all_for_limits_that_come_again(
     assert clock.seconds == pytest.approx(15, abs=1)
 
 
-def test_check_waits_fifteen_seconds_in_all_whatever_it_asks(raw: Raw, check: Check) -> None:
+def test_check_shares_its_15_seconds_of_waiting_among_all_requests(raw: Raw, check: Check) -> None:
     clock = OneClock()
     limit = http({}, "429 Too Many", "Retry-After: 10")
     raw.answers["v1/users/me"].insert(0, limit)
@@ -202,17 +200,17 @@ def test_check_waits_fifteen_seconds_in_all_whatever_it_asks(raw: Raw, check: Ch
     assert clock.seconds == pytest.approx(15, abs=2)
 
 
-def test_check_waits_for_a_short_limit(raw: Raw, check: Check) -> None:
+def test_check_waits_out_a_short_rate_limit(raw: Raw, check: Check) -> None:
     raw.answers["v1/users/me"].insert(0, http({}, "429 Too Many", "Retry-After: 6"))
 
     assert check().verdict() == ("SUCCEEDED", "")
 
 
-# --- What nobody is to read -----------------------------------------------------------------------
+# --- Secrets in messages and logs -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "418 Teapot"])
-def test_what_streak_says_of_a_refusal_is_quoted_without_the_key_names_and_addresses(
+def test_a_quoted_refusal_reveals_neither_the_key_nor_names_nor_addresses(
     raw: Raw, check: Check, status: str
 ) -> None:
     shared = "of 'Acme & Sons' shared with zoe@private.example by \"Zoe Private\""
@@ -227,8 +225,8 @@ def test_what_streak_says_of_a_refusal_is_quoted_without_the_key_names_and_addre
     assert not [form for form in secret if form in sentence]
 
 
-def test_a_librarys_own_lines_are_not_printed(raw: Raw, tmp_path: Path) -> None:
-    """urllib3 logs a traceback and the whole address for a header that is none."""
+def test_debug_output_holds_no_log_lines_of_libraries(raw: Raw, tmp_path: Path) -> None:
+    """For a malformed header, urllib3 logs a traceback and the whole URL."""
     raw.answers["v1/users/me"] = raw.answers["v1/snippets"] = [
         http({"key": "agxUser", "results": [{"key": "agxSnippet"}]}, "200 OK", "foo bar")
     ]
@@ -251,7 +249,7 @@ def test_a_librarys_own_lines_are_not_printed(raw: Raw, tmp_path: Path) -> None:
 
 
 def answers_of(streak: Sandbox, path: str, body: Callable[[int], Any]) -> None:
-    """Every answer there is what `body` makes of its number."""
+    """Each response for that path has the body that `body` returns for its number."""
     for number in range(60):
         streak.fault(path, "wrong_shape", after=0, times=1, body=body(number))
 
@@ -265,7 +263,7 @@ def odd_contacts(reading: Reading) -> list[Any]:
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-def test_contacts_that_come_again_with_ever_new_cursors_end(streak: Sandbox, read: Read) -> None:
+def test_contacts_that_repeat_under_new_cursors_end_the_list(streak: Sandbox, read: Read) -> None:
     rows = [{"key": f"agxContact{number}", "title": "T"} for number in range(3)]
     answers_of(
         streak, contacts_of(streak), lambda number: {"results": rows, "cursor": f"next-{number}"}
@@ -280,7 +278,7 @@ def test_contacts_that_come_again_with_ever_new_cursors_end(streak: Sandbox, rea
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-def test_a_page_that_comes_twice_does_not_end_the_contacts(streak: Sandbox, read: Read) -> None:
+def test_one_repeated_page_does_not_end_the_list_of_contacts(streak: Sandbox, read: Read) -> None:
     pages = [0, 0, 1, 2]
     answers_of(
         streak,
@@ -309,7 +307,7 @@ def test_a_cursor_that_is_a_number_is_followed(streak: Sandbox, read: Read) -> N
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-def test_a_pipeline_whose_key_has_its_other_name_is_read(streak: Sandbox, read: Read) -> None:
+def test_a_pipeline_whose_key_is_called_pipeline_key_is_read(streak: Sandbox, read: Read) -> None:
     pipelines = [
         {**row, "key": None, "pipelineKey": row["key"]} for row in streak.account.pipelines.values()
     ]
@@ -322,7 +320,9 @@ def test_a_pipeline_whose_key_has_its_other_name_is_read(streak: Sandbox, read: 
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-def test_what_has_no_key_is_left_out_with_its_count(streak: Sandbox, read: Read) -> None:
+def test_pipelines_and_boxes_without_a_key_are_left_out_and_counted(
+    streak: Sandbox, read: Read
+) -> None:
     nameless = {
         "name": "Nameless",
         "pipelineKey": None,
@@ -350,11 +350,11 @@ def test_what_has_no_key_is_left_out_with_its_count(streak: Sandbox, read: Read)
     )
 
 
-# --- Empty, although there is something -----------------------------------------------------------
+# --- Contents that cannot be right ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-def test_a_box_that_is_nested_too_deeply_to_be_written_is_asked_for_again(
+def test_a_box_list_nested_too_deeply_to_serialize_is_requested_again(
     streak: Sandbox, read: Read
 ) -> None:
     deep: Any = []
@@ -371,7 +371,7 @@ def test_a_box_that_is_nested_too_deeply_to_be_written_is_asked_for_again(
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True, ids=[""])
-def test_v2_pipelines_without_a_pipeline_are_not_believed_while_v1_has_some(
+def test_an_empty_v2_list_of_pipelines_is_not_believed_while_v1_has_some(
     streak: Sandbox, read: Read
 ) -> None:
     streak.fault("v2/pipelines", "empty", times=None)
@@ -382,9 +382,7 @@ def test_v2_pipelines_without_a_pipeline_are_not_believed_while_v1_has_some(
     assert set(reading.keys("boxes")) == set(streak.account.boxes)
 
 
-def test_counters_that_promise_what_is_never_there_cost_twenty_requests_and_no_more(
-    streak: Sandbox, read: Read
-) -> None:
+def test_wrong_comment_counters_cost_about_20_more_requests(streak: Sandbox, read: Read) -> None:
     streak.fault("v2/boxes/*/comments", "empty", times=None)
     counted = sum(box.get("commentCount") != 0 for box in streak.account.boxes.values())
 

@@ -1,4 +1,4 @@
-"""What comes first: keys, rows, fingerprints; so that a sync may be killed anywhere."""
+"""The order of keys, rows and fingerprints: a sync may be killed after any message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parametrize("streak", [{"boxes": 20}], indirect=True)
 
 
 def rows_and_states(reading: Reading) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Each record with the state that was written last before it."""
+    """Each record with the last state before it."""
     state: dict[str, Any] | None = None
     for message in reading.messages:
         if message.state:
@@ -35,7 +35,7 @@ def test_the_keys_of_comments_are_in_a_state_before_the_comments_come(read: Read
         assert row["key"] in known.rows(row["pipelineKey"], row["boxKey"])
 
 
-def test_a_state_without_what_differs_comes_before_the_first_record(
+def test_a_state_without_the_changed_box_comes_before_its_record(
     streak: Sandbox, read: Read
 ) -> None:
     before = read("boxes", incremental=True).last_states

@@ -1,6 +1,6 @@
-"""Streak out of reach: for a minute, for good, and in each way in which a network stands between.
+"""Streak is out of reach: for a minute, for good, or because of the network in between.
 
-No test waits for a minute: whoever sleeps between two tries is told that it has.
+No test waits for a minute: the clock of the tests returns from each sleep at once.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ def comments_of(streak: Sandbox) -> set[tuple[str, str]]:
 
 
 def fails_from(streak: Sandbox, place: int, kind: str, **details: Any) -> None:
-    """Whatever is asked after so many requests for comments is met by a fault."""
+    """After so many requests for comments, every request meets this fault."""
     streak.on(
         COMMENTS, lambda sandbox: sandbox.fault("*", kind, times=None, **details), after=place
     )
 
 
-# --- Gone for a minute ----------------------------------------------------------------------------
+# --- Down for a minute ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("kind", "details"),
     [("reset", {}), ("html", {}), ("status", {"status": 503}), ("not_json", {}), ("half_body", {})],
 )
-def test_an_outage_of_a_minute_in_the_middle_costs_nothing(
+def test_a_one_minute_outage_during_a_sync_loses_nothing(
     streak: Sandbox, read: Read, kind: str, details: dict[str, Any]
 ) -> None:
     clock = ListeningClock()
@@ -75,10 +75,8 @@ def test_an_outage_of_a_minute_in_the_middle_costs_nothing(
     assert 1 <= len(said) <= 3, "said once every half minute"
 
 
-def test_a_streak_that_refuses_connections_for_a_minute_costs_nothing(
-    streak: Sandbox, read: Read
-) -> None:
-    """Its socket is closed and opened again."""
+def test_a_minute_of_refused_connections_loses_nothing(streak: Sandbox, read: Read) -> None:
+    """The sandbox closes its socket and opens it again."""
     clock = ListeningClock()
     stopping: list[threading.Thread] = []
     back = threading.Lock()
@@ -105,7 +103,9 @@ def test_a_streak_that_refuses_connections_for_a_minute_costs_nothing(
     assert set(reading.keys("box_comments", "boxKey", "key")) == comments_of(streak)
 
 
-def test_an_outage_while_the_boxes_are_listed_costs_nothing(streak: Sandbox, read: Read) -> None:
+def test_a_one_minute_outage_while_boxes_are_listed_loses_nothing(
+    streak: Sandbox, read: Read
+) -> None:
     clock = ListeningClock()
     streak.fault("*", "reset", times=None)
     clock.on_sleep = lambda slept: streak.clear_faults() if slept >= A_MINUTE else None
@@ -116,7 +116,7 @@ def test_an_outage_while_the_boxes_are_listed_costs_nothing(streak: Sandbox, rea
     assert set(reading.keys("boxes")) == set(streak.account.boxes)
 
 
-# --- Gone for good --------------------------------------------------------------------------------
+# --- Down for good --------------------------------------------------------------------------------
 
 EVERYTHING_AFTER = (
     "box_meetings",
@@ -134,10 +134,10 @@ large = pytest.mark.parametrize("streak", [{"boxes": 450}], indirect=True)
 
 @large
 @pytest.mark.parametrize(("kind", "details"), [("reset", {}), ("status", {"status": 502})])
-def test_gone_for_good_every_stream_ends_soon_and_what_was_delivered_is_in_the_state(
+def test_a_lasting_outage_ends_all_streams_soon_and_keeps_delivered_boxes_in_the_state(
     streak: Sandbox, read: Read, kind: str, details: dict[str, Any]
 ) -> None:
-    """However many boxes were answered before: an outage is no matter of single boxes."""
+    """Even after many answered boxes, an outage is not treated as a failure of single boxes."""
     answered, clock = 250, QuickClock()
     fails_from(streak, answered, kind, **details)
 
@@ -161,7 +161,7 @@ def test_gone_for_good_every_stream_ends_soon_and_what_was_delivered_is_in_the_s
         if entry.fault:
             kind_of = "me" if entry.path == "v1/users/me" else entry.path.rpartition("/")[2]
             tries.setdefault(kind_of, Counter())[entry.path] += 1
-    # The first is asked for five minutes, with waits of at most 20 seconds; all others for 15.
+    # The first list is tried for five minutes, with waits of at most 20 s; all others for 15 s.
     first = tries.pop("comments")
     assert max(first.values()) <= 45
     assert len(first) <= UNDER_WAY, "boxes were given up one by one"
@@ -189,7 +189,7 @@ def test_gone_for_good_every_stream_ends_soon_and_what_was_delivered_is_in_the_s
     )
 
 
-def test_gone_from_the_start_all_streams_together_end_with_few_tries(
+def test_an_outage_from_the_start_ends_all_streams_after_few_requests(
     streak: Sandbox, read: Read
 ) -> None:
     clock = QuickClock()
@@ -208,10 +208,10 @@ def test_gone_from_the_start_all_streams_together_end_with_few_tries(
     assert clock.longest <= 300 + 2 * 15 + 3 * LONGEST_WAIT + 1.02 / 8 * len(streak.log)
 
 
-def test_a_single_box_that_fails_while_streak_answers_ends_no_stream(
+def test_two_failing_boxes_end_no_stream_while_streak_answers_for_others(
     streak: Sandbox, read: Read
 ) -> None:
-    """The last one asked: no other is answered after it."""
+    """Failed boxes are requested again last: no other box is answered after them."""
     bad = [box["key"] for box in streak.account.boxes.values() if box.get("commentCount") != 0]
     streak.moods.failing_boxes = set(bad[:2])
 
@@ -224,10 +224,10 @@ def test_a_single_box_that_fails_while_streak_answers_ends_no_stream(
 
 
 @pytest.mark.parametrize("part", ["v2/pipelines", "v1/pipelines/*/boxes", COMMENTS])
-def test_an_answer_that_drips_is_given_up_and_asked_for_again(
+def test_a_response_that_drips_is_abandoned_and_requested_again(
     streak: Sandbox, read: Read, part: str
 ) -> None:
-    """A byte now and then is no silence: at this pace one page of boxes would take days."""
+    """A byte now and then keeps the connection alive, but a page of boxes would take days."""
     streak.fault(part, "drip", seconds=0.001)
 
     reading = read("boxes", "box_comments", clock=WornClock(5.0))
@@ -238,7 +238,7 @@ def test_an_answer_that_drips_is_given_up_and_asked_for_again(
     assert set(reading.keys("box_comments", "boxKey", "key")) == comments_of(streak)
 
 
-def test_a_streak_that_does_nothing_but_drip_is_given_up_with_a_sentence(
+def test_responses_that_always_drip_fail_the_stream_with_a_message(
     streak: Sandbox, read: Read
 ) -> None:
     streak.fault("v1/snippets", "drip", times=None, seconds=0.001)
@@ -250,7 +250,7 @@ def test_a_streak_that_does_nothing_but_drip_is_given_up_with_a_sentence(
     assert error.failure_type.value == "transient_error"
 
 
-def test_a_slow_answer_that_gets_on_is_waited_for(streak: Sandbox, read: Read) -> None:
+def test_a_slow_but_steady_response_is_read_to_its_end(streak: Sandbox, read: Read) -> None:
     streak.fault("v1/snippets", "drip", times=None, seconds=0.001)
 
     reading = read("snippets", clock=WornClock(0.001))
@@ -259,7 +259,7 @@ def test_a_slow_answer_that_gets_on_is_waited_for(streak: Sandbox, read: Read) -
     assert len(streak.requests("v1/snippets")) == 1
 
 
-def test_an_answer_that_falls_silent_in_the_middle_is_said_to_be_no_answer(
+def test_a_response_that_stalls_midway_is_reported_as_a_timeout(
     streak: Sandbox, read: Read
 ) -> None:
     streak.fault("v1/snippets", "drip", times=None, seconds=60)
@@ -269,10 +269,10 @@ def test_an_answer_that_falls_silent_in_the_middle_is_said_to_be_no_answer(
     assert "did not answer within 60 seconds" in error.message
 
 
-def test_a_limit_that_never_lifts_is_waited_for_by_the_first_stream_and_not_by_the_others(
+def test_only_the_first_stream_waits_for_a_rate_limit_that_never_lifts(
     streak: Sandbox, read: Read
 ) -> None:
-    """Twelve times by the first, once by each of the others."""
+    """The first stream tries twelve times, each of the others once."""
     streak.fault("*", "status", times=None, status=429, retry_after=3600)
 
     reading = read("teams", "pipelines", "snippets")
@@ -282,7 +282,7 @@ def test_a_limit_that_never_lifts_is_waited_for_by_the_first_stream_and_not_by_t
     assert asked == {"v2/users/me/teams": 12, "v2/pipelines": 1, "v1/snippets": 1}
 
 
-def test_after_a_request_that_was_given_up_the_limit_is_waited_out_as_ever(
+def test_rate_limits_are_still_waited_out_after_another_request_was_given_up(
     streak: Sandbox, read: Read
 ) -> None:
     streak.fault("v2/users/me/teams", "reset", times=None)
@@ -293,13 +293,13 @@ def test_after_a_request_that_was_given_up_the_limit_is_waited_out_as_ever(
     assert reading.statuses == {"teams": "INCOMPLETE", "snippets": "COMPLETE"}
 
 
-# --- What stands between --------------------------------------------------------------------------
+# --- Obstacles on the network ---------------------------------------------------------------------
 
 LOGIN = b"<!doctype html><html><body>Please sign in</body></html>"
 
 
 class Between:
-    """A server on loopback that answers whatever it gets with `answer`, and keeps what it got."""
+    """A server on loopback that sends `answer` to every request and keeps the requests."""
 
     def __init__(self, answer: bytes, tls: Path | None = None) -> None:
         self.got: list[bytes] = []
@@ -343,7 +343,7 @@ def http(status: str, body: bytes = b"", kind: str = "text/html") -> bytes:
 
 @pytest.fixture(scope="module")
 def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For localhost, signed by itself: certificate and key in one file."""
+    """A self-signed certificate for localhost, with its key in the same file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     today = datetime.datetime.now(datetime.timezone.utc)
@@ -372,8 +372,8 @@ def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 PROXY_PASSWORD = "pr0xy-passw0rd"
 ELSEWHERE = "https://streak.invalid/api/"
-# name: (what the environment has, words that its user reads)
-# {…} are ports and files of the fixture `lines`
+# name: (environment variables, words that the user reads)
+# {…} stands for a port or a file of the fixture `lines`
 LINES: dict[str, tuple[dict[str, str], str]] = {
     "a name that does not resolve": ({"STREAK_API_URL": ELSEWHERE}, "could not be resolved"),
     "a connection refused": (
@@ -453,7 +453,7 @@ INHERITED = (
 
 @pytest.fixture(scope="module")
 def lines(own_certificate: Path) -> Iterator[dict[str, Any]]:
-    """The servers that stand between."""
+    """The servers between the connector and Streak, with their ports."""
     silent = socket.create_server(("127.0.0.1", 0))
     with (
         Between(http("200 OK", b"[]", "application/json"), own_certificate) as tls,
@@ -481,7 +481,7 @@ def environment_of(name: str, lines: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def printed(lines: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """What came of a read in each of these, as it is typed, with --debug."""
+    """The outcome of `read --debug` as a user types it, for each of LINES."""
     place = tmp_path_factory.mktemp("lines")
     (place / "config.json").write_text(json.dumps({"api_key": KEY, "requests_per_second": 20}))
     (place / "catalog.json").write_text(
@@ -513,7 +513,7 @@ in_one_worker = pytest.mark.xdist_group("lines")  # `printed` is made once
 
 @in_one_worker
 @pytest.mark.parametrize("name", LINES)
-def test_a_read_says_what_stands_between_and_nothing_of_the_code(
+def test_a_read_says_what_blocks_the_network_without_a_traceback(
     printed: dict[str, Outcome], name: str
 ) -> None:
     ran = printed[name]
@@ -531,7 +531,7 @@ def test_a_read_says_what_stands_between_and_nothing_of_the_code(
 
 @in_one_worker
 @pytest.mark.parametrize("name", LINES)
-def test_neither_key_nor_proxy_password_is_in_what_a_read_prints_of_it_at_debug_level(
+def test_debug_output_of_a_blocked_read_holds_neither_key_nor_proxy_password(
     printed: dict[str, Outcome], name: str
 ) -> None:
     said = printed[name].out + printed[name].err
@@ -542,7 +542,7 @@ def test_neither_key_nor_proxy_password_is_in_what_a_read_prints_of_it_at_debug_
 
 @pytest.fixture
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """None of this machine's own."""
+    """An environment without this machine's own proxies and certificates."""
     for variable in INHERITED:
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.lower(), raising=False)
@@ -550,15 +550,15 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def check(folder: Path, key: str = KEY, speed: str = "1") -> Outcome:
-    """The command `check`."""
+    """Run the command `check`."""
     return commands.check(folder, QuickClock(speed=float(speed)), api_key=key)
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_a_check_says_the_same(
+def test_check_says_what_blocks_the_network(
     lines: dict[str, Any], surroundings: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    """What the user has to mend is FAILED; all else is an error to try again, and no verdict."""
+    """FAILED if the user has to fix something; otherwise an error, so that Airbyte tries again."""
     for variable, value in environment_of(name, lines).items():
         surroundings.setenv(variable, value)
 
@@ -588,7 +588,7 @@ def test_a_server_whose_certificate_is_not_trusted_gets_no_request(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_an_authority_that_the_user_trusts_is_trusted(
+def test_a_certificate_authority_in_the_users_bundle_is_trusted(
     own_certificate: Path, surroundings: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
     surroundings.setenv(variable, str(own_certificate))
@@ -603,7 +603,7 @@ def test_an_authority_that_the_user_trusts_is_trusted(
     assert base64.b64encode(f"{KEY}:".encode()) in server.got[0]
 
 
-def test_a_proxy_sees_neither_key_nor_path_of_what_it_passes_on(
+def test_a_proxy_sees_neither_the_key_nor_the_path_of_a_request(
     lines: dict[str, Any], surroundings: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     proxy = lines["servers"]["forbids"]
@@ -621,7 +621,7 @@ def test_a_proxy_sees_neither_key_nor_path_of_what_it_passes_on(
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_what_is_sent_unencrypted_to_this_machine_itself_goes_through_no_proxy(
+def test_plain_http_requests_to_127_0_0_1_bypass_the_proxy(
     streak: Sandbox, surroundings: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
     surroundings.setenv("STREAK_API_URL", streak.url)

@@ -1,7 +1,8 @@
 """The rate limit as Streak sees it: counted from the log of a server with real sockets.
 
-Server and connector go by one clock, which nobody waits for. It goes on when the budget lets
-requests wait, and not before all that were let go have arrived: so each arrives in its own slot.
+Server and connector share one clock, and no test waits for it. The clock moves when the budget
+makes requests wait, but not before all requests with a slot have arrived. So each request arrives
+in its own slot.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FAR = 30.0  # seconds after which a test that waits for a request has failed
 
 
 def few(times: int = 1, **moods: Any) -> dict[str, Any]:
-    """What Sandbox() takes for 25 boxes (or so many times that), each with one comment."""
+    """Arguments of Sandbox() for 25 boxes (or a multiple of that), each with one comment."""
     account = Account()
     account.add_team("Team")
     for name, boxes in (("Sales", 15 * times), ("Hiring", 10 * times)):
@@ -41,7 +42,7 @@ boxes_with_a_comment = functools.partial(
 
 
 class Slots(OneClock):
-    """Goes on only when every request that has a slot has arrived."""
+    """A clock that moves only when every request with a slot has arrived."""
 
     def __init__(self, streak: Sandbox) -> None:
         super().__init__()
@@ -84,7 +85,7 @@ def slots(streak: Sandbox, mocker: MockerFixture) -> Slots:
 
 @pytest.fixture
 def paced(read: Read, slots: Slots) -> Read:
-    """Reads by that clock; every request has to have a slot of its own."""
+    """Reads with that clock, and checks that every request had a slot of its own."""
 
     def read_paced(*streams: str, **settings: Any) -> Reading:
         reading: Reading = read(*streams, clock=slots, **settings)
@@ -95,7 +96,7 @@ def paced(read: Read, slots: Slots) -> Read:
 
 
 @boxes_with_a_comment([few()])
-def test_no_second_of_a_read_holds_more_requests_than_are_set_retries_of_all_kinds_included(
+def test_no_second_has_more_requests_than_the_set_rate_retries_included(
     streak: Sandbox, paced: Read
 ) -> None:
     for place, kind in enumerate(("reset", "html", "half_body", "not_json", "half_json")):
@@ -122,10 +123,10 @@ def test_all_streams_share_one_budget(streak: Sandbox, paced: Read) -> None:
     assert streak.busiest_second() == 20, "no slower than it may be, either"
 
 
-def test_the_budget_hears_of_every_request_when_it_is_on_the_wire(
+def test_every_request_tells_the_budget_when_it_is_sent(
     streak: Sandbox, paced: Read, mocker: MockerFixture
 ) -> None:
-    """Also of those that fail: what counts is when they arrive."""
+    """Requests that fail count too: what matters is when they arrive."""
     heard: list[Budget] = []
 
     def on_the_wire(budget: Budget) -> None:
@@ -139,16 +140,16 @@ def test_the_budget_hears_of_every_request_when_it_is_on_the_wire(
 
 
 @boxes_with_a_comment([few(latency_ms=50)])
-def test_slow_answers_do_not_bunch_requests_up(streak: Sandbox, paced: Read) -> None:
+def test_slow_responses_do_not_bunch_requests_up(streak: Sandbox, paced: Read) -> None:
     assert paced("box_comments", requests_per_second=20).ok
     assert streak.busiest_second() <= 20
 
 
 @pytest.mark.parametrize("streak", [few(times=3, latency_ms=100)], indirect=True, ids=["75 boxes"])
-def test_forty_threads_that_fail_and_ask_again_and_ask_about_the_key_stay_within_the_limit(
+def test_forty_threads_with_retries_and_key_checks_stay_within_the_rate(
     streak: Sandbox, paced: Read
 ) -> None:
-    """So slow are the answers that thirty requests are under way at a time."""
+    """Responses are so slow that at least twenty requests are under way at a time."""
     under_way = [0]
     streak.on(COMMENTS, lambda _: under_way.append(under_way[-1] + 1), times=None)
     streak.on(
@@ -167,7 +168,9 @@ def test_forty_threads_that_fail_and_ask_again_and_ask_about_the_key_stay_within
     assert streak.busiest_second() <= 20
 
 
-def test_the_tries_of_a_check_count_too(streak: Sandbox, slots: Slots, tmp_path: Path) -> None:
+def test_retries_of_check_stay_within_the_rate_too(
+    streak: Sandbox, slots: Slots, tmp_path: Path
+) -> None:
     streak.fault("v1/users/me", "reset", times=2)
     streak.fault("v2/pipelines", "html", times=2)
     with pytest.MonkeyPatch.context() as environment:
@@ -180,13 +183,13 @@ def test_the_tries_of_a_check_count_too(streak: Sandbox, slots: Slots, tmp_path:
 
 
 def longest_pause(streak: Sandbox) -> float:
-    """Seconds in which no request arrived."""
+    """The longest time in seconds without a request."""
     moments = [entry.time for entry in streak.log]
     return max(later - before for before, later in pairwise(moments))
 
 
 def assert_a_pause_follows_the_429(streak: Sandbox, seconds: float, threads: int) -> None:
-    """But for those that had been let go when the answer came."""
+    """Except for requests that already had a slot when the 429 came."""
     moments = [entry.time for entry in streak.log]
     refused = next(place for place, entry in enumerate(streak.log) if entry.status == 429)
     pause = next(
@@ -208,7 +211,7 @@ def test_a_429_stops_every_thread_until_the_time_it_names(streak: Sandbox, paced
     assert len(streak.log) == 2 + 1 + 25 + 1
 
 
-def test_a_429_stops_the_lists_of_other_pipelines_too(streak: Sandbox, paced: Read) -> None:
+def test_a_429_also_stops_the_box_lists_of_other_pipelines(streak: Sandbox, paced: Read) -> None:
     streak.fault("v1/pipelines/*/boxes", "status", times=1, status=429, retry_after=100)
 
     reading = paced("boxes", requests_per_second=4)
@@ -218,7 +221,7 @@ def test_a_429_stops_the_lists_of_other_pipelines_too(streak: Sandbox, paced: Re
 
 
 @boxes_with_a_comment([few(rate_limit_per_second=12, retry_after=1)])
-def test_a_server_that_allows_less_than_is_set_still_gives_everything_and_is_not_stormed(
+def test_a_server_with_a_lower_limit_gives_every_row_after_few_429s(
     streak: Sandbox, paced: Read
 ) -> None:
     reading = paced("box_comments", requests_per_second=20)

@@ -1,7 +1,7 @@
-"""Real runs of the command, held against every rule that the Airbyte platform has for them.
+"""Real runs of the command, checked against every rule that the Airbyte platform has for them.
 
-The rules are in tools/replay, each with its place in the platform's code; `hold` says which of them
-a run breaks, and where. No run waits: see tools/replay/command.py.
+The rules are in tools/replay, each with its place in the platform's code. `hold` says which rules a
+run breaks, and where. No run waits: see tools/replay/command.py.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def hold(*runs: Run) -> None:
 
 
 def broken_by(found: list[replay.Broken]) -> str:
-    """What a rule of several runs found, to be compared with nothing."""
+    """What a rule of several runs found, as text: empty if the rule holds."""
     return "\n".join(map(str, found))
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The command against a sandbox; each in a folder of its own."""
+    """Creates a command that reads a sandbox, each in a folder of its own."""
     with Copies() as copies:
 
         def command(streak: Sandbox, **settings: Any) -> Command:
@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """One that a test may change."""
+    """A sandbox that a test may change."""
     with Sandbox(**getattr(request, "param", {"boxes": 40})) as sandbox:
         yield sandbox
 
@@ -66,40 +66,40 @@ def command(streak: Sandbox, place: Place) -> Command:
 
 @pytest.fixture(scope="module")
 def quiet(place: Place) -> Iterator[Command]:
-    """The command against a sandbox that nobody changes."""
+    """The command with a sandbox that no test changes."""
     with Sandbox(boxes=40) as sandbox:
         yield place(sandbox)
 
 
 @pytest.fixture(scope="module")
 def found(quiet: Command) -> Run:
-    """What discover finds in it. Also what it finds in every other one of that size."""
+    """What discover finds in that sandbox, and in every other sandbox of its size."""
     return quiet.discover()
 
 
 @pytest.fixture(scope="module")
 def everything(found: Run) -> Message:
-    """All of it, as Airbyte configures it at first."""
+    """All streams, as Airbyte configures them by default."""
     return configured(found)
 
 
 @pytest.fixture(scope="module")
 def whole(quiet: Command, everything: Message) -> Run:
-    """A first incremental sync, with many states: its clock says minutes lie between them."""
+    """A first incremental sync with many states: on its clock they are minutes apart."""
     slow = replace(quiet, config={**quiet.config, "requests_per_second": 1})
     return slow.read(everything)
 
 
 @pytest.fixture(scope="module")
 def rows(whole: Run) -> Rows:
-    """What a destination holds after it."""
+    """What a destination holds after that sync."""
     return replay.rows_of([whole])
 
 
 # --- spec, check, discover ------------------------------------------------------------------------
 
 
-def test_spec(quiet: Command) -> None:
+def test_spec_breaks_no_rule(quiet: Command) -> None:
     hold(Command(quiet.folder / "console", quiet.url, {}, CONSOLE).spec())
 
 
@@ -123,7 +123,9 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_an_outage_is_no_wrong_setting(streak: Sandbox, command: Command, name: str) -> None:
+def test_check_reports_an_outage_as_an_error_and_not_as_a_wrong_setting(
+    streak: Sandbox, command: Command, name: str
+) -> None:
     streak.fault("*", times=FOR_EVER, **FAILURES[name])
     run = command.check(unreachable=True)
 
@@ -131,14 +133,14 @@ def test_an_outage_is_no_wrong_setting(streak: Sandbox, command: Command, name: 
     assert run.code == 1
 
 
-def test_check_where_nothing_listens(place: Place) -> None:
+def test_check_and_discover_break_no_rule_where_nothing_listens(place: Place) -> None:
     with Sandbox(boxes=1) as gone:
         command = place(gone)
 
     hold(command.check(unreachable=True), command.discover(unreachable=True))
 
 
-def test_check_waits_for_a_short_limit(streak: Sandbox, command: Command) -> None:
+def test_check_waits_out_a_short_rate_limit(streak: Sandbox, command: Command) -> None:
     streak.fault("*", times=2, kind="status", status=429, retry_after=2)
     run = command.check()
 
@@ -152,7 +154,7 @@ def test_discover_finds_the_same_twice(quiet: Command, found: Run) -> None:
     assert not broken_by(replay.d1_two_discovers_find_the_same(found, quiet.discover()))
 
 
-def test_discover_with_a_wrong_key(quiet: Command) -> None:
+def test_discover_with_a_wrong_key_fails_with_a_config_error(quiet: Command) -> None:
     config = {**quiet.config, "api_key": "strk_wrong"}
     run = replace(quiet, config=config).discover()
 
@@ -164,23 +166,25 @@ def test_discover_with_a_wrong_key(quiet: Command) -> None:
 
 
 def test_no_estimate_is_sent(whole: Run) -> None:
-    """Nothing in Airbyte shows one."""
+    """Airbyte shows estimates nowhere."""
     assert not list(whole.traces("ESTIMATE", "estimate"))
 
 
-def test_a_full_refresh(quiet: Command, found: Run) -> None:
+def test_a_full_refresh_breaks_no_rule(quiet: Command, found: Run) -> None:
     run = quiet.read(configured(found, incremental=False))
 
     hold(run)
     assert len(run.states) >= len(run.configured)
 
 
-def test_a_first_sync(whole: Run) -> None:
+def test_a_first_sync_breaks_no_rule(whole: Run) -> None:
     hold(whole)
 
 
-def test_three_syncs_in_a_row(streak: Sandbox, command: Command, everything: Message) -> None:
-    """The second finds nothing new, the third what was changed, added, deleted."""
+def test_three_syncs_in_a_row_send_each_change_once_and_lose_nothing(
+    streak: Sandbox, command: Command, everything: Message
+) -> None:
+    """The second sync finds nothing new, the third what was changed, added or deleted."""
     first = command.read(everything)
     second = command.read(everything, first.last_states())
     change(streak)
@@ -191,13 +195,13 @@ def test_three_syncs_in_a_row(streak: Sandbox, command: Command, everything: Mes
     hold(*runs)
     assert not [record for record in second.records if record.stream in CHANGED]
     assert {record.stream for record in third.records} >= set(CHANGED)
-    ignored = (*READ_AT, "document")  # in which linked boxes are named: until it is read again
+    ignored = (*READ_AT, "document")  # may be old: it names linked boxes
     assert not broken_by(replay.k1_nothing_is_lost_by_a_kill(runs, afterwards, ignored))
     assert not broken_by(replay.i3_a_deletion_wins_over_what_it_deletes(runs))
 
 
 def change(streak: Sandbox) -> None:
-    """Rows that are new, rows that are others now, rows that are gone."""
+    """Add, change and delete rows."""
     account = streak.account
     renamed, commented, deleted, *_ = account.boxes
     team = next(iter(account.teams))
@@ -208,7 +212,7 @@ def change(streak: Sandbox) -> None:
     account.add_contact(team)
 
 
-def test_a_state_of_streams_that_are_deselected_is_left_alone(
+def test_a_state_that_also_names_deselected_streams_is_accepted(
     quiet: Command, found: Run, whole: Run
 ) -> None:
     run = quiet.read(configured(found, "boxes", "teams"), whole.last_states())
@@ -217,8 +221,8 @@ def test_a_state_of_streams_that_are_deselected_is_left_alone(
     assert not [record for record in run.records if record.stream == "boxes"]
 
 
-def test_columns_that_are_deselected_are_not_sent(quiet: Command, everything: Message) -> None:
-    """The platform would take them away, and say so of each stream in a warning."""
+def test_deselected_columns_are_not_sent(quiet: Command, everything: Message) -> None:
+    """Otherwise the platform would drop them, with a warning for each stream."""
     run = quiet.read({"streams": [narrowed(one) for one in everything["streams"]]})
 
     hold(run)
@@ -226,7 +230,7 @@ def test_columns_that_are_deselected_are_not_sent(quiet: Command, everything: Me
 
 
 def narrowed(one: Message) -> Message:
-    """A configured stream without every second column that may be left out."""
+    """A configured stream with only every second of its optional columns."""
     stream = one["stream"]
     properties = stream["json_schema"]["properties"]
     keys = {path[0] for path in stream["source_defined_primary_key"]}
@@ -241,7 +245,7 @@ def narrowed(one: Message) -> Message:
 
 
 @pytest.mark.parametrize("streak", [{"account": "empty"}], indirect=True)
-def test_an_empty_account(command: Command) -> None:
+def test_an_empty_account_gives_no_records(command: Command) -> None:
     found = command.discover()
     run = command.read(configured(found))
 
@@ -249,8 +253,8 @@ def test_an_empty_account(command: Command) -> None:
     assert not run.records
 
 
-def test_5_000_boxes(place: Place) -> None:
-    """All that is made of lists; the rest costs a request for each box."""
+def test_a_read_of_5_000_boxes_breaks_no_rule(place: Place) -> None:
+    """Only streams that are read from lists: the others cost a request for each box."""
     with Sandbox(boxes=5_000) as streak:
         command = place(streak)
         found = command.discover()
@@ -265,7 +269,7 @@ def test_5_000_boxes(place: Place) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 40])
-def test_a_read_that_is_rate_limited(
+def test_a_rate_limited_read_reports_its_waits_and_succeeds(
     streak: Sandbox, command: Command, everything: Message, after: int
 ) -> None:
     streak.fault("*", times=2, after=after, **LIMITED)
@@ -283,7 +287,7 @@ def told(status: replay.Status) -> int | None:
     return until if isinstance(until, int) else None
 
 
-def test_a_read_that_is_limited_again_and_again(
+def test_a_read_that_is_limited_eight_times_reports_its_waits_and_succeeds(
     streak: Sandbox, command: Command, everything: Message
 ) -> None:
     for after in range(0, 160, 20):
@@ -295,7 +299,7 @@ def test_a_read_that_is_limited_again_and_again(
     assert not broken_by(replay.l1_waits_are_said(run, at_least=3))
 
 
-def test_a_read_that_is_limited_for_ever(
+def test_a_read_that_is_limited_for_ever_reports_its_waits_and_fails(
     streak: Sandbox, command: Command, everything: Message
 ) -> None:
     streak.fault("*", times=FOR_EVER, after=40, **{**LIMITED, "retry_after": 3600})
@@ -310,7 +314,7 @@ def test_a_read_that_is_limited_for_ever(
 
 
 @pytest.mark.parametrize("after", [0, 70])
-def test_an_outage_in_the_middle(
+def test_an_outage_fails_the_read_without_breaking_a_rule(
     streak: Sandbox, command: Command, everything: Message, after: int
 ) -> None:
     streak.fault("*", times=FOR_EVER, after=after, **SERVER_ERROR)
@@ -320,7 +324,7 @@ def test_an_outage_in_the_middle(
     assert run.code == 1
 
 
-def test_a_key_that_is_deleted_in_the_middle(
+def test_a_key_deleted_during_a_read_fails_it_with_a_config_error(
     streak: Sandbox, command: Command, everything: Message
 ) -> None:
     def delete_key(running: Sandbox) -> None:
@@ -335,7 +339,7 @@ def test_a_key_that_is_deleted_in_the_middle(
 
 
 @pytest.mark.parametrize("incremental", [True, False])
-def test_a_pipeline_that_is_refused(
+def test_a_refused_pipeline_fails_a_full_refresh_but_no_incremental_sync(
     streak: Sandbox, command: Command, found: Run, incremental: bool
 ) -> None:
     streak.moods.refused_pipelines = {next(iter(streak.account.pipelines))}
@@ -346,10 +350,13 @@ def test_a_pipeline_that_is_refused(
     assert run.ends()["teams"] == "COMPLETE"
 
 
-def test_a_refused_pipeline_does_not_end_the_retries_that_an_outage_deserves(
+def test_an_outage_is_reported_before_a_refused_pipeline_so_that_airbyte_retries(
     streak: Sandbox, command: Command, found: Run
 ) -> None:
-    """Boxes are read first and fail for good; the contacts fail later, in a way that passes."""
+    """Airbyte retries only if the first error is not a config_error.
+
+    The stream boxes is read first and fails for good; contacts fails later, but only temporarily.
+    """
     streak.moods.refused_pipelines = {next(iter(streak.account.pipelines))}
     streak.fault("v2/teams/*/contacts", times=FOR_EVER, **SERVER_ERROR)
     catalog = configured(found, "boxes", "contacts", "teams", incremental=False)
@@ -366,7 +373,7 @@ def test_a_refused_pipeline_does_not_end_the_retries_that_an_outage_deserves(
     assert any("boxes" in log["message"] for _, log in run.bodies("LOG", "log"))
 
 
-def test_a_stream_that_does_not_exist(quiet: Command, found: Run) -> None:
+def test_only_the_stream_that_does_not_exist_ends_incomplete(quiet: Command, found: Run) -> None:
     catalog = configured(found, "teams", "users")
     catalog["streams"][1]["stream"] = {**catalog["streams"][1]["stream"], "name": "deals"}
     run = quiet.read(catalog)
@@ -375,11 +382,11 @@ def test_a_stream_that_does_not_exist(quiet: Command, found: Run) -> None:
     assert run.ends() == {"teams": "COMPLETE", "deals": "INCOMPLETE"}
 
 
-# --- Reads that are killed, and states that are handed back ---------------------------------------
+# --- Reads that are killed, and syncs that resume from a state ------------------------------------
 
 
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.8])
-def test_a_read_that_is_killed_and_goes_on(
+def test_a_killed_read_resumes_without_losing_rows(
     quiet: Command, whole: Run, rows: Rows, part: float
 ) -> None:
     killed = quiet.read(whole.catalog, kill_after=int(part * len(whole.lines)))
@@ -392,10 +399,10 @@ def test_a_read_that_is_killed_and_goes_on(
 
 
 @pytest.mark.parametrize(("part", "alone"), [(0.1, False), (0.6, False), (0.7, True), (0.9, False)])
-def test_any_state_can_be_handed_back(
+def test_a_sync_can_resume_from_any_state(
     quiet: Command, whole: Run, rows: Rows, part: float, alone: bool
 ) -> None:
-    """Also alone, without the states of the other streams, which are read anew then."""
+    """Even from a single state. The other streams are then read from the beginning."""
     state = whole.states[int(part * len(whole.states))]
     before = whole.cut(state.line)
     handed = [{"type": "STREAM", "stream": state.body["stream"]}]
@@ -406,7 +413,7 @@ def test_any_state_can_be_handed_back(
 
 
 def test_there_are_states_between_the_rows_of_a_stream(whole: Run) -> None:
-    """Otherwise the tests above would hand back nothing but states of whole streams."""
+    """Otherwise the tests above would only resume between streams."""
     last = {record.stream: record.line for record in whole.records}
     between = [state for state in whole.states if last.get(str(state.stream), 0) > state.line]
 
@@ -414,10 +421,10 @@ def test_there_are_states_between_the_rows_of_a_stream(whole: Run) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, None], ids=["SIGTERM", "a closed pipe"])
-def test_a_read_that_is_stopped(
+def test_a_stopped_read_ends_by_itself_and_claims_no_success(
     streak: Sandbox, command: Command, everything: Message, sent: signal.Signals | None
 ) -> None:
-    """In the middle of the boxes' comments, of which none is answered any more."""
+    """While the stream box_comments waits for responses that never come."""
     streak.fault("v2/boxes/*/comments", "hang", times=FOR_EVER)
     with command.start(command.arguments("read", everything)) as process:
         output = process.stdout

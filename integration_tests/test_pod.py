@@ -1,6 +1,6 @@
-"""What a pod of the platform gives the command: its environment, its user, its files.
+"""The command in a pod of the platform: environment, user and files.
 
-And catalogs of every kind that the platform or an earlier version of this connector has made.
+And with every kind of catalog that the platform or an earlier version of this connector made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from replay import Message, Run
 from replay.command import Command, Copies, configured
 from streak_sandbox import Sandbox
 
-NOBODY = 54_321  # a user of whom this machine has never heard
+NOBODY = 54_321  # a user that this machine does not know
 BOXES = 20
 # WL/pods/factories/RuntimeEnvVarFactory.kt of airbyte-platform
 PLATFORM = {
@@ -42,17 +42,18 @@ PLATFORM = {
     "FIELD_SELECTION_WORKSPACES": "",
     "LOG_LEVEL": "INFO",
 }
-UNWRITABLE = "/proc"  # for everybody, root included
+UNWRITABLE = "/proc"  # even for root
 
 
 def at_most(size: int) -> None:
-    """In the child: no file may grow beyond so many bytes."""
+    """In the child process: no file may grow beyond so many bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 SMALL = {"preexec_fn": partial(at_most, 4096)}
 NOWHERE_TO_WRITE = {"preexec_fn": partial(at_most, 0)}
-# May read all, as in an image (here Python may be for its user alone), and write nothing.
+# May read every file, as in an image (on this machine Python may be readable for its owner only),
+# but write none.
 UNKNOWN_USER = (
     *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
     *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
@@ -78,7 +79,7 @@ def streak() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """One that every user may read: pytest's own are for its user alone."""
+    """A folder that every user may read, unlike pytest's own."""
     made = Path(tempfile.mkdtemp(prefix="streak-pod-"))
     made.chmod(0o755)
     yield made
@@ -97,19 +98,19 @@ def command(streak: Sandbox, folder: Path) -> Command:
 
 
 def command_of(streak: Sandbox, folder: Path) -> Command:
-    """With the highest rate."""
+    """The command at the highest rate."""
     return Command(folder, streak.url, {"api_key": streak.key, "requests_per_second": 20})
 
 
 def as_stranger(command: Command) -> Command:
-    """The command, run by a user that nobody knows."""
+    """The command, run by a user that this machine does not know."""
     if os.geteuid() or shutil.which("setpriv") is None:
         pytest.skip("to be another user takes root and the command setpriv")
     return replace(command, launch=(*UNKNOWN_USER, *command.launch))
 
 
 def hold(*runs: Run, without: tuple[str, ...] = ()) -> None:
-    """Assert that no rule is broken, and that the runs ended well."""
+    """Assert that the runs break no rule and succeed."""
     said = [f"{run.command}: {broken}" for run in runs for broken in replay.report(run, without)]
     assert not said, "\n".join(said)
     assert [run.code for run in runs] == [0] * len(runs)
@@ -133,8 +134,8 @@ def test_an_unknown_user_can_run_a_read(command: Command, found: Run) -> None:
     hold(as_stranger(command).read(configured(found)))
 
 
-def test_all_four_commands_in_the_worst_of_pods(command: Command, found: Run) -> None:
-    """An unknown user, a HOME and a TMPDIR that cannot be written, and no file may grow at all."""
+def test_all_four_commands_work_in_the_most_restricted_pod(command: Command, found: Run) -> None:
+    """An unknown user, an unwritable HOME and TMPDIR, and no file may grow at all."""
     hostile = replace(as_stranger(command), environment=HOSTILE, options=NOWHERE_TO_WRITE)
     first = hostile.read(configured(found))
     again = hostile.read(configured(found), first.last_states())
@@ -142,12 +143,12 @@ def test_all_four_commands_in_the_worst_of_pods(command: Command, found: Run) ->
     hold(hostile.spec(), hostile.check(), hostile.discover(), first, again)
 
 
-# --- Catalogs ------------------------------------------------------------------------------------
+# --- Catalogs -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def quick(streak: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    """Catalogs do not need a new process each."""
+    """The command in copies of one process: catalogs need no new process each."""
     with Copies() as copies:
         yield replace(command_of(streak, tmp_path_factory.mktemp("quick")), copies=copies)
 
@@ -170,7 +171,9 @@ LATER_COLUMNS = ("otherProperties", "stageHistoryEntries", "_ab_cdc_deleted_at")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_of_a_destination_is_taken(quick: Command, found: Run, mode: str) -> None:
+def test_every_sync_mode_of_a_destination_is_accepted(
+    quick: Command, found: Run, mode: str
+) -> None:
     catalog = configured(found, "boxes", "contacts")
     for one in catalog["streams"]:
         one["sync_mode"], one["destination_sync_mode"] = MODES[mode]
@@ -178,8 +181,8 @@ def test_every_mode_of_a_destination_is_taken(quick: Command, found: Run, mode: 
     hold(quick.read(catalog))
 
 
-def test_what_the_platform_puts_beside_a_stream_is_taken(quick: Command, found: Run) -> None:
-    """And also what a platform of tomorrow may put there."""
+def test_additional_properties_in_a_catalog_are_accepted(quick: Command, found: Run) -> None:
+    """Both those of today's platform and unknown ones."""
     catalog = configured(found, "boxes", "contacts", "teams")
     for one in catalog["streams"]:
         one.update(EXTRAS, news={"of": "tomorrow"})
@@ -188,7 +191,7 @@ def test_what_the_platform_puts_beside_a_stream_is_taken(quick: Command, found: 
     hold(quick.read({**catalog, "news": 1}))
 
 
-def test_what_the_platform_leaves_out_is_not_missed(quick: Command, found: Run) -> None:
+def test_a_catalog_without_optional_properties_is_accepted(quick: Command, found: Run) -> None:
     catalog = configured(found, "boxes", "teams")
     for one in catalog["streams"]:
         for name in ("generation_id", "minimum_generation_id", "sync_id", "cursor_field"):
@@ -199,7 +202,7 @@ def test_what_the_platform_leaves_out_is_not_missed(quick: Command, found: Run) 
 
 @pytest.fixture(scope="module")
 def earlier(found: Run) -> Message:
-    """A catalog that an earlier version made: other cursors, fewer columns, fewer streams."""
+    """The catalog of an earlier version: other cursors, fewer columns, fewer streams."""
     return {"streams": [older(one) for one in configured(found)["streams"][::2]]}
 
 
@@ -222,7 +225,7 @@ def older(one: Message) -> Message:
 def test_a_catalog_of_an_earlier_version_is_read(
     quick: Command, earlier: Message, state: bool
 ) -> None:
-    """Its cursor is one that a destination knows and this version does not go by (R3)."""
+    """Its cursor is a column that destinations know but this version does not use (R3)."""
     run = quick.read(earlier)
     runs = [run, quick.read(earlier, run.last_states())] if state else [run]
 
@@ -230,7 +233,7 @@ def test_a_catalog_of_an_earlier_version_is_read(
     assert not [record for record in runs[-1].records if "_ab_cdc_deleted_at" in record.data]
 
 
-def test_a_catalog_whose_columns_are_all_deselected_but_the_key(quick: Command, found: Run) -> None:
+def test_a_catalog_with_only_key_and_cursor_columns_is_read(quick: Command, found: Run) -> None:
     catalog = configured(found, "boxes", "box_comments")
     for one in catalog["streams"]:
         stream = one["stream"]
@@ -242,10 +245,10 @@ def test_a_catalog_whose_columns_are_all_deselected_but_the_key(quick: Command, 
     hold(quick.read(catalog))
 
 
-def test_a_stream_that_this_version_does_not_have_leaves_the_others_whole(
+def test_a_stream_that_this_version_lacks_fails_and_the_others_complete(
     quick: Command, found: Run
 ) -> None:
-    """It fails with a sentence: silently nothing would be taken for an empty table."""
+    """It has to fail: without an error, Airbyte would take it for an empty table."""
     catalog = configured(found, "boxes", "teams", "users")
     catalog["streams"][0]["stream"]["name"] = "deals"
     run = quick.read(catalog)

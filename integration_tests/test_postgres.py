@@ -1,8 +1,7 @@
 """`make test-clients`: a whole account of odd values in a real PostgreSQL server.
 
-Twice: cast as Airbyte's destination casts, which shows what PostgreSQL takes of what the connector
-writes; and through PyAirbyte, two syncs with changes in between. Each cell has to be what was
-written.
+The rows get there in two ways: cast as Airbyte's destination casts them, and through PyAirbyte in
+two syncs with changes in between. Each cell has to hold what the connector wrote.
 """
 
 from __future__ import annotations
@@ -41,27 +40,27 @@ whole = [name for name in streak.get_available_streams() if name not in remember
 streak.read(cache, streams=remembered)
 streak.read(cache, streams=whole, force_full_refresh=True, write_strategy="replace")
 """
-# PyAirbyte's pandas reads a column of whole numbers with a null in it as one of floats.
+# PyAirbyte's pandas reads a column of integers as floats if it contains a null.
 LARGEST = 2**53
 ODD_BOXES = 40
 
 
 @dataclass
 class Loads:
-    """What the connector wrote by hand in each sync, and what PyAirbyte made of its own."""
+    """Both sides of two syncs: the connector's own output, and the tables that PyAirbyte loaded."""
 
     streams: dict[str, Message] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     tables: list[Rows] = field(default_factory=list)
 
     def expected(self, moment: int) -> Rows:
-        """What the tables have to hold after that sync."""
+        """The rows that the tables have to hold after that sync."""
         wrote = [rows_by_stream(run) for run in self.runs[: moment + 1]]
         return test_clients.merged(self.streams, wrote)
 
 
 def rows_by_stream(run: Run) -> Rows:
-    """The records of a run."""
+    """The records of a run, by stream."""
     rows: Rows = {name: [] for name in run.configured}
     for record in run.records:
         rows[record.stream].append(record.data)
@@ -76,7 +75,7 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """One read of the whole account, with everything that is odd in it."""
+    """One read of the whole odd account."""
     with OddSandbox(boxes=ODD_BOXES) as streak:
         odd_account(streak)
         command = command_of(streak, tmp_path_factory.mktemp("written"))
@@ -91,16 +90,16 @@ def streams_of(run: Run) -> dict[str, Message]:
     return {name: one["stream"] for name, one in run.configured.items()}
 
 
-# --- What PostgreSQL takes ------------------------------------------------------------------------
+# --- Rows cast as Airbyte's destination casts them ------------------------------------------------
 
 
-def test_the_odd_account_is_read_by_every_rule(written: Run) -> None:
+def test_a_read_of_the_odd_account_breaks_no_rule(written: Run) -> None:
     assert [str(broken) for broken in replay.report(written)] == []
     assert written.code == 0
 
 
-def test_postgresql_takes_every_row(database: Database, written: Run) -> None:
-    """Each value in a column of the type that destination-postgres gives it."""
+def test_postgresql_stores_every_row_unchanged(database: Database, written: Run) -> None:
+    """Each value is in a column of the type that destination-postgres chooses."""
     refused = []
     for name, rows in rows_by_stream(written).items():
         schema = written.configured[name]["stream"]["json_schema"]["properties"]
@@ -117,15 +116,15 @@ def test_postgresql_takes_every_row(database: Database, written: Run) -> None:
         assert_same(streams_of(written)[name], database.rows(CAST, name), rows)
 
 
-def test_names_fit_postgresql(written: Run) -> None:
-    """63 bytes; what is longer is cut, and two may become one."""
+def test_names_of_streams_and_columns_fit_into_63_bytes(written: Run) -> None:
+    """PostgreSQL cuts longer names, and two could become the same."""
     for name, stream in streams_of(written).items():
         for told in (name, *stream["json_schema"]["properties"]):
             assert len(told.encode()) <= 63, told
             assert "\0" not in told
 
 
-# --- What PyAirbyte loads -------------------------------------------------------------------------
+# --- Rows loaded by PyAirbyte ---------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +169,7 @@ def load(client: Place, database: Database, command: Path, streams: dict[str, Me
 
 
 def tables(database: Database, streams: dict[str, Message]) -> Iterator[tuple[str, list[Record]]]:
-    """Every table's rows, under Streak's own names. A stream without a row may have none."""
+    """The rows of every table, under Streak's names. A stream without rows may have no table."""
     there = set(database.tables(LOADED))
     for name, stream in streams.items():
         rows = database.rows(LOADED, in_sql(name)) if in_sql(name) in there else []
@@ -187,7 +186,7 @@ def test_pyairbyte_loads_every_row(loads: Loads, moment: int) -> None:
         assert_same(stream, loads.tables[moment][name], rows, unlike)
 
 
-def test_the_second_sync_brought_what_was_changed(loads: Loads) -> None:
+def test_the_second_sync_brings_only_changes_and_deletions(loads: Loads) -> None:
     first, second = (rows_by_stream(run) for run in loads.runs)
 
     assert len(second["box_comments"]) < len(first["box_comments"])
@@ -195,7 +194,7 @@ def test_the_second_sync_brought_what_was_changed(loads: Loads) -> None:
     assert any(row.get(DELETED_AT) for row in loads.tables[1]["boxes"])
 
 
-# --- Rows, to be compared -------------------------------------------------------------------------
+# --- Comparing rows -------------------------------------------------------------------------------
 
 
 def assert_same(
@@ -204,7 +203,10 @@ def assert_same(
     expected: list[Record],
     unlike: frozenset[str] = frozenset(),
 ) -> None:
-    """The same rows in any order. Of a clock counts only that it is there; of `unlike` nothing."""
+    """Assert the same rows in any order.
+
+    Times of reading and deletion only have to be present. Columns in `unlike` are not compared.
+    """
     name = stream["name"]
     clocks = {DELETED_AT, *stream.get("default_cursor_field", ())}
     theirs = {key_of(stream, row): row for row in found}
@@ -221,7 +223,7 @@ def assert_same(
 
 
 def same(cell: Any, value: Any) -> bool:
-    """Whether a cell of a table, as JSON, is that value of a record."""
+    """Whether the cell of a table, as JSON, equals the value in a record."""
     if isinstance(value, bool) or isinstance(cell, bool):
         return cell is value
     if isinstance(cell, (int, float, Decimal)) and isinstance(value, (int, float)):
@@ -244,9 +246,9 @@ def same_time(cell: Any, value: Any) -> bool:
 
 
 def read_as_numbers(stream: Message, rows: list[Record]) -> frozenset[str]:
-    """Columns of texts that are all numbers in one sync, such as keys of fields.
+    """Text columns that hold only numbers in one sync, such as keys of fields.
 
-    PyAirbyte's pandas takes them for numbers, and writes 1001.0 where another is null.
+    PyAirbyte's pandas takes them for numbers, and writes 1001.0 if another value is null.
     """
     columns = stream["json_schema"]["properties"]
     return frozenset(
@@ -257,7 +259,7 @@ def read_as_numbers(stream: Message, rows: list[Record]) -> frozenset[str]:
 
 
 def is_number(value: Any) -> bool:
-    """Also null: it is any."""
+    """Whether a value is null or a number, possibly as text."""
     try:
         return value is None or float(value) is not None
     except ValueError:

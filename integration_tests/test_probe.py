@@ -1,4 +1,4 @@
-"""`make probe` against the sandbox: it names every mood, and nothing of the account."""
+"""`make probe` with the sandbox: the report names every mood, and nothing of the account."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def verdicts(report: Report) -> dict[str, list[str]]:
     return found
 
 
-# --- The report ---------------------------------------------------------------------------------
+# --- The report -----------------------------------------------------------------------------------
 
 
-def test_every_point_that_can_be_seen_from_outside_has_a_verdict(
+def test_every_numbered_point_has_a_verdict(
     usual: tuple[Sandbox, Report],
 ) -> None:
     _, report = usual
@@ -58,7 +58,7 @@ def test_every_point_that_can_be_seen_from_outside_has_a_verdict(
     assert "The probe itself failed" not in report.markdown()
 
 
-def test_it_reads_and_stays_below_its_bounds(usual: tuple[Sandbox, Report]) -> None:
+def test_the_probe_sends_only_gets_and_at_most_200(usual: tuple[Sandbox, Report]) -> None:
     streak, report = usual
 
     assert {entry.method for entry in streak.log} == {"GET"}
@@ -66,7 +66,7 @@ def test_it_reads_and_stays_below_its_bounds(usual: tuple[Sandbox, Report]) -> N
     assert not report.ended
 
 
-def test_most_assumptions_are_settled_by_an_account_with_a_bit_of_everything(
+def test_the_default_account_leaves_at_most_seven_assumptions_undecided(
     usual: tuple[Sandbox, Report],
 ) -> None:
     _, report = usual
@@ -75,7 +75,9 @@ def test_most_assumptions_are_settled_by_an_account_with_a_bit_of_everything(
     assert len(unsettled) <= 7, unsettled
 
 
-def test_paths_show_the_names_of_keys_and_no_key(usual: tuple[Sandbox, Report]) -> None:
+def test_paths_in_the_report_have_placeholders_instead_of_keys(
+    usual: tuple[Sandbox, Report],
+) -> None:
     _, report = usual
     asked = re.findall(r"^\| `(GET [^`]*)`", report.markdown(), re.MULTILINE)
 
@@ -84,7 +86,7 @@ def test_paths_show_the_names_of_keys_and_no_key(usual: tuple[Sandbox, Report]) 
     assert all(re.fullmatch(r"GET v[12]/[\w/{}.?=&\[\],]+", path) for path in asked)
 
 
-def test_the_table_comes_last_and_what_differs_says_what_to_do(
+def test_the_report_ends_with_a_table_that_says_what_to_do_about_differences(
     usual: tuple[Sandbox, Report],
 ) -> None:
     _, report = usual
@@ -96,14 +98,14 @@ def test_the_table_comes_last_and_what_differs_says_what_to_do(
     assert "\n## " not in table
 
 
-def test_unknown_properties_are_named(usual: tuple[Sandbox, Report]) -> None:
+def test_the_report_names_undocumented_properties(usual: tuple[Sandbox, Report]) -> None:
     _, report = usual
 
     for title in ("betaScore", "mascot", "favouriteColour", "creditRating"):
         assert title in report.markdown()
 
 
-def test_the_batch_read_is_asked_only_if_the_user_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_batch_read_is_sent_once_if_the_user_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(boxes=30) as streak:
         report = probed(streak, monkeypatch, post=True)
         posts = [entry.path for entry in streak.log if entry.method == "POST"]
@@ -113,7 +115,7 @@ def test_the_batch_read_is_asked_only_if_the_user_agrees(monkeypatch: pytest.Mon
     assert verdicts(report)["5"] == ["holds"]
 
 
-# --- Moods --------------------------------------------------------------------------------------
+# --- Moods ----------------------------------------------------------------------------------------
 
 MOODS: list[dict[str, Any]] = [
     {"box_list_shape": "by_call"},
@@ -141,7 +143,9 @@ MOODS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("mood", MOODS, ids=str)
-def test_it_names_the_mood(mood: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_names_each_mood_of_the_sandbox(
+    mood: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Sandbox(boxes=150, **mood) as streak:
         report = probed(streak, monkeypatch)
     (title, value), *_ = mood.items()
@@ -154,7 +158,9 @@ def test_it_names_the_mood(mood: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "name", ["empty_pipelines", "refused_pipelines", "gone_boxes", "failing_boxes"]
 )
-def test_it_names_what_is_odd_about_some(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_says_how_many_pipelines_or_boxes_are_odd(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Sandbox(boxes=150) as streak:
         account = streak.account
         some = account.pipelines if name.endswith("pipelines") else account.boxes
@@ -165,7 +171,7 @@ def test_it_names_what_is_odd_about_some(name: str, monkeypatch: pytest.MonkeyPa
     assert f"- `{name}`: " in report.markdown()
 
 
-def test_it_names_that_what_is_hidden_is_a_404(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_says_that_hidden_pipelines_answer_404(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(boxes=150, hidden_is_404=True) as streak:
         streak.moods.refused_pipelines = list(streak.account.pipelines)[:1]
         report = probed(streak, monkeypatch)
@@ -175,7 +181,7 @@ def test_it_names_that_what_is_hidden_is_a_404(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("retry_after", [None, 1])
-def test_it_names_a_limit_of_requests(
+def test_the_report_names_a_rate_limit(
     retry_after: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sandbox(boxes=30) as streak:
@@ -187,12 +193,12 @@ def test_it_names_a_limit_of_requests(
     assert not report.ended
 
 
-def test_it_names_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_names_the_latency(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(account="empty", latency_ms=60) as streak:
         assert probed(streak, monkeypatch).moods["latency_ms"] >= 50
 
 
-def test_where_only_429s_come_it_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_but_429s_ends_the_probe_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(boxes=30, rate_limit_per_second=0) as streak:
         report = probed(streak, monkeypatch)
 
@@ -201,7 +207,7 @@ def test_where_only_429s_come_it_ends_soon(monkeypatch: pytest.MonkeyPatch) -> N
     assert report.seconds < 60
 
 
-def test_a_key_that_streak_does_not_know_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_key_ends_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(boxes=30) as streak:
         streak.key = "strk_other"
         monkeypatch.setenv("STREAK_API_URL", streak.url)
@@ -225,7 +231,9 @@ FAULTS = (
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_whatever_comes_there_is_a_report(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_kind_of_fault_still_gives_a_report(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Sandbox(boxes=30) as streak:
         streak.fault("*", kind, times=None, after=4)
         report = probed(streak, monkeypatch)
@@ -234,7 +242,9 @@ def test_whatever_comes_there_is_a_report(kind: str, monkeypatch: pytest.MonkeyP
     assert "**cannot tell**" in report.markdown()
 
 
-def test_an_empty_account_has_a_report_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_account_gives_a_report_without_differences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with Sandbox(account="empty") as streak:
         report = probed(streak, monkeypatch)
 
@@ -242,11 +252,11 @@ def test_an_empty_account_has_a_report_too(monkeypatch: pytest.MonkeyPatch) -> N
     assert "differs" not in itertools.chain(*verdicts(report).values())
 
 
-# --- Nothing of the account -----------------------------------------------------------------------
+# --- Nothing of the account in the report ---------------------------------------------------------
 
 
 class Marks:
-    """Puts a mark of its own into every text of an account, and into numbers and names."""
+    """Puts a unique mark into every text of an account, and into numbers and names."""
 
     def __init__(self) -> None:
         self.made: list[str] = []
@@ -260,7 +270,7 @@ class Marks:
         return int(self.made[-1])
 
     def into(self, value: Any, title: str = "") -> Any:
-        """Keys, enums and stamps stay what they are, or nothing could be asked."""
+        """Marks all but keys, enums and timestamps, which requests need unchanged."""
         if isinstance(value, dict):
             return {name: self.into(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
@@ -277,7 +287,7 @@ STRUCTURE = re.compile(
 
 @pytest.fixture
 def marked() -> tuple[Sandbox, Marks]:
-    """The default account, every text marked; names of properties that are data, too."""
+    """The default account with every text marked, as well as property names that are data."""
     marks, account = Marks(), default_account(boxes=60)
     for rows in (account.users, account.teams, account.pipelines, account.boxes):
         for key, row in rows.items():
@@ -316,7 +326,7 @@ def everything(streak: Sandbox) -> Iterator[str]:
     [{}, {"timeline": "other_envelope"}, {"documents": "json"}, {"box_list_shape": "array"}],
     ids=str,
 )
-def test_nothing_of_the_account_is_in_the_report(
+def test_the_report_holds_no_text_number_or_key_of_the_account(
     marked: tuple[Sandbox, Marks],
     mood: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -337,7 +347,7 @@ def test_nothing_of_the_account_is_in_the_report(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 500])
-def test_nothing_of_it_is_in_what_is_said_of_refusals(
+def test_refusals_are_reported_without_their_words(
     status: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     said = {"error": f'Box "{MARK} Ltd" of {MARK}@example.org', MARK: MARK, f"{MARK}@b.org": 1}
@@ -353,7 +363,7 @@ def test_nothing_of_it_is_in_what_is_said_of_refusals(
     assert "x-thing" in text
 
 
-def test_unexpected_answers_are_told_by_their_types(
+def test_unexpected_responses_are_reported_without_their_values(
     monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     odd = {
@@ -367,7 +377,7 @@ def test_unexpected_answers_are_told_by_their_types(
     assert MARK not in report.markdown() + "".join(capsys.readouterr())
 
 
-# --- The keys that name nothing -------------------------------------------------------------------
+# --- Invented keys --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -381,14 +391,14 @@ def test_unexpected_answers_are_told_by_their_types(
         keys.child_key("Comment", keys.box_key(7), 1),
     ],
 )
-def test_a_strange_key_looks_right_and_is_another(key: str) -> None:
+def test_an_invented_key_has_the_right_form_and_differs_from_the_original(key: str) -> None:
     assert keys.is_key(stranger(key))
     assert stranger(key) != key
     assert len(stranger(key)) == len(key)
 
 
 @pytest.mark.parametrize("text", ["", "x", "None", "5001", "not a key", "ö"])
-def test_of_what_is_no_key_there_is_no_strange_one(text: str) -> None:
+def test_no_key_is_invented_from_a_text_that_is_no_key(text: str) -> None:
     assert stranger(text) == "" or not keys.is_key(text)
 
 
@@ -409,7 +419,7 @@ def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_a_key_it_says_where_to_put_one(tmp_path: Path) -> None:
+def test_the_command_without_a_key_says_where_to_put_one(tmp_path: Path) -> None:
     ended = run(tmp_path)
 
     assert ended.returncode == 1
@@ -419,7 +429,7 @@ def test_without_a_key_it_says_where_to_put_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"api_key": 7}', '{"api_key": " "}'])
-def test_a_file_without_a_key_is_said(tmp_path: Path, content: str) -> None:
+def test_the_command_names_a_config_file_that_holds_no_key(tmp_path: Path, content: str) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "config.json").write_text(content)
     ended = run(tmp_path)
@@ -428,7 +438,7 @@ def test_a_file_without_a_key_is_said(tmp_path: Path, content: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_it_prints_and_writes_the_report_at_its_pace(tmp_path: Path) -> None:
+def test_the_command_prints_and_saves_the_report_within_its_rate(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     with Sandbox(account="empty") as streak:
         settings = {"api_key": streak.key, "ignored": True}
@@ -439,4 +449,4 @@ def test_it_prints_and_writes_the_report_at_its_pace(tmp_path: Path) -> None:
     assert ended.stdout == (tmp_path / "probe.md").read_text() + "\n"
     assert "Written to probe.md" in ended.stderr
     assert streak.key not in ended.stdout + ended.stderr
-    assert streak.busiest_second() <= 6  # 5, and what a busy machine holds up
+    assert streak.busiest_second() <= 6  # 5, and one more for the jitter of a busy machine

@@ -1,7 +1,7 @@
-"""What becomes of a check and of a read when Streak refuses, fails or talks nonsense.
+"""What check and read do when Streak refuses, fails or sends nonsense.
 
-The table of errors.py, at real sockets. Each test asserts what a user gets (records, statuses),
-what a user reads, and what was asked for it.
+These are the rows of the table in errors.py, tested over real sockets. Each test asserts what a
+user gets (records, statuses), what a user reads, and which requests were made.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REFUSED = "Support 🎧"
 BOX_STREAMS = [camel_to_snake(one.__name__) for one in STREAMS if one.parent is Level.BOX]
 PIPELINE_STREAMS = ("pipelines", "pipeline_stages", "pipeline_fields", "pipeline_members")
 
-# How Streak can fail one request, by the row of the table that it belongs to.
+# The ways in which a request can fail, by their row in the table.
 FAULTS: dict[str, dict[str, Fault]] = {
     "no access": {
         "401": ("status", {"status": 401, "body": {"error": "no such luck"}}),
@@ -91,7 +91,7 @@ TELLING = (
 SOME = ONE_OF_EACH + [
     fault for fault in EVERY_FAULT if str(fault.id).endswith(tuple(f"-{name}" for name in TELLING))
 ]
-# Requests for a list that is asked again at the end; a 401 or 403 is asked twice each time.
+# Requests for a list that is tried again at the end; after a 401 or 403 it is also tried twice.
 TWICE = {"no access": 4, "gone": 2}
 STATUS = {
     "no access": "config_error",
@@ -107,14 +107,14 @@ Check = Callable[..., Outcome]
 
 @pytest.fixture
 def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """Smaller than elsewhere: half of the boxes have comments."""
+    """A sandbox with fewer boxes than elsewhere; half of them have comments."""
     with Sandbox(**getattr(request, "param", {"boxes": 100})) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def check(streak: Sandbox, read: Read, tmp_path: Path) -> Check:
-    """The command `check`."""
+    """Runs the command `check`."""
 
     def check_streak(clock: Clock | None = None, **settings: Any) -> Outcome:
         return commands.check(tmp_path, clock, **{"api_key": streak.key, **settings})
@@ -123,7 +123,7 @@ def check(streak: Sandbox, read: Read, tmp_path: Path) -> Check:
 
 
 def clock_for(fault: Fault) -> Clock:
-    """A minute of silence takes 0.2 seconds."""
+    """For a hanging request, a clock on which a minute takes 0.2 seconds."""
     return QuickClock(speed=300.0 if fault[0] == "hang" else 1.0)
 
 
@@ -135,10 +135,10 @@ modes = pytest.mark.parametrize("incremental", [False, True], ids=["full refresh
 
 
 def assert_ends_without(reading: Reading, stream: str, boxes: int, failure: str) -> None:
-    """Of a stream that misses the rows of these boxes.
+    """Assert how a stream ends that lacks the rows of so many boxes.
 
-    A full refresh fails at its end: without them the destination would erase their rows. An
-    incremental sync goes on, and says so.
+    A full refresh fails at its end: otherwise the destination would erase those rows. An
+    incremental sync succeeds with a warning.
     """
     if not reading.incremental:
         error = reading.error_of(stream)
@@ -160,7 +160,7 @@ def key_of(streak: Sandbox, pipeline: str = REFUSED) -> str:
 
 
 def boxes_with(streak: Sandbox, counter: str = "commentCount") -> list[str]:
-    """Keys of the boxes whose children of that kind are asked for."""
+    """Keys of the boxes whose children of that kind are requested."""
     return [box["key"] for box in streak.account.boxes.values() if box.get(counter) != 0]
 
 
@@ -177,7 +177,7 @@ def box_keys_outside(streak: Sandbox, pipeline: str = REFUSED) -> set[str]:
 
 
 def rows(reading: Reading, stream: str) -> list[dict[str, Any]]:
-    """Its records without the time at which they were read."""
+    """The records of a stream without the time of reading."""
     return [
         {name: value for name, value in record.items() if name != "readAt"}
         for record in reading.records[stream]
@@ -193,7 +193,7 @@ def warnings(reading: Reading) -> str:
 
 
 def left_out(reading: Reading, stream: str, why: str) -> int:
-    """How many boxes the one warning of that stream counts that gives this reason."""
+    """The number of boxes in the stream's only warning that gives this reason."""
     (line,) = [
         line
         for line in warnings(reading).splitlines()
@@ -217,7 +217,7 @@ def test_check_with_a_wrong_key_says_where_to_make_a_new_one_and_asks_twice(
     assert len(streak.log) == 2
 
 
-def test_reading_with_a_wrong_key_ends_every_stream_and_asks_almost_nothing(
+def test_a_read_with_a_wrong_key_fails_every_stream_within_three_requests(
     streak: Sandbox, read: Read
 ) -> None:
     reading = read(api_key="wrong-key-000")
@@ -240,7 +240,7 @@ def test_each_stream_alone_recognises_a_wrong_key(streak: Sandbox, read: Read, s
     assert len(streak.log) <= 3
 
 
-def test_a_key_that_is_revoked_while_it_reads_ends_the_sync_and_sets_no_box_aside(
+def test_a_key_revoked_during_a_sync_fails_all_streams_after_checking_it_twice(
     streak: Sandbox, read: Read
 ) -> None:
     def revoke(sandbox: Sandbox) -> None:
@@ -268,7 +268,7 @@ def test_check_succeeds_with_three_requests(streak: Sandbox, check: Check) -> No
 
 
 @pytest.mark.parametrize(("row", "fault"), SOME)
-def test_check_ends_with_a_sentence_whatever_is_wrong_with_streak(
+def test_check_explains_every_kind_of_failure_in_a_sentence(
     streak: Sandbox, check: Check, row: str, fault: Fault
 ) -> None:
     for_ever(streak, "v1/users/me", fault)
@@ -299,7 +299,7 @@ def test_check_fails_when_the_pipelines_cannot_be_listed(
     assert "list of pipelines" in sentence.lower()
 
 
-def test_check_survives_a_passing_failure(streak: Sandbox, check: Check) -> None:
+def test_check_survives_a_temporary_failure(streak: Sandbox, check: Check) -> None:
     streak.fault("v1/users/me", "reset", times=2)
     streak.fault("v2/pipelines", "html", times=2)
 
@@ -352,7 +352,7 @@ def test_check_says_which_settings_have_no_effect(
 
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
-def test_check_succeeds_without_the_teams_and_says_so(
+def test_check_succeeds_with_a_warning_if_the_teams_cannot_be_listed(
     streak: Sandbox, check: Check, row: str, fault: Fault
 ) -> None:
     for_ever(streak, "v2/users/me/teams", fault)
@@ -364,11 +364,11 @@ def test_check_succeeds_without_the_teams_and_says_so(
     assert "It gives access to 5 pipelines." in outcome.said
 
 
-# --- The table: a list at the top -----------------------------------------------------------------
+# --- A list of the account fails ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("row", "fault"), EVERY_FAULT)
-def test_a_list_at_the_top_that_is_not_answered_ends_its_stream_and_no_other(
+def test_a_failing_list_of_teams_ends_only_the_stream_teams(
     streak: Sandbox, read: Read, row: str, fault: Fault
 ) -> None:
     for_ever(streak, "v2/users/me/teams", fault)
@@ -385,7 +385,7 @@ def test_a_list_at_the_top_that_is_not_answered_ends_its_stream_and_no_other(
 
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
-def test_snippets_that_are_not_answered_end_their_stream_and_no_other(
+def test_a_failing_list_of_snippets_ends_only_the_stream_snippets(
     streak: Sandbox, read: Read, row: str, fault: Fault
 ) -> None:
     for_ever(streak, "v1/snippets", fault)
@@ -407,7 +407,7 @@ def test_snippets_that_are_not_answered_end_their_stream_and_no_other(
         ("unanswered", ["500", "Tried", "again when this has passed"]),
     ],
 )
-def test_the_sentence_says_who_refused_in_streaks_words_and_what_to_do(
+def test_an_error_message_quotes_streak_and_says_what_to_do(
     streak: Sandbox, read: Read, row: str, words: list[str]
 ) -> None:
     for_ever(streak, "v2/users/me/teams", next(iter(FAULTS[row].values())))
@@ -417,7 +417,7 @@ def test_the_sentence_says_who_refused_in_streaks_words_and_what_to_do(
     assert not [word for word in words if word not in message], message
 
 
-def test_a_failing_list_is_asked_for_by_one_stream_only_however_many_need_it(
+def test_a_failing_list_is_requested_once_however_many_streams_need_it(
     streak: Sandbox, read: Read
 ) -> None:
     refuse(streak, "v2/users/me/teams", 422)
@@ -428,7 +428,7 @@ def test_a_failing_list_is_asked_for_by_one_stream_only_however_many_need_it(
     assert len(streak.requests("v2/users/me/teams")) == 1
 
 
-def test_no_stream_of_a_retired_endpoint_looks_like_an_empty_one(
+def test_a_retired_api_fails_every_stream_instead_of_looking_empty(
     streak: Sandbox, read: Read
 ) -> None:
     refuse(streak, "*", 410)
@@ -452,7 +452,7 @@ def test_no_stream_of_a_retired_endpoint_looks_like_an_empty_one(
     ],
     ids=str,
 )
-def test_a_timeline_or_a_text_of_another_kind_fails_its_stream_alone_and_says_what_came(
+def test_an_unexpected_timeline_or_document_fails_only_its_stream_and_says_what_came(
     streak: Sandbox, read: Read, mood: dict[str, str], words: str
 ) -> None:
     ((title, kind),) = mood.items()
@@ -485,7 +485,7 @@ def test_a_timeline_or_a_text_of_another_kind_fails_its_stream_alone_and_says_wh
         {"error": "in a 200"},
     ],
 )
-def test_a_200_that_is_not_a_list_is_never_taken_for_an_empty_one(
+def test_a_200_without_a_list_is_never_taken_for_an_empty_list(
     streak: Sandbox, read: Read, body: object
 ) -> None:
     streak.fault("v2/users/me/teams", "wrong_shape", times=None, body=body)
@@ -493,11 +493,11 @@ def test_a_200_that_is_not_a_list_is_never_taken_for_an_empty_one(
     assert read("teams").error_of("teams").failure_type.value == "transient_error"
 
 
-# --- The table: a pipeline's list -----------------------------------------------------------------
+# --- A list of a pipeline or a team fails ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(("row", "fault"), SOME)
-def test_a_pipelines_boxes_that_are_not_answered_cost_no_other_box_and_no_other_stream(
+def test_a_failing_box_list_loses_no_other_pipelines_boxes_and_fails_no_other_stream(
     streak: Sandbox, read: Read, row: str, fault: Fault
 ) -> None:
     path = f"v1/pipelines/{key_of(streak)}/boxes"
@@ -515,12 +515,12 @@ def test_a_pipelines_boxes_that_are_not_answered_cost_no_other_box_and_no_other_
         assert set(reading.keys("boxes")) == box_keys_outside(streak)
     if row in TWICE:
         assert len(streak.requests(path)) == TWICE[row]
-    if row != "unanswered":  # there it may be asked to see whether anything is answered at all
+    if row != "unanswered":  # then it may be requested to find out whether Streak answers at all
         assert len(streak.requests("v1/users/me")) == (row == "no access")
 
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
-def test_a_pipelines_newsfeed_that_is_not_answered_ends_that_stream_only(
+def test_a_failing_newsfeed_of_one_pipeline_ends_only_the_stream_newsfeed(
     streak: Sandbox, read: Read, row: str, fault: Fault
 ) -> None:
     path = f"v1/pipelines/{key_of(streak)}/newsfeed"
@@ -547,7 +547,7 @@ def test_a_pipelines_newsfeed_that_is_not_answered_ends_that_stream_only(
 
 @pytest.mark.parametrize(("row", "fault"), ONE_OF_EACH)
 @pytest.mark.parametrize("stream", ["users", "contacts", "organizations"])
-def test_a_teams_list_that_is_not_answered_ends_that_stream_only(
+def test_a_failing_list_of_one_team_ends_only_its_stream(
     streak: Sandbox, read: Read, stream: str, row: str, fault: Fault
 ) -> None:
     team = second_team(streak)
@@ -568,12 +568,12 @@ def test_a_teams_list_that_is_not_answered_ends_that_stream_only(
         assert len(streak.requests(path)) == TWICE[row]
 
 
-# --- The table: a box's children ------------------------------------------------------------------
+# --- Lists of single boxes fail -------------------------------------------------------------------
 
 
 @modes
 @pytest.mark.parametrize(("row", "fault"), SOME)
-def test_one_box_that_is_not_answered_costs_its_own_rows_only(
+def test_a_box_whose_comments_fail_loses_only_its_own_rows(
     streak: Sandbox, read: Read, row: str, fault: Fault, incremental: bool
 ) -> None:
     boxes = boxes_with(streak)
@@ -609,7 +609,7 @@ def test_one_box_that_is_not_answered_costs_its_own_rows_only(
     ("stream", "path"),
     [("box_meetings", "v2"), ("box_tasks", "v2"), ("box_threads", "v1"), ("box_files", "v1")],
 )
-def test_one_box_that_always_fails_costs_only_its_own_rows_in_every_stream_of_children(
+def test_a_failing_box_loses_only_its_own_rows_in_every_other_stream_of_children(
     streak: Sandbox, read: Read, stream: str, path: str, incremental: bool
 ) -> None:
     kind = stream.removeprefix("box_")
@@ -627,7 +627,7 @@ def test_one_box_that_always_fails_costs_only_its_own_rows_in_every_stream_of_ch
 def test_a_box_that_failed_is_read_in_the_next_incremental_sync(
     streak: Sandbox, read: Read
 ) -> None:
-    """What was delivered is not asked for again."""
+    """Boxes that were delivered are not requested again."""
     bad = boxes_with(streak)[20]
     streak.moods.failing_boxes = {bad}
     first = read("box_comments", incremental=True)
@@ -649,7 +649,7 @@ def test_a_box_that_failed_is_read_in_the_next_incremental_sync(
         ("reset", {}),
     ],
 )
-def test_a_box_that_answers_when_it_is_asked_again_is_delivered_and_nothing_is_said_to_be_missing(
+def test_a_box_that_answers_the_second_time_is_delivered_without_a_warning(
     streak: Sandbox, read: Read, kind: str, details: dict[str, Any]
 ) -> None:
     bad = boxes_with(streak)[20]
@@ -663,7 +663,7 @@ def test_a_box_that_answers_when_it_is_asked_again_is_delivered_and_nothing_is_s
     assert "missing" not in warnings(reading)
 
 
-def test_boxes_that_are_gone_are_left_out_with_their_count(streak: Sandbox, read: Read) -> None:
+def test_deleted_boxes_are_left_out_and_counted(streak: Sandbox, read: Read) -> None:
     gone = set(boxes_with(streak)[:3])
     streak.moods.gone_boxes = gone
 
@@ -675,8 +675,8 @@ def test_boxes_that_are_gone_are_left_out_with_their_count(streak: Sandbox, read
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_a_404_that_comes_once_costs_no_row(streak: Sandbox, read: Read, incremental: bool) -> None:
-    """A box that is listed and answers 404 may be gone, or a proxy's fluke: it is asked again."""
+def test_a_single_404_loses_no_row(streak: Sandbox, read: Read, incremental: bool) -> None:
+    """The box may be deleted, or a proxy may have failed: it is requested again."""
     box = boxes_with(streak)[0]
     streak.fault(f"v2/boxes/{box}/comments", "status", status=404)
 
@@ -687,7 +687,7 @@ def test_a_404_that_comes_once_costs_no_row(streak: Sandbox, read: Read, increme
     assert "left out, deleted" not in warnings(reading)
 
 
-def test_an_endpoint_that_knows_no_box_ends_its_stream_before_all_boxes_are_asked(
+def test_an_endpoint_that_answers_404_for_every_box_ends_its_stream_early(
     streak: Sandbox, read: Read
 ) -> None:
     refuse(streak, "v2/boxes/*/comments", 404)
@@ -717,7 +717,7 @@ def test_twenty_boxes_refused_without_a_success_end_the_stream(
     assert reading.statuses["box_files"] == "COMPLETE"
 
 
-def test_more_than_a_tenth_of_the_boxes_failing_ends_the_stream_after_the_others_are_delivered(
+def test_a_stream_with_over_a_tenth_of_boxes_failing_delivers_the_rest_and_then_fails(
     streak: Sandbox, read: Read
 ) -> None:
     boxes = boxes_with(streak)
@@ -735,7 +735,7 @@ def test_more_than_a_tenth_of_the_boxes_failing_ends_the_stream_after_the_others
 
 
 @modes
-def test_less_than_a_tenth_of_the_boxes_failing_does_not_hold_up_the_others(
+def test_a_stream_with_under_a_tenth_of_boxes_failing_delivers_the_rest(
     streak: Sandbox, read: Read, incremental: bool
 ) -> None:
     boxes = boxes_with(streak)
@@ -748,13 +748,13 @@ def test_less_than_a_tenth_of_the_boxes_failing_does_not_hold_up_the_others(
     assert_ends_without(reading, "box_comments", 5, "transient_error")
 
 
-# --- A proxy that refuses now and then ------------------------------------------------------------
+# --- A proxy that sometimes refuses ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "path", ["v2/users/me/teams", "v1/pipelines/*/boxes", "v2/boxes/*/comments"]
 )
-def test_a_401_that_comes_once_costs_nothing_nor_does_one_on_the_proving_request(
+def test_a_single_401_loses_nothing_even_if_the_key_check_gets_one_too(
     streak: Sandbox, read: Read, path: str
 ) -> None:
     refuse(streak, path, times=1)
@@ -772,8 +772,10 @@ def test_a_401_that_comes_once_costs_nothing_nor_does_one_on_the_proving_request
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 60}], indirect=True, ids=["60 boxes"])
-def test_a_401_once_in_fifty_costs_no_row_in_24_syncs(streak: Sandbox, read: Read) -> None:
-    """Wherever it falls: on a list, on a box, on the question whether the key works."""
+def test_a_401_on_every_fiftieth_request_loses_no_row_in_24_syncs(
+    streak: Sandbox, read: Read
+) -> None:
+    """Whichever request it hits: a list, a box, or the check of the key."""
     streams = (
         *("teams", "users", "contacts", "organizations", "pipelines", "boxes", "box_comments"),
         *("box_tasks", "snippets", "newsfeed"),
@@ -805,18 +807,18 @@ def test_a_401_once_in_fifty_costs_no_row_in_24_syncs(streak: Sandbox, read: Rea
     assert len(met) == len(streak.log) // 50
 
 
-# --- A key that lists a pipeline and may not read it ----------------------------------------------
+# --- A pipeline that is listed but refused --------------------------------------------------------
 
 
 @pytest.fixture
 def four(streak: Sandbox) -> Sandbox:
-    """Four pipelines, one of which refuses everything."""
+    """The account with one more pipeline, "Closed", which refuses everything."""
     closed = streak.account.add_pipeline("Closed", boxes=7)
     streak.moods.refused_pipelines = {closed["key"]}
     return streak
 
 
-def test_of_four_pipelines_the_three_that_are_not_refused_are_delivered_in_every_stream(
+def test_a_refused_pipeline_loses_no_row_of_the_others_in_any_stream(
     four: Sandbox, read: Read
 ) -> None:
     reading = read()
@@ -835,7 +837,7 @@ def test_of_four_pipelines_the_three_that_are_not_refused_are_delivered_in_every
     assert others.ok
 
 
-def test_every_stream_that_misses_a_refused_pipeline_names_it_and_the_setting_that_leaves_it_out(
+def test_errors_name_the_refused_pipeline_and_the_setting_that_leaves_it_out(
     four: Sandbox, read: Read
 ) -> None:
     reading = read()
@@ -851,7 +853,7 @@ def test_every_stream_that_misses_a_refused_pipeline_names_it_and_the_setting_th
             assert words in error.message
 
 
-def test_a_refused_pipeline_is_asked_again_once_in_the_whole_sync_and_users_me_once(
+def test_a_refused_pipeline_is_retried_once_a_sync_and_the_key_checked_once(
     four: Sandbox, read: Read
 ) -> None:
     read()
@@ -868,7 +870,7 @@ def test_a_refused_pipeline_is_asked_again_once_in_the_whole_sync_and_users_me_o
 @pytest.mark.parametrize(
     ("kind", "details"), [("status", {"status": 401}), ("status", {"status": 404}), ("empty", {})]
 )
-def test_a_pipeline_that_answers_when_it_is_asked_again_is_delivered(
+def test_a_pipeline_that_answers_the_second_time_is_delivered(
     streak: Sandbox, read: Read, kind: str, details: dict[str, Any]
 ) -> None:
     streak.fault(f"v1/pipelines/{key_of(streak)}/boxes", kind, times=1, **details)
@@ -885,7 +887,7 @@ def test_a_pipeline_that_answers_when_it_is_asked_again_is_delivered(
     )
 
 
-def test_a_pipeline_that_is_deleted_while_it_is_read_is_not_called_refused(
+def test_a_pipeline_deleted_during_a_sync_is_not_reported_as_refused(
     streak: Sandbox, read: Read
 ) -> None:
     deleted = key_of(streak)
@@ -914,7 +916,7 @@ def test_two_refused_pipelines_are_both_named(streak: Sandbox, read: Read) -> No
     assert len(streak.requests("v1/users/me")) == 1
 
 
-def test_a_key_that_may_read_no_pipeline_at_all_delivers_nothing_and_is_not_green(
+def test_a_key_that_may_read_no_pipeline_fails_the_stream_boxes(
     streak: Sandbox, read: Read
 ) -> None:
     streak.moods.refused_pipelines = set(streak.account.pipelines)
@@ -925,10 +927,8 @@ def test_a_key_that_may_read_no_pipeline_at_all_delivers_nothing_and_is_not_gree
     assert reading.error_of("boxes").failure_type.value == "config_error"
 
 
-def test_whether_the_key_still_works_is_asked_again_after_a_minute(
-    streak: Sandbox, read: Read
-) -> None:
-    """A minute after the key was proved, the list is asked again at the end."""
+def test_the_key_is_checked_again_after_a_minute(streak: Sandbox, read: Read) -> None:
+    """Between the two tries of the refused list, more than a minute passes."""
     clock, path = OneClock(), f"v1/pipelines/{key_of(streak)}/boxes"
     streak.moods.refused_pipelines = {key_of(streak)}
     streak.on(path, lambda _: clock.go(61), after=2)
@@ -939,11 +939,11 @@ def test_whether_the_key_still_works_is_asked_again_after_a_minute(
     assert len(streak.requests("v1/users/me")) == 2
 
 
-# --- Which pipelines ------------------------------------------------------------------------------
+# --- The setting "Pipelines" ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["name", "key"])
-def test_the_setting_pipelines_narrows_every_stream_and_asks_nothing_about_the_others(
+def test_the_pipelines_setting_narrows_every_stream_and_requests_no_other_pipeline(
     streak: Sandbox, read: Read, by: str
 ) -> None:
     wanted = streak.account.pipeline_named(REFUSED)
@@ -980,7 +980,7 @@ def test_an_unknown_pipeline_fails_check_with_the_list_of_those_that_exist(
     )
 
 
-def test_an_unknown_pipeline_fails_every_stream_of_boxes_before_a_box_is_asked_for(
+def test_an_unknown_pipeline_fails_its_streams_before_any_box_is_requested(
     streak: Sandbox, read: Read
 ) -> None:
     reading = read("pipelines", "boxes", "box_comments", "teams", pipelines=["Slaes"])
@@ -993,7 +993,7 @@ def test_an_unknown_pipeline_fails_every_stream_of_boxes_before_a_box_is_asked_f
     assert not streak.requests("v1/pipelines/*")
 
 
-def test_without_v2_pipelines_those_of_v1_are_read(
+def test_v1_pipelines_are_read_if_v2_pipelines_are_missing(
     streak: Sandbox, read: Read, check: Check
 ) -> None:
     usual = read(*PIPELINE_STREAMS, "boxes")
@@ -1010,11 +1010,11 @@ def test_without_v2_pipelines_those_of_v1_are_read(
     assert check().verdict() == ("SUCCEEDED", "")
 
 
-# --- An account with nothing at all ---------------------------------------------------------------
+# --- An empty account -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"account": "empty"}], indirect=True)
-def test_an_account_with_nothing_at_all_is_read_green_and_empty(
+def test_an_empty_account_is_read_without_records_or_errors(
     streak: Sandbox, read: Read, check: Check
 ) -> None:
     reading = read()
@@ -1038,7 +1038,7 @@ def retry_after(kind: str) -> str | int | None:
 @pytest.mark.parametrize(
     ("kind", "between"), [("seconds", (39.9, 46)), ("date", (20, 46)), ("nothing", (0.9, 7))]
 )
-def test_a_429_is_waited_out_as_long_as_it_says_and_nothing_is_lost(
+def test_a_429_is_waited_out_for_as_long_as_it_says_without_losing_rows(
     streak: Sandbox, read: Read, kind: str, between: tuple[float, float]
 ) -> None:
     clock = OneClock()
@@ -1057,9 +1057,7 @@ def test_a_429_is_waited_out_as_long_as_it_says_and_nothing_is_lost(
     assert len(streak.requests("v2/boxes/*/comments")) == len(boxes_with(streak)) + 1
 
 
-def test_a_box_list_that_meets_the_limit_is_read_whole_all_the_same(
-    streak: Sandbox, read: Read
-) -> None:
+def test_a_rate_limited_box_list_is_still_read_completely(streak: Sandbox, read: Read) -> None:
     streak.fault("v1/pipelines/*/boxes", "status", times=5, status=429, retry_after=30)
 
     assert set(read("boxes").keys("boxes")) == set(streak.account.boxes)
@@ -1073,7 +1071,9 @@ def test_check_waits_out_a_429(streak: Sandbox, check: Check) -> None:
     assert 4 <= clock.seconds < 6
 
 
-def test_a_limit_that_never_lifts_is_given_up_with_a_sentence(streak: Sandbox, read: Read) -> None:
+def test_a_rate_limit_that_never_lifts_fails_the_stream_with_a_message(
+    streak: Sandbox, read: Read
+) -> None:
     streak.fault("*", "status", times=None, status=429, retry_after=60)
 
     reading = read("teams")
@@ -1082,7 +1082,7 @@ def test_a_limit_that_never_lifts_is_given_up_with_a_sentence(streak: Sandbox, r
     assert "limit of requests was exceeded (429)" in reading.error_of("teams").message
 
 
-# --- Keys that are none, and other hosts ----------------------------------------------------------
+# --- Forged keys and other hosts ------------------------------------------------------------------
 
 NO_KEYS = [
     "../../evil",
@@ -1101,7 +1101,7 @@ NO_KEYS = [
 
 
 def forged() -> Account:
-    """An account whose keys are no keys."""
+    """An account with keys that could lead a request elsewhere."""
     forger = Account()
     forger.add_team("Team", key="../../evil-team")
     sales = forger.add_pipeline("Sales", boxes=3)["key"]
@@ -1112,9 +1112,7 @@ def forged() -> Account:
 
 
 @pytest.mark.parametrize("streak", [{"account": forged()}], indirect=True)
-def test_nothing_that_streak_sends_as_a_key_leads_a_request_elsewhere(
-    streak: Sandbox, read: Read
-) -> None:
+def test_forged_keys_lead_no_request_to_another_path(streak: Sandbox, read: Read) -> None:
     reading = read("boxes", "box_comments", "box_files", "newsfeed", "users")
 
     sales = streak.account.pipeline_named("Sales")["key"]
@@ -1131,7 +1129,7 @@ def test_nothing_that_streak_sends_as_a_key_leads_a_request_elsewhere(
 @pytest.mark.parametrize(
     "path", ["v2/users/me/teams", "v1/pipelines/*/boxes", "v2/boxes/*/comments"]
 )
-def test_no_redirect_is_followed_so_that_no_other_host_sees_a_request(
+def test_no_redirect_is_followed_to_another_host(
     streak: Sandbox, read: Read, path: str, status: int
 ) -> None:
     with Sandbox(account="empty") as other:
@@ -1147,11 +1145,11 @@ def test_no_redirect_is_followed_so_that_no_other_host_sees_a_request(
         assert not other.log
 
 
-# --- What is nobody's business in a log -----------------------------------------------------------
+# --- Privacy of logs and errors -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("streak", [{"boxes": 150}], indirect=True, ids=["150 boxes"])
-def test_no_box_person_or_address_is_named_in_any_log_line_or_error_however_much_goes_wrong(
+def test_logs_and_errors_name_no_box_person_or_address_whatever_fails(
     streak: Sandbox, read: Read
 ) -> None:
     boxes = boxes_with(streak)
@@ -1190,7 +1188,9 @@ def test_no_box_person_or_address_is_named_in_any_log_line_or_error_however_much
     assert "@" not in said
 
 
-def test_streaks_words_are_cut_short_in_what_a_user_reads(streak: Sandbox, read: Read) -> None:
+def test_a_long_text_from_streak_is_shortened_in_the_error_message(
+    streak: Sandbox, read: Read
+) -> None:
     streak.fault("v1/snippets", "status", status=422, body={"error": "blah " * 5000})
 
     assert len(read("snippets").error_of("snippets").message) < 700
@@ -1211,11 +1211,11 @@ def test_no_error_message_holds_a_stack_trace(streak: Sandbox, read: Read) -> No
     ]
 
 
-# --- How a sync that failed is told ---------------------------------------------------------------
+# --- The order of errors --------------------------------------------------------------------------
 
 
 def told(reading: Reading) -> list[tuple[str, str]]:
-    """In their order: (stream, its status), (stream, kind of its error), ("", the closing one)."""
+    """Traces in order: (stream, status), (stream, kind of error), ("", kind of closing error)."""
     found = []
     for trace in (message.trace for message in reading.messages if message.trace):
         if status := trace.stream_status:
@@ -1227,7 +1227,7 @@ def told(reading: Reading) -> list[tuple[str, str]]:
 
 
 def stamps(reading: Reading) -> dict[str, float]:
-    """When each error was, in seconds."""
+    """The time of each stream's error in seconds; "" is the closing error."""
     errors = [
         message.trace for message in reading.messages if message.trace and message.trace.error
     ]
@@ -1238,10 +1238,10 @@ def stamps(reading: Reading) -> dict[str, float]:
     }
 
 
-def test_what_the_user_has_to_mend_is_told_at_the_end_and_everything_else_at_once(
+def test_config_errors_are_reported_at_the_end_and_all_other_errors_at_once(
     streak: Sandbox, read: Read
 ) -> None:
-    """The platform tries again unless its earliest error is a config_error."""
+    """The platform tries again unless the earliest error is a config_error."""
     clock = OneClock()
     streak.moods.refused_pipelines = {key_of(streak)}
     refuse(streak, "v1/snippets", 410)
@@ -1267,7 +1267,7 @@ def test_what_the_user_has_to_mend_is_told_at_the_end_and_everything_else_at_onc
     ("snippets", "closing"),
     [(410, "system_error"), (503, "transient_error"), (401, "config_error")],
 )
-def test_the_closing_error_is_for_the_user_to_mend_only_if_all_are(
+def test_the_closing_error_is_a_config_error_only_if_all_errors_are(
     streak: Sandbox, read: Read, snippets: int, closing: str
 ) -> None:
     streak.moods.refused_pipelines = {key_of(streak)}

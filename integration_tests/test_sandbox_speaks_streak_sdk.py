@@ -1,10 +1,10 @@
-"""The sandbox, asked through Streak's own Python SDK (`streak-crm`).
+"""The sandbox, called through Streak's own Python SDK (`streak-crm`).
 
-Every answer must be what the SDK's types say.
+Every response must have exactly the SDK's types.
 
-The SDK itself is lenient: enums are `Literal[…] | Any`, and numbers may come as text. So its models
-are read here, and each object is held against them again, strictly: required properties present,
-types exact, enums known, all the way down.
+The SDK itself is lenient: enums are `Literal[…] | Any`, and numbers may come as text. These tests
+read its models and check each object against them strictly: required properties present, types
+exact, enums known, at every depth.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ httpx = pytest.importorskip("httpx")  # the SDK's own dependencies
 pydantic = pytest.importorskip("pydantic")
 
 
-# --- Strictness
-# ------------------------------------------------------------------------------------------------
+# --- The strict check -----------------------------------------------------------------------------
 
 
 def faults_of(value: Any, expected: Any, place: str = "") -> Iterator[str]:
-    """What is wrong with a JSON value that should be of a type as the SDK writes types."""
+    """Yield what is wrong with a JSON value that should have one of the SDK's types."""
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin is typing.Annotated:
         yield from faults_of(value, arguments[0], place)
@@ -46,14 +45,14 @@ def faults_of(value: Any, expected: Any, place: str = "") -> Iterator[str]:
         yield from _faults_of_object(value, expected, place)
     elif (
         expected is not Any and type(value) is not expected
-    ):  # exact: true is not a number, "1" is none either
+    ):  # exact: neither true nor "1" is a number
         yield f"{place}: {value!r} is not {expected.__name__}"
 
 
 def _faults_of_union(value: Any, arguments: tuple[Any, ...], place: str) -> Iterator[str]:
     """Optional[X] is X or null.
 
-    An enum is written Literal[…] | Any, and the Any is for values to come.
+    The SDK writes an enum as Literal[…] | Any, where Any stands for future values.
     """
     if value is None and type(None) in arguments:
         return
@@ -102,7 +101,9 @@ def _faults_of_object(value: Any, model: Any, place: str) -> Iterator[str]:
         ({"isDraft": 1}, "isDraft"),
     ],
 )
-def test_the_strict_look_sees_what_the_sdk_lets_pass(broken: dict[str, Any], said: str) -> None:
+def test_the_strict_check_finds_faults_that_the_sdk_accepts(
+    broken: dict[str, Any], said: str
+) -> None:
     whole = {
         **dict.fromkeys(("key", "boxKey", "pipelineKey", "creatorKey", "notes"), "x"),
         **dict.fromkeys(("creationDate", "startTimestamp", "lastSavedTimestamp"), 1),
@@ -122,12 +123,11 @@ def assert_is(expected: Any, value: Any) -> None:
     assert not faults, "\n".join(faults[:20])
 
 
-# --- Asking through the SDK
-# ------------------------------------------------------------------------------------
+# --- Requests through the SDK ---------------------------------------------------------------------
 
 
 class Asked:
-    """The SDK's client, and beside each of its answers the JSON that came over the wire."""
+    """The SDK's client, which also checks the JSON of each response."""
 
     def __init__(self, streak: Sandbox, connection: Any) -> None:
         self.streak, self.connection = streak, connection
@@ -140,9 +140,9 @@ class Asked:
         )
 
     def __call__(self, expected: Any, method: Callable[..., Any], *keys: str, **query: Any) -> Any:
-        """Calls a method of the SDK and returns its answer.
+        """Call a method of the SDK and return its answer.
 
-        What the sandbox sent must be `expected`, strictly.
+        The JSON that the sandbox sends must strictly match `expected`.
         """
         self.streak.clear_log()
         answer = method(*keys, **query)
@@ -156,8 +156,9 @@ class Asked:
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Asked]:
-    """Without the one task in the older shape, which the SDK's types no longer know (there is a
-    test of it below).
+    """Calls the default account, without the task in the older shape that the SDK does not know.
+
+    A test below covers that task.
     """
     with Sandbox(boxes=150) as streak, httpx.Client() as connection:
         for box, task in list(streak.account.all("tasks")):
@@ -166,7 +167,7 @@ def ask() -> Iterator[Asked]:
         yield Asked(streak, connection)
 
 
-def test_users(ask: Asked) -> None:
+def test_users_match_the_sdks_types(ask: Asked) -> None:
     me = ask(streak_crm.User, ask.client.users.get_current_user)
     ask(streak_crm.User, ask.client.users.get_user, me.key)
     for team in ask.streak.account.teams:
@@ -175,7 +176,7 @@ def test_users(ask: Asked) -> None:
     assert me.email == "ada@example.com"
 
 
-def test_teams(ask: Asked) -> None:
+def test_teams_match_the_sdks_types(ask: Asked) -> None:
     page = ask(
         streak_crm.TeamListResponse, ask.client.teams.get_current_user_teams, limit=1, page=1
     )
@@ -186,7 +187,7 @@ def test_teams(ask: Asked) -> None:
 
 
 @pytest.mark.parametrize("sort_by", [None, "creationTimestamp", "lastUpdatedTimestamp"])
-def test_pipelines(ask: Asked, sort_by: str | None) -> None:
+def test_pipelines_match_the_sdks_types(ask: Asked, sort_by: str | None) -> None:
     page = ask(
         streak_crm.PipelineListResponse, ask.client.pipelines.list_pipelines, sort_by=sort_by
     )
@@ -196,7 +197,7 @@ def test_pipelines(ask: Asked, sort_by: str | None) -> None:
     assert ask.client.pipelines.list_pipelines(limit=2, page=0).has_next_page is True
 
 
-def test_stages(ask: Asked) -> None:
+def test_stages_match_the_sdks_types(ask: Asked) -> None:
     for pipeline in ask.client.pipelines.list_pipelines().results:
         stages = ask(
             dict[str, streak_crm.PipelineStage],
@@ -207,21 +208,21 @@ def test_stages(ask: Asked) -> None:
             ask(streak_crm.PipelineStage, ask.client.pipeline_stages.get_stage, pipeline.key, stage)
 
 
-def test_fields(ask: Asked) -> None:
+def test_fields_match_the_sdks_types(ask: Asked) -> None:
     for pipeline in ask.client.pipelines.list_pipelines().results:
         fields = ask(list[streak_crm.PipelineField], ask.client.pipelines.list_fields, pipeline.key)
         for field in fields:
             ask(streak_crm.PipelineField, ask.client.pipelines.get_field, pipeline.key, field.key)
 
 
-def test_comments(ask: Asked) -> None:
+def test_comments_match_the_sdks_types(ask: Asked) -> None:
     for box in ask.streak.account.boxes:
         page = ask(streak_crm.CommentListResponse, ask.client.comments.get_comments, box)
         for comment in page.results[:1]:
             ask(streak_crm.Comment, ask.client.comments.get_comment, comment.key)
 
 
-def test_meetings(ask: Asked) -> None:
+def test_meetings_match_the_sdks_types(ask: Asked) -> None:
     for box in ask.streak.account.boxes:
         page = ask(
             streak_crm.MeetingListResponse, ask.client.meetings.get_meetings, box, limit=50, page=0
@@ -230,7 +231,7 @@ def test_meetings(ask: Asked) -> None:
             ask(streak_crm.Meeting, ask.client.meetings.get_meeting, meeting.key)
 
 
-def test_tasks(ask: Asked) -> None:
+def test_tasks_match_the_sdks_types(ask: Asked) -> None:
     for box in ask.streak.account.boxes:
         page = ask(
             streak_crm.TaskListResponse, ask.client.tasks.get_tasks_for_box, box, limit=1000, page=0
@@ -239,16 +240,16 @@ def test_tasks(ask: Asked) -> None:
             ask(streak_crm.Task, ask.client.tasks.get_task, task.key)
 
 
-def test_the_agenda(ask: Asked) -> None:
-    """The only list of tasks that goes across boxes."""
+def test_the_agenda_lists_the_users_own_tasks(ask: Asked) -> None:
+    """The only list with tasks of several boxes."""
     page = ask(streak_crm.TaskListResponse, ask.client.tasks.get_assigned_tasks, limit=5)
     mine = [task.assigned_to[0].user_key for task in page.results]
 
     assert mine == [ask.streak.account.my_key] * 5
 
 
-def test_documents(ask: Asked) -> None:
-    """Text, which the SDK hands on as it came; it has no type to hold it against."""
+def test_documents_reach_the_sdk_as_text(ask: Asked) -> None:
+    """The SDK returns them unchanged and has no type for them."""
     for box in list(ask.streak.account.boxes)[:5]:
         text = ask.client.boxes.get_box_markdown(box)
         assert text.startswith(f"# {ask.streak.account.boxes[box]['name']}")
@@ -256,7 +257,7 @@ def test_documents(ask: Asked) -> None:
             ask.client.boxes.get_box_markdown(box, max_tokens=1)
 
 
-def test_contacts(ask: Asked) -> None:
+def test_contacts_match_the_sdks_types(ask: Asked) -> None:
     for team in ask.streak.account.teams:
         page = ask(
             streak_crm.ContactPage, ask.client.contacts.list_contacts, team, limit=5, after=0
@@ -273,7 +274,7 @@ def test_contacts(ask: Asked) -> None:
             )
 
 
-def test_organizations(ask: Asked) -> None:
+def test_organizations_match_the_sdks_types(ask: Asked) -> None:
     for team in ask.streak.account.teams:
         page = ask(
             streak_crm.OrganizationPage,
@@ -287,7 +288,7 @@ def test_organizations(ask: Asked) -> None:
             )
 
 
-def test_what_is_added_while_it_runs_is_of_the_same_kind(ask: Asked) -> None:
+def test_objects_added_while_the_sandbox_runs_match_the_sdks_types(ask: Asked) -> None:
     account = ask.streak.account
     pipeline = account.add_pipeline("New")
     field = account.add_field(pipeline["key"], "Size", "DROPDOWN", ["S", "M"])
@@ -309,10 +310,8 @@ def test_what_is_added_while_it_runs_is_of_the_same_kind(ask: Asked) -> None:
     ask(streak_crm.Organization, ask.client.organizations.get_organization, organization["key"])
 
 
-def test_the_older_shape_of_a_task_is_one_the_sdk_does_not_know() -> None:
-    """It is in the default account because readers of older payloads show it (API notes, section
-    9).
-    """
+def test_the_sdk_does_not_know_the_older_shape_of_a_task() -> None:
+    """It is in the default account because older payloads have it (API notes, section 9)."""
     with Sandbox(boxes=30) as streak:
         older = [task for _, task in streak.account.all("tasks") if "creator" not in task]
 
@@ -321,8 +320,8 @@ def test_the_older_shape_of_a_task_is_one_the_sdk_does_not_know() -> None:
     ]
 
 
-def test_errors_reach_the_sdk_as_its_own(ask: Asked) -> None:
-    """The SDK's client sees the sandbox's refusals with status and body, as Streak's."""
+def test_refusals_reach_the_sdk_as_its_own_errors(ask: Asked) -> None:
+    """With the same status and body as from Streak."""
     stranger = ask.client_with("wrong")
     with pytest.raises(api_error.ApiError) as raised:
         stranger.users.get_current_user()

@@ -1,4 +1,4 @@
-"""Schemas and records, held together from both sides.
+"""Schemas and records, compared in both directions.
 
 Only records can show that a schema is right.
 """
@@ -32,7 +32,7 @@ PRIMARY_KEYS = {
     stream.name: [name for (name,) in stream.source_defined_primary_key]
     for stream in discovered().streams
 }
-TABLE = "boxes_sales"  # stands for all tables of pipelines
+TABLE = "boxes_sales"  # represents all tables of pipelines
 SCHEMAS[TABLE] = schema_of(Sandbox().account.pipeline_named("Sales"), fixed_columns())
 PRIMARY_KEYS[TABLE] = ["box_key"]
 TIME = re.compile(
@@ -51,7 +51,7 @@ every_stream = pytest.mark.parametrize("stream", sorted(SCHEMAS))
 
 @dataclass(frozen=True)
 class Account:
-    """The sandbox's default account, read twice: as v2 tells of pipelines, and as v1 does."""
+    """The sandbox's default account, read twice: with the pipelines of v2, and with those of v1."""
 
     streak: Sandbox
     readings: tuple[Reading, Reading]
@@ -75,9 +75,9 @@ def account() -> Iterator[Account]:
 
 
 def declared(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
-    """Every property at any depth, with its path.
+    """Yield every property at any depth, with its path.
 
-    What a free object holds is nobody's to declare.
+    The contents of a free-form object are not declared.
     """
     for name, inner in schema.get("properties", {}).items():
         yield f"{path}{name}", inner
@@ -87,7 +87,7 @@ def declared(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
 
 
 def present(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
-    """The paths of all declared properties that have a value."""
+    """Yield the paths of all declared properties that have a value."""
     if isinstance(value, list):
         for one in value:
             yield from present(one, schema.get("items", {}), path)
@@ -99,7 +99,7 @@ def present(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
 
 
 def undeclared(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
-    """The paths of what is in a value and in no schema."""
+    """Yield the paths of everything in a value that its schema does not declare."""
     if isinstance(value, list):
         for one in value:
             yield from undeclared(one, schema.get("items", {}), path)
@@ -110,8 +110,7 @@ def undeclared(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
             yield from undeclared(inner, schema["properties"].get(name, {}), f"{path}{name}.")
 
 
-# --- Schemas alone
-# ------------------------------------------------------------------------------------------------
+# --- Schemas alone --------------------------------------------------------------------------------
 
 
 def test_there_is_a_schema_for_each_stream_and_a_stream_for_each_schema() -> None:
@@ -121,7 +120,7 @@ def test_there_is_a_schema_for_each_stream_and_a_stream_for_each_schema() -> Non
     assert len(SCHEMAS) - 1 == len(STREAMS)
 
 
-def test_a_table_declares_all_that_the_connector_makes_of_its_pipeline(account: Account) -> None:
+def test_discover_gives_a_table_the_schema_that_is_made_from_its_pipeline(account: Account) -> None:
     catalog = SourceStreak().discover(logging.getLogger("airbyte"), {"api_key": account.streak.key})
 
     assert (
@@ -142,7 +141,7 @@ def test_every_shared_part_of_a_schema_is_used() -> None:
 
 
 @every_stream
-def test_every_property_says_what_it_is(stream: str) -> None:
+def test_every_property_has_a_type_and_a_description(stream: str) -> None:
     for path, schema in declared(SCHEMAS[stream]):
         assert schema.get("type"), path
         assert re.fullmatch(r"[A-Z`].*[.]", schema.get("description", "")), path
@@ -160,7 +159,7 @@ def test_every_property_but_a_key_may_be_null(stream: str) -> None:
 
 
 @every_stream
-def test_every_time_is_declared_as_destinations_want_it(stream: str) -> None:
+def test_every_time_is_declared_as_a_timestamp_with_timezone(stream: str) -> None:
     for path, schema in declared(SCHEMAS[stream]):
         assert ("format" in schema) == ("airbyte_type" in schema), path
         if "format" in schema:
@@ -175,7 +174,7 @@ def test_every_time_is_declared_as_destinations_want_it(stream: str) -> None:
 
 
 @every_stream
-def test_the_primary_key_is_declared_and_what_is_unknown_has_a_column(stream: str) -> None:
+def test_every_schema_has_its_primary_key_and_a_column_for_unknown_properties(stream: str) -> None:
     properties = SCHEMAS[stream]["properties"]
 
     assert set(PRIMARY_KEYS[stream]) <= set(properties)
@@ -184,13 +183,12 @@ def test_the_primary_key_is_declared_and_what_is_unknown_has_a_column(stream: st
 
 
 @every_stream
-def test_a_stream_below_a_box_carries_the_keys_of_its_box_and_pipeline(stream: str) -> None:
+def test_streams_of_box_children_declare_the_keys_of_box_and_pipeline(stream: str) -> None:
     if stream.startswith("box_"):
         assert {"boxKey", "pipelineKey"} <= set(SCHEMAS[stream]["properties"])
 
 
-# --- Schemas and records
-# ------------------------------------------------------------------------------------------
+# --- Schemas and records --------------------------------------------------------------------------
 
 
 @every_stream
@@ -214,11 +212,11 @@ def test_every_declared_property_occurs_in_a_record(account: Account, stream: st
 
 
 def other(stream: str) -> str:
-    """The column for what has no column."""
+    """The column for properties without a column of their own."""
     return OTHER_IN_TABLES if stream == TABLE else OTHER
 
 
-# Made of other objects' parts by the connector: nothing in them can be unknown.
+# The connector makes these from parts of other objects: they have no unknown properties.
 WITHOUT_ODDITIES = {
     *("box_changes", "box_documents", "team_field_options"),
     *("contact_field_values", "contact_links", "contact_organizations"),
@@ -233,7 +231,7 @@ WITHOUT_ODDITIES = {
     ),
     *("pipeline_field_options", TABLE),
 }
-# What nobody has documented, hidden by the sandbox in what is nested: it stays where it is.
+# Undocumented properties that the sandbox hides in nested objects: they stay where they are.
 ODDITIES = {
     "teams": {"members.seat"},
     "pipelines": {"aclEntries.invitedBy", "fields.pinned"},
@@ -242,7 +240,7 @@ ODDITIES = {
 
 
 @every_stream
-def test_nothing_nested_is_undeclared(account: Account, stream: str) -> None:
+def test_every_nested_property_is_declared(account: Account, stream: str) -> None:
     found = {
         path for record in account.records(stream) for path in undeclared(record, SCHEMAS[stream])
     }
@@ -251,7 +249,7 @@ def test_nothing_nested_is_undeclared(account: Account, stream: str) -> None:
 
 
 @every_stream
-def test_primary_keys_are_never_null_and_never_double(account: Account, stream: str) -> None:
+def test_primary_keys_are_unique_and_never_null(account: Account, stream: str) -> None:
     for read_ in account.readings:
         assert None not in {
             value for key in read_.keys(stream, *PRIMARY_KEYS[stream]) for value in key
@@ -266,7 +264,7 @@ def test_a_child_says_which_box_and_pipeline_it_belongs_to(account: Account, str
             assert record["pipelineKey"] == boxes[record["boxKey"]]["pipelineKey"]
 
 
-UNDOCUMENTED = {  # as the sandbox hides one in each object
+UNDOCUMENTED = {  # the one that the sandbox hides in each object
     "teams": ("mascot", "otter"),
     "team_members": ("seat", "A1"),
     "team_fields": ("width", 120),
@@ -287,7 +285,9 @@ UNDOCUMENTED = {  # as the sandbox hides one in each object
 
 
 @pytest.mark.parametrize("stream", UNDOCUMENTED)
-def test_an_undocumented_property_is_kept_and_named(account: Account, stream: str) -> None:
+def test_an_undocumented_property_is_kept_and_named_in_the_log(
+    account: Account, stream: str
+) -> None:
     name, value = UNDOCUMENTED[stream]
 
     assert value in [
@@ -313,12 +313,11 @@ def test_secrets_of_the_account_occur_nowhere_in_the_output(account: Account) ->
         assert secret not in everything
 
 
-def test_nothing_in_the_default_account_is_a_misfit(account: Account) -> None:
+def test_every_value_of_the_default_account_fits_its_column(account: Account) -> None:
     assert not [line for line in account.readings[0].logs if "did not fit" in line]
 
 
-# --- Values that nobody expects
-# -----------------------------------------------------------------------------------
+# --- Unexpected values ----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -332,7 +331,7 @@ small_account = pytest.mark.parametrize("streak", [{"account": "empty"}], indire
 
 
 def box_after(small: Sandbox, read: Read, **properties: Any) -> Record:
-    """The record of a box that has been given these properties."""
+    """The record of a box after it got these properties."""
     key = next(iter(small.account.boxes))
     small.account.boxes[key].update(properties)
     read_ = read("boxes")
@@ -379,7 +378,7 @@ def box_after(small: Sandbox, read: Read, **properties: Any) -> Record:
         ),
     ],
 )
-def test_what_does_not_fit_is_kept_beside_its_column_and_fails_nothing(
+def test_a_value_that_does_not_fit_is_kept_in_other_properties(
     small: Sandbox, read: Read, name: str, value: Any, column: Any
 ) -> None:
     record = box_after(small, read, **{name: value})
@@ -405,7 +404,7 @@ def test_what_does_not_fit_is_kept_beside_its_column_and_fails_nothing(
         ("fields", {"1001": {"deep": [1, {"er": None}]}}, {"1001": {"deep": [1, {"er": None}]}}),
     ],
 )
-def test_a_scalar_of_another_type_is_made_to_fit(
+def test_a_scalar_of_another_type_is_converted(
     small: Sandbox, read: Read, name: str, value: Any, column: Any
 ) -> None:
     record = box_after(small, read, **{name: value})
@@ -415,7 +414,7 @@ def test_a_scalar_of_another_type_is_made_to_fit(
 
 
 @small_account
-def test_misfits_are_counted_and_named_once(small: Sandbox, read: Read) -> None:
+def test_one_log_line_counts_the_values_that_do_not_fit(small: Sandbox, read: Read) -> None:
     for key in small.account.boxes:
         small.account.boxes[key].update(notes={"text": "hello"}, firstEmailTimestamp="yesterday")
     said = [line for line in read("boxes").logs if "did not fit" in line]
@@ -427,7 +426,7 @@ def test_misfits_are_counted_and_named_once(small: Sandbox, read: Read) -> None:
 
 
 @small_account
-def test_a_secret_is_dropped_however_deep_it_lies(small: Sandbox, read: Read) -> None:
+def test_a_secret_is_dropped_however_deeply_it_is_nested(small: Sandbox, read: Read) -> None:
     deep = {"a": [{"directUrl": "s3cret", "b": {"intercomHmac": "s3cret", "c": 1}}]}
     record = box_after(
         small, read, novelty=deep, fields={"1001": deep}, notes=deep, directUrl="s3cret"
@@ -438,7 +437,7 @@ def test_a_secret_is_dropped_however_deep_it_lies(small: Sandbox, read: Read) ->
 
 
 @small_account
-def test_a_property_of_streak_that_is_named_like_ours_never_changes_what_ours_says(
+def test_a_streak_property_with_a_name_of_ours_does_not_replace_our_value(
     small: Sandbox, read: Read
 ) -> None:
     record = box_after(

@@ -1,6 +1,6 @@
-"""The API key is nowhere in what the commands print, at any log level and whatever fails.
+"""No command prints the API key, at any log level and whatever fails.
 
-Nor is anybody's name in a log.
+No log names a person or a box.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from copies import Copies
 from streak_sandbox import Sandbox
 
 pytestmark = pytest.mark.xdist_group("secrets")  # `printed` is made once
-KEY = "strk_t3st/+=&key-0001"  # with letters that look otherwise in an address
+KEY = "strk_t3st/+=&key-0001"  # with characters that a URL would escape
 WRONG = "strk_wr0ng/+=&key-0002"
 LEVELS: dict[str, tuple[list[str], dict[str, str]]] = {
     "usual": ([], {}),
     "--debug": (["--debug"], {}),
     "LOG_LEVEL=debug": ([], {"LOG_LEVEL": "debug"}),
 }
-NOWHERE = "http://127.0.0.1:9/api/"  # nobody listens there
+NOWHERE = "http://127.0.0.1:9/api/"  # nothing listens there
 NO_SUCH_NAME = "https://streak.invalid/api/"
 # name: (command, level, key, address or None for the sandbox's)
 RUNS: dict[str, tuple[str, str, str, str | None]] = {
@@ -55,7 +55,7 @@ def streak() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def printed(streak: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Everything that each of the RUNS printed, on stdout and stderr."""
+    """The whole output of each of RUNS, stdout and stderr."""
     place = tmp_path_factory.mktemp("secrets")
     (place / "catalog.json").write_text(
         json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog_of()))
@@ -83,9 +83,9 @@ def typed(
 
 
 def forms_of(key: str) -> set[str]:
-    """The key as it is, as an address and as a header would carry it.
+    """The key itself, and the forms that it takes in a URL and in a header.
 
-    Base64 without its end, which depends on what follows.
+    Base64 without its last character, which depends on what follows.
     """
     encoded = {
         base64.b64encode(text.encode()).decode().rstrip("=")[:-1]
@@ -102,7 +102,7 @@ def forms_of(key: str) -> set[str]:
 
 
 def log_lines(printed: str) -> str:
-    """What a log keeps: the LOG and TRACE messages, and whatever is no message at all."""
+    """The lines that a log keeps: LOG and TRACE messages, and lines that are no message."""
     kept = []
     for line in printed.splitlines():
         try:
@@ -115,9 +115,7 @@ def log_lines(printed: str) -> str:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_key_is_in_no_form_in_anything_that_is_printed(
-    printed: dict[str, str], name: str
-) -> None:
+def test_the_output_holds_no_form_of_the_key(printed: dict[str, str], name: str) -> None:
     assert '"type"' in printed[name], "nothing was printed at all"
     for form in forms_of(KEY) | forms_of(WRONG):
         assert form not in printed[name]
@@ -132,7 +130,7 @@ def test_no_header_with_credentials_is_printed(printed: dict[str, str], name: st
 def test_every_line_is_a_message_of_the_protocol_at_every_log_level(
     printed: dict[str, str], name: str
 ) -> None:
-    for line in printed[name].splitlines():  # DEBUG is the framework's own
+    for line in printed[name].splitlines():  # DEBUG comes from the framework
         assert json.loads(line)["type"] in (
             "LOG",
             "TRACE",
@@ -146,12 +144,12 @@ def test_every_line_is_a_message_of_the_protocol_at_every_log_level(
 
 
 @pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run[0] == "read"])
-def test_no_address_of_a_person_is_in_a_log_line(printed: dict[str, str], name: str) -> None:
+def test_no_log_line_holds_an_email_address(printed: dict[str, str], name: str) -> None:
     assert re.findall(r"[\w.+-]+@[\w-]+\.\w+", log_lines(printed[name])) == []
 
 
 @pytest.mark.parametrize("name", [name for name, run in RUNS.items() if run[0] == "read"])
-def test_no_box_or_person_is_named_in_a_log_line(
+def test_no_log_line_names_a_box_or_a_person(
     printed: dict[str, str], streak: Sandbox, name: str
 ) -> None:
     private = {
@@ -169,7 +167,7 @@ def test_no_box_or_person_is_named_in_a_log_line(
 
 
 @pytest.mark.parametrize("name", ["read usual", "read --debug", "read LOG_LEVEL=debug"])
-def test_these_reads_did_deliver(printed: dict[str, str], name: str) -> None:
+def test_the_successful_reads_delivered_records(printed: dict[str, str], name: str) -> None:
     assert printed[name].count('"type":"RECORD"') > 300
 
 
@@ -182,5 +180,5 @@ def test_these_reads_did_deliver(printed: dict[str, str], name: str) -> None:
         ("read without a name", "could not be resolved"),
     ],
 )
-def test_these_runs_did_fail_and_said_why(printed: dict[str, str], name: str, words: str) -> None:
+def test_the_failing_runs_said_why(printed: dict[str, str], name: str, words: str) -> None:
     assert words in printed[name]

@@ -1,7 +1,7 @@
-"""A destination that takes nothing for minutes: the pipe is full, and the connector waits.
+"""A destination that reads nothing for minutes: the pipe is full, and the connector waits.
 
-It keeps its memory, gives no request up because of the time that went by, and goes on where it was,
-whatever has become of connections and cursors meanwhile.
+Meanwhile its memory does not grow, and no request fails because of the time that passed. Afterwards
+it continues, even if connections were closed and cursors have expired.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from replay.command import Command, Copies, configured
 from streak_sandbox import Sandbox
 
 MINUTES = 600.0  # seconds of the connector's clock
-STEADY = 3  # looks, a tenth of a second apart, at which nothing has changed
-FAR = 60.0  # seconds, after which something has gone wrong
-MORE = 8 * 1024  # KB of memory, that what is under way may take
-UNDER_WAY = 100  # requests, at the most, that go out while nobody reads: one window of them
+STEADY = 3  # checks, a tenth of a second apart, without a change
+FAR = 60.0  # seconds after which the test fails
+MORE = 8 * 1024  # KB of memory for the requests under way
+UNDER_WAY = 100  # most requests that go out while nobody reads: one window
 READ_AT = ("readAt", "read_at")
 FROM_BOXES = ("boxes", "box_field_values", "box_comments")
 
 
 @dataclass
 class Blocked:
-    """A read whose output nobody takes."""
+    """A read whose output nobody reads."""
 
     streak: Sandbox
     process: subprocess.Popen[bytes]
@@ -44,7 +44,7 @@ class Blocked:
     written: list[bytes] = field(default_factory=list)
 
     def take_until(self, wanted: Callable[[bytes], bool]) -> None:
-        """Read line by line up to the first that is wanted."""
+        """Read lines up to the first that is wanted."""
         output = self.process.stdout
         assert output is not None
         while not self.written or not wanted(self.written[-1]):
@@ -53,7 +53,7 @@ class Blocked:
             self.written.append(line)
 
     def wait(self) -> None:
-        """Until nothing moves: neither a byte in the pipe nor a request."""
+        """Wait until no more bytes enter the pipe and no more requests arrive."""
         seen, steady, until = (-1, -1), 0, time.monotonic() + FAR
         while steady < STEADY:
             assert time.monotonic() < until, "it never came to rest"
@@ -63,26 +63,26 @@ class Blocked:
             seen = now
 
     def in_pipe(self) -> int:
-        """Bytes that were written and not read."""
+        """The number of bytes that were written but not read."""
         assert self.process.stdout is not None
         size = array.array("i", [0])
         fcntl.ioctl(self.process.stdout, termios.FIONREAD, size)
         return size[0]
 
     def memory(self) -> int:
-        """KB that the process holds."""
+        """The memory of the process in KB."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
     def let_time_go_by(self) -> None:
-        """Ten minutes, all at once."""
+        """Move the connector's clock by ten minutes at once."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{MINUTES}\n".encode())
         self.process.stdin.flush()
         self.wait()
 
     def finish(self) -> Run:
-        """Read all the rest."""
+        """Read the rest of the output."""
         output = self.process.stdout
         assert output is not None
         self.written += output.readlines()
@@ -113,7 +113,7 @@ def command(streak: Sandbox, tmp_path: Path, copies: Copies) -> Command:
 
 @contextmanager
 def reading(streak: Sandbox, command: Command, *names: str) -> Iterator[Blocked]:
-    """A read of these streams, of which nothing is read yet."""
+    """Start a read of these streams. No output is read yet."""
     catalog = configured(command.discover(), *names)
     catalog["streams"].sort(key=lambda one: names.index(one["stream"]["name"]))
     arguments = command.arguments("read", catalog)
@@ -125,14 +125,14 @@ def reading(streak: Sandbox, command: Command, *names: str) -> Iterator[Blocked]
 
 
 def of_stream(kind: str, name: str) -> Callable[[bytes], bool]:
-    """For a line: whether it is a message of that type about that stream."""
+    """A function of a line: whether it is a message of that type about that stream."""
     return lambda line: (
         line.startswith(f'{{"type":"{kind}"'.encode()) and f'"{name}"'.encode() in line
     )
 
 
 def assert_whole(run: Run, command: Command) -> None:
-    """It delivered what one delivers that nobody held up, and broke no rule."""
+    """Assert that the run delivered what an undisturbed one delivers, and broke no rule."""
     undisturbed = replay.rows_of([command.read(run.catalog)])
 
     assert run.code == 0
@@ -142,7 +142,7 @@ def assert_whole(run: Run, command: Command) -> None:
 
 def test_boxes_and_their_comments_wait_for_a_slow_reader(streak: Sandbox, command: Command) -> None:
     slow = replace(command, config={**command.config, "requests_per_second": 1})
-    with reading(streak, slow, *FROM_BOXES) as blocked:  # a minute's answers, then their rows
+    with reading(streak, slow, *FROM_BOXES) as blocked:  # responses of a minute, then their rows
         blocked.take_until(of_stream("RECORD", "box_comments"))
         blocked.wait()
         requests, memory = len(streak.log), blocked.memory()
@@ -150,7 +150,7 @@ def test_boxes_and_their_comments_wait_for_a_slow_reader(streak: Sandbox, comman
 
         assert len(streak.log) - requests <= UNDER_WAY
         assert blocked.memory() - memory < MORE
-        streak.fault("*", "reset", times=10)  # what has become of connections that nobody used
+        streak.fault("*", "reset", times=10)  # as if the unused connections had been closed
         run = blocked.finish()
         assert len(streak.log) - requests > UNDER_WAY, "everything had been asked for before"
 
@@ -160,7 +160,7 @@ def test_boxes_and_their_comments_wait_for_a_slow_reader(streak: Sandbox, comman
 def test_a_reader_that_stops_again_and_again_costs_no_memory(
     streak: Sandbox, command: Command
 ) -> None:
-    """Each time at another place; between two of them many times what the pipe takes is read."""
+    """Each time in another stream. In between it reads many times what the pipe holds."""
     found = []
     with reading(streak, command, "boxes", "box_field_values", "box_stage_history") as blocked:
         for stream in ("boxes", "box_field_values", "box_stage_history"):
@@ -175,7 +175,7 @@ def test_a_reader_that_stops_again_and_again_costs_no_memory(
 
 
 def test_cursors_of_pages_survive_a_slow_reader(streak: Sandbox, command: Command) -> None:
-    """Contacts come in pages, each with the cursor of the next; one that is old is refused."""
+    """Each page of contacts has the cursor of the next one. An expired cursor is refused."""
     streak.moods.v2_limit_cap = 50
     with reading(streak, command, "contacts") as blocked:
         blocked.take_until(of_stream("RECORD", "contacts"))
@@ -191,7 +191,7 @@ def test_cursors_of_pages_survive_a_slow_reader(streak: Sandbox, command: Comman
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_while_nobody_reads_it_writes_each_line_once(
+def test_a_read_stopped_while_nobody_reads_writes_each_record_once(
     streak: Sandbox, command: Command, sent: signal.Signals
 ) -> None:
     with reading(streak, command, "boxes", "box_field_values") as blocked:

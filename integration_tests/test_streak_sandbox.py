@@ -1,4 +1,4 @@
-"""The sandbox itself: a stand-in that lies is worse than none."""
+"""The sandbox itself: a wrong stand-in would be worse than none."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ BOX_LISTS = "v1/pipelines/*/boxes"
 
 @pytest.fixture
 def streak() -> Iterator[Sandbox]:
-    """The default account.
-
-    For tests that change nothing they do not put back, and for those that do.
-    """
+    """The default account."""
     with Sandbox(boxes=150) as sandbox:
         yield sandbox
 
@@ -65,11 +62,10 @@ def first_box(streak: Sandbox) -> str:
     return next(iter(streak.account.boxes))
 
 
-# --- Who may ask, and what
-# -------------------------------------------------------------------------------------
+# --- Authentication and invalid requests ----------------------------------------------------------
 
 
-def test_without_a_key_streak_asks_for_one_in_its_own_words(small: Sandbox) -> None:
+def test_a_request_without_a_key_is_refused_in_streaks_own_words(small: Sandbox) -> None:
     response = requests.get(small.url + "v1/users/me", timeout=20)
 
     assert (response.status_code, response.json()) == (401, {"error": "Authentication required"})
@@ -90,7 +86,9 @@ def test_a_wrong_key_is_refused_in_streaks_own_words(
 
 
 @pytest.mark.parametrize("password", ["", "{key}"])
-def test_basic_takes_an_empty_password_or_the_key_again(small: Sandbox, password: str) -> None:
+def test_basic_authentication_accepts_an_empty_password_or_the_key_again(
+    small: Sandbox, password: str
+) -> None:
     auth = (small.key, password.format(key=small.key))
 
     assert (
@@ -99,13 +97,13 @@ def test_basic_takes_an_empty_password_or_the_key_again(small: Sandbox, password
     )
 
 
-def test_bearer_is_accepted_too(small: Sandbox) -> None:
+def test_a_bearer_token_is_accepted_too(small: Sandbox) -> None:
     headers = {"Authorization": f"Bearer {small.key}"}
 
     assert requests.get(small.url + "v1/users/me", headers=headers, timeout=20).status_code == 200
 
 
-def test_a_key_of_ones_own_choice_can_be_given() -> None:
+def test_a_sandbox_can_be_given_a_key() -> None:
     with Sandbox(account="empty", key="abc") as streak:
         assert streak.key == "abc"
         assert answer(streak, "v1/users/me")["key"] == streak.account.my_key
@@ -131,7 +129,7 @@ def test_a_key_of_ones_own_choice_can_be_given() -> None:
         (f"v2/contacts/{keys.contact_key(987)}", 404),
     ],
 )
-def test_a_wrong_question_gets_no_answer(small: Sandbox, path: str, status: int) -> None:
+def test_an_invalid_request_gets_an_error(small: Sandbox, path: str, status: int) -> None:
     response = ask(small, path)
 
     assert response.status_code == status
@@ -156,24 +154,23 @@ def test_nothing_but_get_is_served(small: Sandbox, method: str) -> None:
 
 
 # --- Lists ----------------------------------------------------------------------------------------
-# -------------
 
 
-def test_a_box_list_without_parameters_is_everything_in_a_bare_array(small: Sandbox) -> None:
+def test_a_box_list_without_parameters_is_an_array_of_all_boxes(small: Sandbox) -> None:
     assert [box["name"] for box in box_list(small)] == [f"Sales {number}" for number in range(1, 6)]
 
 
 @pytest.mark.parametrize(
     "query", [{"sortBy": "creationTimestamp"}, {"limit": 2}, {"limit": 2, "page": 0}]
 )
-def test_by_call_a_list_is_an_array_unless_page_limit_and_order_are_given(
+def test_a_box_list_is_an_array_unless_page_limit_and_order_are_all_given(
     small: Sandbox, query: dict[str, Any]
 ) -> None:
     assert isinstance(box_list(small, **query), list)
 
 
 @pytest.mark.parametrize("shape", ["by_call", "envelope"])
-def test_in_an_envelope_a_flag_says_whether_there_is_more(small: Sandbox, shape: str) -> None:
+def test_a_box_list_in_an_envelope_says_whether_there_is_more(small: Sandbox, shape: str) -> None:
     small.moods.box_list_shape = shape
     pages = [box_list(small, limit=2, page=page, sortBy="creationTimestamp") for page in range(4)]
 
@@ -181,7 +178,7 @@ def test_in_an_envelope_a_flag_says_whether_there_is_more(small: Sandbox, shape:
     assert [page["hasNextPage"] for page in pages] == [True, True, False, False]
 
 
-def test_always_an_array_if_so_set(small: Sandbox) -> None:
+def test_box_lists_can_be_set_to_be_always_arrays(small: Sandbox) -> None:
     small.moods.box_list_shape = "array"
 
     assert isinstance(box_list(small, limit=2, page=0, sortBy="creationTimestamp"), list)
@@ -194,19 +191,19 @@ def test_both_orders_are_descending(streak: Sandbox, order: str) -> None:
     assert stamps == sorted(stamps, reverse=True)
 
 
-def test_an_edit_moves_a_box_to_the_top_of_the_updated(small: Sandbox) -> None:
+def test_an_edited_box_comes_first_in_the_order_of_updates(small: Sandbox) -> None:
     small.account.edit_box(first_box(small), name="Edited")
 
     assert box_list(small, sortBy="lastUpdatedTimestamp")[0]["name"] == "Edited"
 
 
-def test_boxes_can_be_asked_for_by_stage(small: Sandbox) -> None:
+def test_boxes_can_be_filtered_by_stage(small: Sandbox) -> None:
     small.account.edit_box(first_box(small), stageKey="5003")
 
     assert [box["name"] for box in box_list(small, stageKey="5003")] == ["Sales 1"]
 
 
-def test_a_limit_can_be_capped(small: Sandbox) -> None:
+def test_the_limit_of_a_page_can_be_capped(small: Sandbox) -> None:
     small.moods.limit_cap = 2
     pages = [box_list(small, limit=100, page=page, sortBy="creationTimestamp") for page in range(3)]
 
@@ -214,7 +211,7 @@ def test_a_limit_can_be_capped(small: Sandbox) -> None:
     assert len(box_list(small)) == 2
 
 
-def test_pages_can_be_ignored_in_two_ways(small: Sandbox) -> None:
+def test_the_parameter_page_can_be_ignored_in_two_ways(small: Sandbox) -> None:
     small.moods.page_ignored = "first"
     first, second = (box_list(small, limit=2, page=page) for page in (0, 1))
     assert first == second
@@ -224,7 +221,7 @@ def test_pages_can_be_ignored_in_two_ways(small: Sandbox) -> None:
     assert len(box_list(small, limit=2, page=7)) == 5
 
 
-def test_the_lists_of_v2_can_be_capped_and_ignore_pages_too(streak: Sandbox) -> None:
+def test_lists_of_v2_can_be_capped_and_ignore_the_parameter_page_too(streak: Sandbox) -> None:
     streak.moods.v2_limit_cap = 1
     assert len(answer(streak, "v2/pipelines")["results"]) == 1
     assert answer(streak, "v2/users/me/teams", limit=50)["hasNextPage"] is True
@@ -236,21 +233,21 @@ def test_the_lists_of_v2_can_be_capped_and_ignore_pages_too(streak: Sandbox) -> 
     assert len(answer(streak, "v2/pipelines", page=3, limit=1)["results"]) == 5
 
 
-def test_the_flag_can_be_absent(small: Sandbox) -> None:
+def test_has_next_page_can_be_absent(small: Sandbox) -> None:
     small.moods.flag_absent = True
 
     assert set(box_list(small, limit=2, page=0, sortBy="creationTimestamp")) == {"results"}
     assert set(answer(small, "v2/pipelines")) == {"results"}
 
 
-def test_a_full_pipeline_can_claim_to_be_empty(small: Sandbox) -> None:
+def test_the_box_list_of_a_full_pipeline_can_be_empty(small: Sandbox) -> None:
     small.moods.empty_pipelines.add(pipeline_of(small))
 
     assert box_list(small) == []
     assert answer(small, f"v2/pipelines/{pipeline_of(small)}")["boxCount"] == 5
 
 
-def test_counts_can_be_absent(small: Sandbox) -> None:
+def test_box_counts_and_child_counters_can_be_absent(small: Sandbox) -> None:
     small.moods.box_count_absent = small.moods.counters_absent = True
 
     assert not {"boxCount", "boxCountHint"} & set(answer(small, "v1/pipelines")[0])
@@ -258,7 +255,7 @@ def test_counts_can_be_absent(small: Sandbox) -> None:
     assert "commentCount" not in answer(small, f"v1/boxes/{first_box(small)}")
 
 
-def test_a_newsfeed_tells_the_newest_fifty(streak: Sandbox) -> None:
+def test_a_newsfeed_holds_the_newest_50_events(streak: Sandbox) -> None:
     events = answer(streak, f"v1/pipelines/{pipeline_of(streak)}/newsfeed", detailLevel="ALL")
 
     assert len(streak.account.newsfeed[pipeline_of(streak)]) > 50
@@ -266,7 +263,7 @@ def test_a_newsfeed_tells_the_newest_fifty(streak: Sandbox) -> None:
     assert events[0]["newsfeedEntryOperation"] == "DELETE"
 
 
-def test_contacts_are_read_cursor_by_cursor(streak: Sandbox) -> None:
+def test_cursors_lead_through_all_contacts(streak: Sandbox) -> None:
     team = next(iter(streak.account.teams))
     page = answer(streak, f"v2/teams/{team}/contacts", limit=4)
     found = list(page["results"])
@@ -289,7 +286,7 @@ def test_a_full_last_page_of_contacts_is_followed_by_an_empty_one(small: Sandbox
     }
 
 
-def test_after_counts_seconds_and_is_inclusive(small: Sandbox) -> None:
+def test_the_parameter_after_is_in_seconds_and_inclusive(small: Sandbox) -> None:
     team = next(iter(small.account.teams))
     for stamp in (1_999, 2_000, 2_001):
         small.account.add_contact(team, lastSavedTimestamp=stamp)
@@ -323,10 +320,9 @@ def test_a_cursor_can_be_forgotten_once(small: Sandbox) -> None:
 
 
 # --- Moods ----------------------------------------------------------------------------------------
-# -------------
 
 
-def test_a_refused_pipeline_is_listed_but_closed(small: Sandbox) -> None:
+def test_a_refused_pipeline_is_listed_but_cannot_be_read(small: Sandbox) -> None:
     small.moods.refused_pipelines = {pipeline_of(small)}
 
     assert len(answer(small, "v2/pipelines")["results"]) == 1
@@ -337,7 +333,7 @@ def test_a_refused_pipeline_is_listed_but_closed(small: Sandbox) -> None:
         assert ask(small, path).status_code == 401
 
 
-def test_a_gone_box_is_listed_but_gone(small: Sandbox) -> None:
+def test_a_gone_box_is_listed_but_answers_404(small: Sandbox) -> None:
     small.moods.gone_boxes.add(first_box(small))
 
     assert first_box(small) in [box["key"] for box in box_list(small)]
@@ -353,14 +349,14 @@ def test_a_failing_box_fails_for_its_children_only(small: Sandbox) -> None:
     assert ask(small, f"v1/boxes/{first_box(small)}").status_code == 200
 
 
-def test_pipelines_of_v2_can_be_missing(small: Sandbox) -> None:
+def test_the_v2_list_of_pipelines_can_be_missing(small: Sandbox) -> None:
     small.moods.v2_pipelines_missing = True
 
     assert ask(small, "v2/pipelines").status_code == 404
     assert ask(small, "v1/pipelines").status_code == 200
 
 
-def test_beyond_its_rate_the_sandbox_says_429_and_when_to_come_back(small: Sandbox) -> None:
+def test_the_rate_limit_answers_429_with_or_without_retry_after(small: Sandbox) -> None:
     small.moods.rate_limit_per_second = 0
     assert "Retry-After" not in ask(small, "v1/users/me").headers
 
@@ -369,7 +365,7 @@ def test_beyond_its_rate_the_sandbox_says_429_and_when_to_come_back(small: Sandb
     assert (response.status_code, response.headers["Retry-After"]) == (429, "3")
 
 
-def test_latency_holds_every_answer_back(small: Sandbox) -> None:
+def test_latency_delays_responses(small: Sandbox) -> None:
     small.moods.latency_ms = 3_600_000
     with pytest.raises(requests.Timeout):
         requests.get(small.url + "v1/users/me", auth=(small.key, ""), timeout=0.2)
@@ -377,7 +373,7 @@ def test_latency_holds_every_answer_back(small: Sandbox) -> None:
     assert small.requests("v1/users/me")[0].path == "v1/users/me"
 
 
-def test_a_mood_that_does_not_exist_is_an_error(small: Sandbox) -> None:
+def test_an_unknown_mood_or_value_is_an_error(small: Sandbox) -> None:
     with pytest.raises(AttributeError):
         small.moods.latncy_ms = 3
     with pytest.raises(ValueError, match="box_list_shape"):
@@ -411,10 +407,9 @@ def test_the_account_can_be_changed_from_another_process(small: Sandbox) -> None
 
 
 # --- The log --------------------------------------------------------------------------------------
-# -------------
 
 
-def test_the_log_holds_what_was_asked_and_how_it_ended(small: Sandbox) -> None:
+def test_the_log_holds_each_request_with_its_status(small: Sandbox) -> None:
     headers = {"User-Agent": "tester/1"}
     requests.get(
         small.url + "v2/pipelines?limit=3", auth=(small.key, ""), headers=headers, timeout=20
@@ -433,7 +428,7 @@ def test_the_log_holds_what_was_asked_and_how_it_ended(small: Sandbox) -> None:
     assert known.time <= unknown.time
 
 
-def test_the_log_can_be_searched_read_from_outside_and_cleared(small: Sandbox) -> None:
+def test_the_log_can_be_searched_and_over_http_read_and_cleared(small: Sandbox) -> None:
     control = small.url.replace("/api/", "/_sandbox/log")
     box_list(small)
     answer(small, "v1/users/me")
@@ -444,7 +439,7 @@ def test_the_log_can_be_searched_read_from_outside_and_cleared(small: Sandbox) -
     assert small.log == []
 
 
-def test_the_busiest_second_slides(small: Sandbox) -> None:
+def test_the_busiest_second_may_begin_at_any_moment(small: Sandbox) -> None:
     for _ in range(5):
         answer(small, "v1/users/me")
     for entry, time in zip(small.log, (0.0, 0.6, 1.1, 1.5, 2.2), strict=True):
@@ -454,11 +449,10 @@ def test_the_busiest_second_slides(small: Sandbox) -> None:
 
 
 # --- Faults ---------------------------------------------------------------------------------------
-# -------------
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 429, 503])
-def test_any_status_can_be_given(small: Sandbox, status: int) -> None:
+def test_a_fault_can_answer_with_any_status(small: Sandbox, status: int) -> None:
     small.fault(
         "v1/users/me", "status", status=status, body={"error": "as told"}, headers={"X-Told": "yes"}
     )
@@ -486,7 +480,7 @@ def test_an_error_body_can_be_empty(small: Sandbox) -> None:
     assert ask(small, "v1/users/me").content == b""
 
 
-def test_faults_that_are_answers(small: Sandbox) -> None:
+def test_a_fault_can_be_a_page_a_wrong_shape_a_redirect_or_an_empty_list(small: Sandbox) -> None:
     small.fault("v1/users/me", "html")
     page = ask(small, "v1/users/me")
     assert (page.status_code, page.headers["Content-Type"].split(";")[0]) == (500, "text/html")
@@ -510,7 +504,7 @@ def test_faults_that_are_answers(small: Sandbox) -> None:
     assert answer(small, "v2/pipelines") == {"results": [], "hasNextPage": False}
 
 
-def test_half_an_answer_with_the_right_length_is_broken_json(small: Sandbox) -> None:
+def test_half_json_is_cut_but_has_the_right_content_length(small: Sandbox) -> None:
     small.fault("v1/users/me", "half_json")
     response = ask(small, "v1/users/me")
 
@@ -531,13 +525,13 @@ def test_a_connection_can_break(streak: Sandbox, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("slow", 0.01), ("drip", 0.0001)])
-def test_a_slow_answer_is_the_right_one(small: Sandbox, kind: str, seconds: float) -> None:
+def test_a_slow_response_is_still_correct(small: Sandbox, kind: str, seconds: float) -> None:
     small.fault("v1/users/me", kind, seconds=seconds)
 
     assert answer(small, "v1/users/me")["email"] == "ada@example.com"
 
 
-def test_a_hanging_request_ends_when_the_sandbox_does_and_never_got_an_answer() -> None:
+def test_a_hanging_request_ends_without_a_response_when_the_sandbox_stops() -> None:
     seen, ended = threading.Event(), threading.Event()
     broken: list[requests.RequestException] = []
 
@@ -560,7 +554,7 @@ def test_a_hanging_request_ends_when_the_sandbox_does_and_never_got_an_answer() 
     assert [type(error) for error in broken] == [requests.ConnectionError]
 
 
-def test_a_hanging_request_ends_when_the_client_does(small: Sandbox) -> None:
+def test_a_hanging_request_ends_when_the_client_gives_up(small: Sandbox) -> None:
     small.fault("v1/users/me", "hang")
     with pytest.raises(requests.Timeout):
         requests.get(small.url + "v1/users/me", auth=(small.key, ""), timeout=0.2)
@@ -568,7 +562,7 @@ def test_a_hanging_request_ends_when_the_client_does(small: Sandbox) -> None:
     assert answer(small, "v1/users/me")
 
 
-def test_faults_wait_count_and_can_be_cleared(small: Sandbox) -> None:
+def test_faults_can_begin_later_end_after_a_count_and_be_cleared(small: Sandbox) -> None:
     small.fault("v1/users/me", "status", status=503, times=2, after=1)
     assert [ask(small, "v1/users/me").status_code for _ in range(4)] == [200, 503, 503, 200]
 
@@ -588,13 +582,12 @@ def test_a_fault_can_be_meant_for_one_page(small: Sandbox) -> None:
     )
 
 
-def test_a_fault_of_no_known_kind_is_an_error(small: Sandbox) -> None:
+def test_an_unknown_kind_of_fault_is_an_error(small: Sandbox) -> None:
     with pytest.raises(ValueError, match="half_body"):
         small.fault("*", "explode")
 
 
-# --- Changes while a list is read
-# ------------------------------------------------------------------------------
+# --- Changes while a list is read -----------------------------------------------------------------
 
 
 def test_an_action_runs_once_before_the_answer(small: Sandbox) -> None:
@@ -618,7 +611,9 @@ def test_an_action_may_ask_the_sandbox_itself(small: Sandbox) -> None:
     assert [entry.path[:8] for entry in small.log] == ["v1/pipel", "v1/users"]
 
 
-def test_an_action_that_fails_is_heard_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_action_that_fails_raises_its_error_when_the_sandbox_stops(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def fail(_: Sandbox) -> None:
         raise LookupError("in the action")
 
@@ -628,11 +623,10 @@ def test_an_action_that_fails_is_heard_of(capsys: pytest.CaptureFixture[str]) ->
         answer(streak, "v1/users/me")
 
 
-# --- The account moves as Streak does
-# --------------------------------------------------------------------------
+# --- Changes in the account -----------------------------------------------------------------------
 
 
-def test_a_comment_moves_its_counter_and_the_saved_stamp_only(small: Sandbox) -> None:
+def test_a_new_comment_changes_last_saved_but_not_last_updated(small: Sandbox) -> None:
     box = small.account.boxes[first_box(small)]
     before = dict(box)
     comment = small.account.add_comment(box["key"], "Hello")
@@ -645,7 +639,9 @@ def test_a_comment_moves_its_counter_and_the_saved_stamp_only(small: Sandbox) ->
     assert answer(small, f"v2/comments/{comment['key']}") == comment
 
 
-def test_deleting_comments_takes_the_last_stamp_down_and_then_away(small: Sandbox) -> None:
+def test_deleting_comments_turns_back_and_then_removes_the_last_comments_time(
+    small: Sandbox,
+) -> None:
     account, key = small.account, first_box(small)
     first, second = (account.add_comment(key, text) for text in ("one", "two"))
 
@@ -695,7 +691,7 @@ def test_counters_agree_with_the_children_on_every_box(streak: Sandbox) -> None:
             assert len(streak.account.children[kind][box["key"]]) == objects.child_count(kind, box)
 
 
-def test_children_that_nobody_touched_are_the_same_at_every_asking(streak: Sandbox) -> None:
+def test_untouched_children_are_the_same_in_every_response(streak: Sandbox) -> None:
     box = next(box for box in reversed(streak.account.boxes.values()) if box["commentCount"] == 3)
     path = f"v2/boxes/{box['key']}/comments"
     before = answer(streak, path)
@@ -734,7 +730,7 @@ def test_a_moved_box_takes_its_children_along(small: Sandbox) -> None:
     assert answer(small, f"v1/pipelines/{other}/boxes")[0]["key"] == key
 
 
-def test_editing_a_field_leaves_the_others_and_none_unsets(small: Sandbox) -> None:
+def test_editing_a_field_keeps_the_others_and_none_clears_it(small: Sandbox) -> None:
     account, key = small.account, first_box(small)
     account.edit_box(key, fields={"1001": "a", "1002": "b"}, notes="x")
     account.edit_box(key, fields={"1001": None}, notes=None)
@@ -743,7 +739,7 @@ def test_editing_a_field_leaves_the_others_and_none_unsets(small: Sandbox) -> No
     assert "notes" not in account.boxes[key]
 
 
-def test_a_new_stage_is_history_and_news(small: Sandbox) -> None:
+def test_a_change_of_stage_enters_the_history_and_the_newsfeed(small: Sandbox) -> None:
     account, key = small.account, first_box(small)
     account.edit_box(key, stageKey="5002")
     box = answer(small, f"v1/boxes/{key}")
@@ -754,7 +750,7 @@ def test_a_new_stage_is_history_and_news(small: Sandbox) -> None:
     assert (newest["newsfeedEntrySpecific"], newest["boxKey"]) == ("EDIT_STAGE", key)
 
 
-def test_a_day_without_work_moves_no_stamp(streak: Sandbox) -> None:
+def test_the_drift_of_a_day_changes_no_timestamp(streak: Sandbox) -> None:
     key = first_box(streak)
     before = json.loads(json.dumps(streak.account.boxes[key]))
     streak.account.drift()
@@ -790,12 +786,11 @@ def test_an_empty_account_has_its_user_and_nothing_else() -> None:
         assert answer(streak, "v2/users/me/teams") == {"results": [], "hasNextPage": False}
 
 
-# --- The default account
-# ---------------------------------------------------------------------------------------
+# --- The default account --------------------------------------------------------------------------
 
 
 def every_object(streak: Sandbox) -> dict[str, list[dict[str, Any]]]:
-    """All that the lists answer, by type."""
+    """All objects in the sandbox's lists, by type."""
     teams = answer(streak, "v2/users/me/teams")["results"]
     v1, v2 = answer(streak, "v1/pipelines"), answer(streak, "v2/pipelines")["results"]
     boxes = [box for row in v2 for box in answer(streak, f"v1/pipelines/{row['key']}/boxes")]
@@ -847,7 +842,7 @@ DIRECTORY = (
     "lastEnrichmentTimestamp contactLinks orgLinks fields"
 )
 
-# What the API notes document, object by object (sections 2 to 15).
+# The properties that the API notes document for each object (sections 2 to 15).
 DOCUMENTED = {
     "user": "key userKey email lowercaseEmail displayName creationTimestamp "
     "lastUpdatedTimestamp lastSavedTimestamp "
@@ -941,11 +936,11 @@ DOCUMENTED = {
 
 
 def has_a_value(value: Any) -> bool:
-    """An empty list or object shows nothing of what it holds."""
+    """Whether a value shows its type: an empty list or object does not."""
     return value not in (None, [], {})
 
 
-def test_every_documented_property_occurs_with_a_value_and_every_object_has_a_stranger(
+def test_every_object_has_all_documented_properties_and_an_undocumented_one(
     streak: Sandbox,
 ) -> None:
     for kind, rows in every_object(streak).items():
@@ -954,7 +949,7 @@ def test_every_documented_property_occurs_with_a_value_and_every_object_has_a_st
         assert names - set(DOCUMENTED[kind].split()), f"nothing undocumented on any {kind}"
 
 
-def test_the_default_account_has_the_odd_things_of_real_ones(streak: Sandbox) -> None:
+def test_the_default_account_has_the_oddities_of_real_ones(streak: Sandbox) -> None:
     account = streak.account
     sales = account.pipeline_named("Sales")
     values = [value for box in account.boxes_of(sales["key"]) for value in box["fields"].values()]
@@ -1009,7 +1004,7 @@ def test_only_example_domains_occur(streak: Sandbox) -> None:
     assert text.count("@example.") == text.count("@") - text.count("@Bj")
 
 
-def test_boxes_can_be_many_and_spread_over_many_pipelines() -> None:
+def test_the_boxes_of_a_large_account_are_spread_over_its_pipelines() -> None:
     account = default_account(boxes=20_000, pipelines=12)
 
     assert (
@@ -1035,12 +1030,13 @@ def test_a_sandbox_of_twenty_thousand_boxes_answers_page_by_page() -> None:
     assert len({box["key"] for page in pages for box in page["results"]}) == count > 19_900
 
 
-# --- On its own
-# ------------------------------------------------------------------------------------------------
+# --- As a program ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_as_a_program_it_says_where_it_is_and_ends_cleanly(number: signal.Signals) -> None:
+def test_the_program_prints_its_address_and_ends_cleanly_on_a_signal(
+    number: signal.Signals,
+) -> None:
     command = [
         sys.executable,
         "-m",
@@ -1074,7 +1070,7 @@ def test_as_a_program_it_says_where_it_is_and_ends_cleanly(number: signal.Signal
     assert (process.returncode, errors) == (0, "")
 
 
-def test_a_port_that_is_taken_is_an_error_not_a_hang() -> None:
+def test_a_port_that_is_taken_is_an_error_and_not_a_hang() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

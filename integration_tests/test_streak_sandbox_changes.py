@@ -1,4 +1,4 @@
-"""What can happen to the sandbox's account, and what the API tells of it afterwards."""
+"""Changes in the sandbox's account, and what its API answers afterwards."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def counted(streak: Sandbox, pipeline: str) -> int:
     return answer(streak, f"v2/pipelines/{pipeline}")["boxCount"]
 
 
-# --- Boxes -----------------------------------------------------------------------------------
+# --- Boxes ----------------------------------------------------------------------------------------
 
 
 def test_an_archived_box_answers_by_key_and_is_in_no_list(
@@ -58,7 +58,7 @@ def test_an_archived_box_answers_by_key_and_is_in_no_list(
     assert len(answer(small, f"v2/boxes/{box}/comments")["results"]) == 1
 
 
-def test_an_archived_box_can_still_be_counted_and_comes_back(
+def test_an_archived_box_can_still_be_counted_and_be_unarchived(
     small: Sandbox, sales: str, box: str
 ) -> None:
     small.account.archive_box(box, counted=True)
@@ -86,7 +86,7 @@ def test_an_archived_box_can_be_edited_moved_and_deleted(
     assert ask(small, f"v1/boxes/{box}").status_code == 404
 
 
-def test_a_merged_box_answers_with_the_one_it_went_into(small: Sandbox, sales: str) -> None:
+def test_the_key_of_a_merged_box_answers_with_the_remaining_box(small: Sandbox, sales: str) -> None:
     kept, gone, *_ = small.account.boxes
     comment = small.account.add_comment(gone, "Hello")["key"]
     small.account.merge_boxes(kept, gone)
@@ -133,10 +133,12 @@ def test_a_thread_taken_out_of_one_box_stays_in_the_other(small: Sandbox) -> Non
     assert answer(small, f"v1/boxes/{two}/threads")[0]["boxKeys"] == [two]
 
 
-# --- Pipelines ---------------------------------------------------------------------------------
+# --- Pipelines ------------------------------------------------------------------------------------
 
 
-def test_a_pipeline_is_emptied_and_then_deleted(small: Sandbox, sales: str, box: str) -> None:
+def test_a_pipeline_can_be_deleted_only_after_it_is_emptied(
+    small: Sandbox, sales: str, box: str
+) -> None:
     other = small.account.add_pipeline("Other")["key"]
     with pytest.raises(ValueError, match="still has boxes"):
         small.account.delete_emptied_pipeline(sales)
@@ -148,14 +150,14 @@ def test_a_pipeline_is_emptied_and_then_deleted(small: Sandbox, sales: str, box:
     assert answer(small, f"v1/boxes/{box}")["pipelineKey"] == other
 
 
-def test_emptied_without_another_pipeline_its_boxes_are_deleted(small: Sandbox, sales: str) -> None:
+def test_emptying_a_pipeline_into_no_other_deletes_its_boxes(small: Sandbox, sales: str) -> None:
     small.account.empty_pipeline(sales)
 
     assert counted(small, sales) == len(small.account.boxes) == 0
 
 
 @pytest.mark.parametrize(("as_404", "status"), [(False, 401), (True, 404)])
-def test_a_hidden_pipeline_is_in_no_list_and_refuses_by_key(
+def test_a_hidden_pipeline_is_in_no_list_and_refused_by_key(
     small: Sandbox, sales: str, box: str, as_404: bool, status: int
 ) -> None:
     small.moods.hidden_is_404 = as_404
@@ -182,7 +184,7 @@ def test_a_deleted_field_leaves_its_values_or_takes_them_along(
     assert found["lastSavedTimestamp"] == saved
 
 
-def test_options_come_are_renamed_and_go(small: Sandbox, sales: str) -> None:
+def test_options_can_be_added_renamed_and_deleted(small: Sandbox, sales: str) -> None:
     account = small.account
     stamp = account.pipelines[sales]["lastSavedTimestamp"]
     added = account.add_option(sales, "1001", "Mail")
@@ -209,7 +211,9 @@ def test_a_stage_can_be_deleted_when_no_box_is_in_it(small: Sandbox, sales: str,
     assert {row["stageKey"] for row in visits} == {"5001", "5002"}
 
 
-def test_with_its_history_and_a_new_one(small: Sandbox, sales: str, box: str) -> None:
+def test_a_stage_can_be_deleted_with_its_history_and_another_added(
+    small: Sandbox, sales: str, box: str
+) -> None:
     small.account.edit_box(box, stageKey="5002")
     small.account.edit_box(box, stageKey="5001")
     small.account.delete_stage(sales, "5002", with_history=True)
@@ -220,10 +224,10 @@ def test_with_its_history_and_a_new_one(small: Sandbox, sales: str, box: str) ->
     assert added["key"] in answer(small, f"v1/pipelines/{sales}/stages")
 
 
-# --- Teams and their directory -----------------------------------------------------------------
+# --- Teams and their directory --------------------------------------------------------------------
 
 
-def test_a_deleted_team_is_gone_with_its_directory_and_not_with_its_pipelines(
+def test_a_deleted_team_takes_its_directory_along_but_not_its_pipelines(
     small: Sandbox, team: str, sales: str, box: str
 ) -> None:
     contact = small.account.add_contact(team)["key"]
@@ -238,7 +242,7 @@ def test_a_deleted_team_is_gone_with_its_directory_and_not_with_its_pipelines(
 
 
 @pytest.mark.parametrize(("as_404", "status"), [(False, 401), (True, 404)])
-def test_a_team_that_was_left_lives_on_unseen(
+def test_a_team_that_the_user_left_is_refused_until_the_user_rejoins(
     small: Sandbox, team: str, sales: str, as_404: bool, status: int
 ) -> None:
     small.moods.hidden_is_404 = as_404
@@ -254,7 +258,7 @@ def test_a_team_that_was_left_lives_on_unseen(
     assert len(listed(small, sales)) == 5
 
 
-def test_what_names_a_deleted_contact_is_saved_anew_without_it(
+def test_a_deleted_contact_disappears_from_other_contacts_organizations_and_boxes(
     small: Sandbox, team: str, box: str
 ) -> None:
     account = small.account
@@ -275,7 +279,7 @@ def test_what_names_a_deleted_contact_is_saved_anew_without_it(
     assert answer(small, f"v1/boxes/{box}")["contacts"] == []
 
 
-def test_a_merged_contact_answers_with_the_one_it_went_into(
+def test_the_key_of_a_merged_contact_answers_with_the_remaining_contact(
     small: Sandbox, team: str, box: str
 ) -> None:
     account = small.account
@@ -305,7 +309,7 @@ def test_an_organization_can_be_merged_and_deleted(small: Sandbox, team: str) ->
     assert {ask(small, f"v2/organizations/{key}").status_code for key in (kept, gone)} == {404}
 
 
-def test_links_go_both_ways_between_two_of_a_kind(small: Sandbox, team: str) -> None:
+def test_links_between_two_contacts_go_both_ways(small: Sandbox, team: str) -> None:
     account = small.account
     one, two = (account.add_contact(team)["key"] for _ in range(2))
     account.link("contacts", one, "contacts", two, magic=True)
@@ -317,7 +321,9 @@ def test_links_go_both_ways_between_two_of_a_kind(small: Sandbox, team: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["contacts", "organizations"])
-def test_a_team_has_fields_of_its_own(small: Sandbox, team: str, kind: str) -> None:
+def test_fields_of_a_team_can_be_added_renamed_and_deleted(
+    small: Sandbox, team: str, kind: str
+) -> None:
     account = small.account
     key = account.add_team_field(kind, team, "Region", "TAG", ["North", "South"])["key"]
     row = account.add_contact(team) if kind == "contacts" else account.add_organization(team)
@@ -336,7 +342,7 @@ def test_a_team_has_fields_of_its_own(small: Sandbox, team: str, kind: str) -> N
     assert answer(small, f"v2/{kind}/{row['key']}")["fields"] == {}
 
 
-def test_fields_of_a_contact_are_set_and_unset_one_by_one(small: Sandbox, team: str) -> None:
+def test_fields_of_a_contact_are_set_and_cleared_one_by_one(small: Sandbox, team: str) -> None:
     contact = small.account.add_contact(team, fields={"1001": "a", "1002": "b"})["key"]
     small.account.edit_contact(contact, fields={"1001": None, "1003": "c"})
 
@@ -344,7 +350,7 @@ def test_fields_of_a_contact_are_set_and_unset_one_by_one(small: Sandbox, team: 
 
 
 @pytest.mark.parametrize("path", ["v2/organizations/{}", "v2/teams/{}", "v1/pipelines/{}"])
-def test_what_never_was_is_a_404_by_key(small: Sandbox, path: str) -> None:
+def test_an_unknown_key_is_a_404(small: Sandbox, path: str) -> None:
     unknown = {
         "v2/organizations/{}": keys.organization_key(987),
         "v2/teams/{}": keys.team_key(987),

@@ -1,4 +1,4 @@
-"""The sandbox's timeline, documents and agenda: endpoints whose answers no public source shows."""
+"""The sandbox's timeline, documents and agenda, whose responses no public source shows."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def time_of(entry: dict[str, Any]) -> int:
     return next(inner[name] for name in ("timestamp", "date") if name in inner)
 
 
-# --- The timeline ------------------------------------------------------------------------------
+# --- The timeline ---------------------------------------------------------------------------------
 
 
-def test_a_new_box_was_created_and_that_is_all(small: Sandbox, box: str) -> None:
+def test_the_timeline_of_a_new_box_holds_only_its_creation(small: Sandbox, box: str) -> None:
     (entry,) = timeline(small, box)["entries"]
 
     assert entry["newsfeedEntrySpecific"] == "NEW_BOX"
@@ -55,7 +55,7 @@ def test_a_new_box_was_created_and_that_is_all(small: Sandbox, box: str) -> None
     )
 
 
-def test_entries_come_in_three_shapes(small: Sandbox, box: str) -> None:
+def test_timeline_entries_come_in_three_shapes(small: Sandbox, box: str) -> None:
     small.account.edit_box(box, stageKey="5002")
     small.account.edit_box(box, fields={"1001": "x"})
     small.account.edit_box(box, name="Other", notes="New")
@@ -84,9 +84,7 @@ def test_the_default_account_shows_all_three_shapes_without_any_change() -> None
     assert [entry for entry in bodies if not any(name.lower().endswith("key") for name in entry)]
 
 
-def test_a_box_answers_the_same_at_every_asking_and_changes_only_add(
-    small: Sandbox, box: str
-) -> None:
+def test_a_timeline_stays_the_same_and_changes_only_add_to_it(small: Sandbox, box: str) -> None:
     before = timeline(small, box, direction="Ascending")
     assert timeline(small, box, direction="Ascending") == before
 
@@ -97,7 +95,7 @@ def test_a_box_answers_the_same_at_every_asking_and_changes_only_add(
     assert len(after) == len(before["entries"]) + 3
 
 
-def test_pages_are_read_with_the_token_alone(small: Sandbox, box: str) -> None:
+def test_the_page_token_alone_leads_through_all_pages(small: Sandbox, box: str) -> None:
     for number in range(7):
         small.account.edit_box(box, notes=str(number))
     whole = timeline(small, box, filters=CHANGES, direction="Ascending", limit=100)
@@ -113,7 +111,9 @@ def test_pages_are_read_with_the_token_alone(small: Sandbox, box: str) -> None:
 
 
 @pytest.mark.parametrize("beside", ["filters", "direction", "startTimestamp", "limit"])
-def test_beside_the_token_nothing_is_taken(small: Sandbox, box: str, beside: str) -> None:
+def test_a_page_token_beside_another_parameter_is_refused(
+    small: Sandbox, box: str, beside: str
+) -> None:
     for number in range(7):
         small.account.edit_box(box, notes=str(number))
     query = {"filters": CHANGES, "direction": "Ascending", "startTimestamp": 0, "limit": 3}
@@ -138,11 +138,13 @@ def test_beside_the_token_nothing_is_taken(small: Sandbox, box: str, beside: str
         {"page": 1},
     ],
 )
-def test_a_wrong_question_is_refused(small: Sandbox, box: str, query: dict[str, Any]) -> None:
+def test_an_invalid_timeline_request_is_refused(
+    small: Sandbox, box: str, query: dict[str, Any]
+) -> None:
     refused(small, box, **query)
 
 
-def test_filters_start_and_direction(small: Sandbox, box: str) -> None:
+def test_a_timeline_obeys_filters_start_and_direction(small: Sandbox, box: str) -> None:
     account = small.account
     account.add_comment(box, "Hello")
     account.add_meeting(box, "Call")
@@ -165,7 +167,7 @@ def test_filters_start_and_direction(small: Sandbox, box: str) -> None:
     assert timeline(small, box, startTimestamp=edited)["entries"] == whole[1:]
 
 
-def test_entries_can_be_put_in_just_as_they_are(small: Sandbox, box: str) -> None:
+def test_timeline_entries_can_be_added_exactly_as_given(small: Sandbox, box: str) -> None:
     small.account.put_changes(box, {5: {"surprise": [1]}, 7: {"key": None}})
 
     entries = timeline(small, box, direction="Ascending", startTimestamp=4)["entries"]
@@ -198,7 +200,7 @@ def test_a_box_that_is_gone_or_fails_has_no_timeline_and_no_document(
     assert [ask(small, path).status_code for path in paths] == [404, 404]
 
 
-# --- Documents ---------------------------------------------------------------------------------
+# --- Documents ------------------------------------------------------------------------------------
 
 
 def document(streak: Sandbox, box: str, **query: Any) -> requests.Response:
@@ -225,7 +227,7 @@ def test_every_box_of_the_default_account_has_a_document() -> None:
     assert any("## Contacts" in text and "## Linked boxes" in text for text in texts)
 
 
-def test_a_cap_on_tokens_cuts_the_timeline_and_is_refused_if_too_small(
+def test_max_tokens_shortens_a_document_and_is_refused_if_too_small(
     small: Sandbox, box: str
 ) -> None:
     for number in range(50):
@@ -255,10 +257,10 @@ def test_documents_have_moods(
     assert response.text.startswith(beginning)
 
 
-# --- The agenda, one snippet -------------------------------------------------------------------
+# --- The agenda, boxes of v2, one snippet ---------------------------------------------------------
 
 
-def test_the_agenda_is_ones_own_open_and_due_tasks(small: Sandbox, box: str) -> None:
+def test_the_agenda_lists_the_users_own_open_tasks_that_are_due(small: Sandbox, box: str) -> None:
     account = small.account
     due = account.add_task(box, "Now", dueDate=1)
     done = account.add_task(box, "Past", dueDate=2, status="DONE")
@@ -271,7 +273,7 @@ def test_the_agenda_is_ones_own_open_and_due_tasks(small: Sandbox, box: str) -> 
     assert ask(small, "v2/tasks", colour="red").status_code == 400
 
 
-def test_the_second_list_of_boxes_has_pages_too(small: Sandbox, box: str) -> None:
+def test_the_v2_list_of_boxes_has_pages_too(small: Sandbox, box: str) -> None:
     path = f"v2/pipelines/{small.account.boxes[box]['pipelineKey']}/boxes"
     first, last = (answer(small, path, limit=3, page=page) for page in (0, 1))
 

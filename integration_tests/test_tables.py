@@ -1,6 +1,6 @@
-"""A table for each pipeline.
+"""A table for each pipeline, and the labels beside keys in the other streams.
 
-Found at discover, declared whole, and filled with exactly that; and the other labels beside keys.
+Discover finds and declares a table with all its columns, and a read fills exactly these.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def tables_in(catalog: AirbyteCatalog) -> list[str]:
 def changed(
     catalog: AirbyteCatalog, stream: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]
 ) -> AirbyteCatalog:
-    """The catalog as a client has it that does this to the schema of one stream."""
+    """A copy of the catalog with this change to the schema of one stream."""
     catalog = copy.deepcopy(catalog)
     for one in catalog.streams:
         if one.name == stream:
@@ -87,7 +87,7 @@ def changed(
 
 
 def by_box(reading: Reading, stream: str) -> dict[str, Record]:
-    """The records of a table, all of them valid."""
+    """The records of a table by the keys of their boxes, each of which comes once."""
     return dict(
         zip(
             (key for (key,) in reading.keys(stream, "box_key")),
@@ -98,9 +98,9 @@ def by_box(reading: Reading, stream: str) -> dict[str, Record]:
 
 
 def assert_as_declared(catalog: AirbyteCatalog, reading: Reading, stream: str) -> None:
-    """Every record of the table holds what was declared, and nothing else.
+    """Assert that every record of the table has only the declared columns.
 
-    Every column says what it is.
+    Every column has to have a type and a description.
     """
     for name, column in schema_in(catalog, stream)["properties"].items():
         assert column["type"], name
@@ -128,7 +128,6 @@ def said(reading: Reading, *words: str) -> list[str]:
 
 
 # --- Discover -------------------------------------------------------------------------------------
-# ----------------
 
 
 def test_discover_offers_a_table_for_each_pipeline_after_all_other_streams(
@@ -154,7 +153,7 @@ def test_discover_offers_a_table_for_each_pipeline_after_all_other_streams(
         assert set(table.supported_sync_modes) == {SyncMode.full_refresh, SyncMode.incremental}
 
 
-def test_discover_asks_for_the_key_and_the_pipelines_and_for_nothing_else(
+def test_discover_requests_only_the_user_and_the_pipelines(
     streak: Sandbox, discover: Discover
 ) -> None:
     discover()
@@ -162,7 +161,7 @@ def test_discover_asks_for_the_key_and_the_pipelines_and_for_nothing_else(
     assert [entry.path for entry in streak.requests()] == ["v1/users/me", "v2/pipelines"]
 
 
-def test_without_tables_discover_asks_for_nothing_and_needs_no_network(
+def test_discover_without_tables_needs_no_network(
     streak: Sandbox, discover: Discover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", "http://127.0.0.1:9/api/")
@@ -193,7 +192,7 @@ def logs_of_discover(streak: Sandbox, **settings: Any) -> list[str]:
 
 @pytest.mark.usefixtures("read")
 @empty_account
-def test_of_more_than_200_pipelines_the_oldest_have_tables_and_the_others_are_named(
+def test_only_the_200_oldest_pipelines_get_tables_and_the_log_names_the_others(
     streak: Sandbox, discover: Discover
 ) -> None:
     for number in range(199):
@@ -210,7 +209,7 @@ def test_of_more_than_200_pipelines_the_oldest_have_tables_and_the_others_are_na
 
 
 @empty_account
-def test_a_pipeline_that_the_settings_name_has_its_table_however_many_are_older(
+def test_a_pipeline_named_in_the_settings_gets_its_table_however_many_are_older(
     streak: Sandbox, discover: Discover, mocker: MockerFixture
 ) -> None:
     mocker.patch("source_streak.tables.MOST", 3)
@@ -224,7 +223,7 @@ def test_a_pipeline_that_the_settings_name_has_its_table_however_many_are_older(
     ]
 
 
-def test_the_settings_do_not_decide_what_a_table_is_called(
+def test_the_name_of_a_table_does_not_depend_on_the_settings(
     streak: Sandbox, discover: Discover
 ) -> None:
     younger = streak.account.add_pipeline("Sales")["key"]
@@ -235,7 +234,7 @@ def test_the_settings_do_not_decide_what_a_table_is_called(
 
 @empty_account
 @pytest.mark.usefixtures("sales")
-def test_a_namesake_added_later_changes_no_table_and_no_column(
+def test_a_later_namesake_changes_no_existing_table_or_column(
     streak: Sandbox, discover: Discover
 ) -> None:
     before = discover()
@@ -266,7 +265,7 @@ BAD_DEFINITIONS: list[Any] = [
 
 @empty_account
 @pytest.mark.parametrize("fields", BAD_DEFINITIONS, ids=repr)
-def test_hostile_definitions_fail_neither_discover_nor_the_table(
+def test_malformed_lists_of_fields_fail_neither_discover_nor_the_table(
     streak: Sandbox, discover: Discover, read: Read, sales: str, fields: Any
 ) -> None:
     set_fields(streak, dict.fromkeys(KINDS, "9001"))
@@ -321,7 +320,7 @@ HOSTILE: list[dict[str, Any]] = [
 
 @empty_account
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: ascii(hostile)[:60])
-def test_a_hostile_definition_fails_neither_discover_nor_any_stream_that_shows_it(
+def test_a_malformed_field_fails_neither_discover_nor_any_stream_that_shows_it(
     streak: Sandbox, discover: Discover, read: Read, sales: str, hostile: dict[str, Any]
 ) -> None:
     box = next(iter(streak.account.boxes))
@@ -387,7 +386,9 @@ def test_a_table_of_200_fields_is_declared_and_filled_whole(
     assert "other_properties" not in record
 
 
-def test_v1_tells_the_same_of_pipelines_as_v2(streak: Sandbox, discover: Discover) -> None:
+def test_discover_gives_the_same_schemas_from_v1_as_from_v2(
+    streak: Sandbox, discover: Discover
+) -> None:
     before = discover()
     streak.moods.v2_pipelines_missing = True
 
@@ -396,8 +397,7 @@ def test_v1_tells_the_same_of_pipelines_as_v2(streak: Sandbox, discover: Discove
     ]
 
 
-# --- Discover that fails
-# ------------------------------------------------------------------------------------------
+# --- Discover that fails --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -406,7 +406,7 @@ def desk(tmp_path: Path, streak: Sandbox, copies: Copies) -> Desk:
 
 
 def assert_discover_fails_like_check(desk: Desk, **environment: str) -> str:
-    """As commands. Returns the sentence."""
+    """Run both as commands and return their error message."""
     checked = desk.type("check", "--config", desk.config, **environment)
     found = desk.type("discover", "--config", desk.config, **environment)
     (status,) = checked.of_type("CONNECTION_STATUS")
@@ -420,14 +420,14 @@ def assert_discover_fails_like_check(desk: Desk, **environment: str) -> str:
     return str(error["message"])
 
 
-def test_discover_with_a_wrong_key_fails_with_the_sentence_that_check_gives(desk: Desk) -> None:
+def test_discover_with_a_wrong_key_fails_with_the_message_of_check(desk: Desk) -> None:
     desk.write("config.json", {"api_key": "wrong"})
 
     assert "refused this API key" in assert_discover_fails_like_check(desk)
 
 
 @pytest.mark.usefixtures("read")
-def test_discover_without_network_fails_with_the_sentence_that_check_gives(
+def test_discover_without_network_fails_with_the_message_of_check(
     streak: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", "http://127.0.0.1:9/api/")
@@ -446,7 +446,7 @@ def test_discover_without_network_fails_with_the_sentence_that_check_gives(
     assert (error.failure_type.value, error.stack_trace) == ("transient_error", None)
 
 
-def test_discover_with_a_pipeline_that_is_not_there_fails_with_the_sentence_that_check_gives(
+def test_discover_with_an_unknown_pipeline_fails_with_the_message_of_check(
     desk: Desk,
 ) -> None:
     desk.write("config.json", {"api_key": desk.streak.key, "pipelines": ["Sells"]})
@@ -454,12 +454,11 @@ def test_discover_with_a_pipeline_that_is_not_there_fails_with_the_sentence_that
     assert '"Sales"' in assert_discover_fails_like_check(desk)
 
 
-# --- What the columns hold
-# ----------------------------------------------------------------------------------------
+# --- Contents of the columns ----------------------------------------------------------------------
 
 
 @empty_account
-def test_a_row_shows_what_people_see(
+def test_a_table_row_shows_labels_stage_names_and_email_addresses(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     organization = streak.account.add_organization(next(iter(streak.account.teams)))["key"]
@@ -564,7 +563,7 @@ ODD_VALUES: list[Any] = [
 
 @empty_account
 @pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: ascii(value)[:30])
-def test_any_value_in_a_field_of_any_type_gives_what_was_declared(
+def test_any_value_in_any_field_gives_records_that_fit_the_schema(
     streak: Sandbox, discover: Discover, read: Read, sales: str, value: Any
 ) -> None:
     box = next(iter(streak.account.boxes))
@@ -588,7 +587,7 @@ def test_any_value_in_a_field_of_any_type_gives_what_was_declared(
 
 
 @empty_account
-def test_values_that_do_not_fit_are_kept_under_their_columns_names_and_counted_once(
+def test_values_that_do_not_fit_are_kept_by_column_name_and_counted_once(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     odd = {
@@ -662,7 +661,7 @@ def test_a_secret_in_a_value_that_does_not_fit_is_dropped(
     ],
 )
 @pytest.mark.usefixtures("sales")
-def test_a_box_with_an_odd_part_gives_what_was_declared(
+def test_a_box_with_an_odd_part_gives_records_that_fit_the_schema(
     streak: Sandbox, discover: Discover, read: Read, name: str, value: Any
 ) -> None:
     streak.account.boxes[next(iter(streak.account.boxes))][name] = value
@@ -675,7 +674,7 @@ def test_a_box_with_an_odd_part_gives_what_was_declared(
 
 
 @empty_account
-def test_an_option_a_stage_and_a_field_without_definition_are_passed_through(
+def test_undefined_options_stages_and_fields_are_shown_by_their_keys(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     catalog = discover()
@@ -702,12 +701,11 @@ def test_an_option_a_stage_and_a_field_without_definition_are_passed_through(
     }
 
 
-# --- What happens to pipelines and fields after discover
-# ----------------------------------------------------------
+# --- Changes of pipelines and fields after discover -----------------------------------------------
 
 
 @empty_account
-def test_a_field_that_is_new_waits_for_the_next_discover_and_then_every_box_gets_its_column(
+def test_a_new_field_gets_its_column_in_every_row_after_the_next_discover(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     before = discover()
@@ -732,7 +730,7 @@ def test_a_field_that_is_new_waits_for_the_next_discover_and_then_every_box_gets
 
 
 @empty_account
-def test_a_renamed_field_goes_on_filling_its_column_and_is_renamed_by_the_next_discover(
+def test_a_renamed_field_keeps_its_column_until_the_next_discover(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     catalog = discover()
@@ -749,7 +747,7 @@ def test_a_renamed_field_goes_on_filling_its_column_and_is_renamed_by_the_next_d
 
 
 @empty_account
-def test_a_field_of_another_type_goes_on_in_its_column_and_comes_again_after_discover(
+def test_a_field_with_a_new_type_keeps_its_column_until_the_next_discover(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     before = discover()
@@ -776,7 +774,7 @@ def test_a_field_of_another_type_goes_on_in_its_column_and_comes_again_after_dis
 
 
 @empty_account
-def test_a_renamed_pipeline_goes_on_filling_its_table_and_one_that_took_its_name_does_not(
+def test_a_renamed_pipeline_keeps_its_table_and_its_namesake_does_not_fill_it(
     streak: Sandbox, discover: Discover, read: Read, sales: str
 ) -> None:
     catalog = discover()
@@ -792,7 +790,7 @@ def test_a_renamed_pipeline_goes_on_filling_its_table_and_one_that_took_its_name
 
 @empty_account
 @pytest.mark.parametrize("incremental", [False, True])
-def test_a_pipeline_that_is_gone_is_said_and_no_other_takes_its_table(
+def test_a_deleted_pipeline_fails_its_table_and_no_namesake_fills_it(
     streak: Sandbox, discover: Discover, read: Read, sales: str, incremental: bool
 ) -> None:
     catalog = discover()
@@ -810,7 +808,7 @@ def test_a_pipeline_that_is_gone_is_said_and_no_other_takes_its_table(
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_a_pipeline_left_out_by_the_settings_is_said_with_the_setting(
+def test_a_table_that_the_settings_leave_out_fails_and_names_the_setting(
     read: Read, discover: Discover, incremental: bool
 ) -> None:
     catalog = discover()
@@ -829,7 +827,7 @@ def test_a_pipeline_left_out_by_the_settings_is_said_with_the_setting(
     assert read_.statuses["boxes_support"] == "COMPLETE"
 
 
-def test_tables_that_are_configured_are_read_also_when_discover_does_not_offer_them(
+def test_configured_tables_are_read_even_if_discover_offers_none(
     read: Read, discover: Discover
 ) -> None:
     assert by_box(read("boxes_sales", catalog=discover(), pipeline_tables=False), "boxes_sales")
@@ -843,7 +841,7 @@ def test_an_empty_pipeline_has_an_empty_table(read: Read, discover: Discover) ->
     assert not read_.records["boxes_leer_empty"]
 
 
-def test_the_tables_together_hold_what_boxes_holds(
+def test_the_tables_together_hold_the_rows_of_the_stream_boxes(
     streak: Sandbox, read: Read, discover: Discover
 ) -> None:
     catalog = discover()
@@ -866,7 +864,7 @@ def test_the_tables_together_hold_what_boxes_holds(
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_a_pipeline_that_is_refused_leaves_its_own_table_unfinished_and_no_other(
+def test_a_refused_pipeline_affects_only_its_own_table(
     streak: Sandbox, read: Read, discover: Discover, incremental: bool
 ) -> None:
     catalog = discover()
@@ -882,7 +880,7 @@ def test_a_pipeline_that_is_refused_leaves_its_own_table_unfinished_and_no_other
 
 
 @empty_account
-def test_the_start_date_leaves_the_same_boxes_out_of_a_table_as_of_boxes(
+def test_the_start_date_leaves_the_same_boxes_out_of_a_table_and_of_the_stream_boxes(
     streak: Sandbox, read: Read, discover: Discover, sales: str
 ) -> None:
     old = streak.account.add_box(sales, "Old")
@@ -897,16 +895,15 @@ def test_the_start_date_leaves_the_same_boxes_out_of_a_table_as_of_boxes(
 
 
 # --- Requests -------------------------------------------------------------------------------------
-# ----------------
 
 
 def asked(streak: Sandbox) -> list[str]:
-    """What was asked for since the log was cleared, the pages of one list as one."""
+    """The paths requested since the log was cleared, each once."""
     return sorted({entry.path for entry in streak.requests()})
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_a_table_alone_asks_for_the_pipelines_and_for_its_list_and_nothing_else(
+def test_a_table_alone_requests_only_the_pipelines_and_its_own_box_list(
     streak: Sandbox, discover: Discover, read: Read, incremental: bool
 ) -> None:
     catalog = discover()
@@ -925,7 +922,7 @@ def test_a_table_alone_asks_for_the_pipelines_and_for_its_list_and_nothing_else(
     assert len(streak.requests("v2/pipelines")) == 1
 
 
-def test_two_tables_ask_for_their_two_lists(
+def test_two_tables_request_only_their_two_box_lists(
     streak: Sandbox, discover: Discover, read: Read
 ) -> None:
     catalog = discover()
@@ -935,7 +932,7 @@ def test_two_tables_ask_for_their_two_lists(
     assert len({entry.path for entry in streak.requests(BOX_LISTS)}) == 2
 
 
-def test_tables_beside_boxes_ask_for_nothing_more(
+def test_tables_beside_the_stream_boxes_cost_no_further_requests(
     streak: Sandbox, discover: Discover, read: Read
 ) -> None:
     catalog = discover()
@@ -963,8 +960,7 @@ def test_labels_do_not_depend_on_which_streams_are_selected(discover: Discover, 
         assert alone, stream
 
 
-# --- Catalogs that clients have changed
-# ---------------------------------------------------------------------------
+# --- Catalogs that a client has changed -----------------------------------------------------------
 
 STRIPPED: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
     "nothing left": lambda _: {},
@@ -1010,7 +1006,7 @@ def test_a_stripped_schema_gives_the_same_records(
 
 @empty_account
 @pytest.mark.parametrize("stripped", STRIPPED)
-def test_a_stripped_schema_never_makes_a_table_of_another_pipeline(
+def test_a_stripped_schema_never_fills_a_table_from_another_pipeline(
     streak: Sandbox, read: Read, discover: Discover, sales: str, stripped: str
 ) -> None:
     catalog = changed(discover(), "boxes_sales", STRIPPED[stripped])
@@ -1020,7 +1016,7 @@ def test_a_stripped_schema_never_makes_a_table_of_another_pipeline(
     assert not read("boxes_sales", catalog=catalog).ok
 
 
-def test_columns_that_were_left_out_stay_out_and_the_rest_is_as_it_was(
+def test_deselected_columns_stay_out_and_the_others_are_unchanged(
     read: Read, discover: Discover
 ) -> None:
     catalog = discover()
@@ -1050,7 +1046,7 @@ def test_columns_that_were_left_out_stay_out_and_the_rest_is_as_it_was(
 
 
 @empty_account
-def test_what_does_not_fit_never_stands_in_a_column_that_no_table_has(
+def test_a_value_that_does_not_fit_is_dropped_if_other_properties_is_deselected(
     streak: Sandbox, read: Read, discover: Discover, sales: str
 ) -> None:
     catalog = discover()
@@ -1073,8 +1069,7 @@ def test_what_does_not_fit_never_stands_in_a_column_that_no_table_has(
     assert not {"otherProperties", "other_properties"} & record.keys()
 
 
-# --- Incremental
-# --------------------------------------------------------------------------------------------------
+# --- Incremental ----------------------------------------------------------------------------------
 
 
 def both(read: Read, catalog: AirbyteCatalog, before: Reading | None = None) -> Reading:
@@ -1088,7 +1083,7 @@ def both(read: Read, catalog: AirbyteCatalog, before: Reading | None = None) -> 
 
 
 @empty_account
-def test_boxes_that_are_as_they_were_are_not_sent_again(
+def test_unchanged_boxes_are_not_sent_again(
     streak: Sandbox, read: Read, discover: Discover, sales: str
 ) -> None:
     catalog = discover()
@@ -1118,7 +1113,7 @@ RENAMED: dict[str, Callable[[Sandbox, str], object]] = {
 
 @empty_account
 @pytest.mark.parametrize("what", RENAMED)
-def test_a_new_name_of_a_stage_or_an_option_sends_the_boxes_again(
+def test_renaming_a_stage_an_option_or_a_tag_sends_the_boxes_again(
     streak: Sandbox, read: Read, discover: Discover, sales: str, what: str
 ) -> None:
     catalog = discover()
@@ -1139,7 +1134,7 @@ def test_a_new_name_of_a_stage_or_an_option_sends_the_boxes_again(
 
 
 @empty_account
-def test_a_field_that_was_emptied_is_null_in_the_row_that_comes(
+def test_an_emptied_field_becomes_null(
     streak: Sandbox, read: Read, discover: Discover, sales: str
 ) -> None:
     catalog = discover()
@@ -1152,7 +1147,7 @@ def test_a_field_that_was_emptied_is_null_in_the_row_that_comes(
 
 
 @empty_account
-def test_a_state_of_one_pipeline_settles_nothing_of_another_that_has_the_table_now(
+def test_a_pipeline_that_takes_over_a_table_is_read_whole_despite_its_state(
     streak: Sandbox, read: Read, discover: Discover, sales: str
 ) -> None:
     first = read("boxes_sales", incremental=True, catalog=discover())
@@ -1167,12 +1162,11 @@ def test_a_state_of_one_pipeline_settles_nothing_of_another_that_has_the_table_n
     } == {box["key"] for box in streak.account.boxes_of(new)}
 
 
-# --- Labels in the other streams
-# ----------------------------------------------------------------------------------
+# --- Labels in the other streams ------------------------------------------------------------------
 
 
 @empty_account
-def test_values_of_a_wrong_shape_stay_as_text_in_box_field_values_and_are_counted_by_type(
+def test_box_field_values_keeps_values_of_a_wrong_shape_as_text_and_counts_them(
     streak: Sandbox, read: Read, sales: str
 ) -> None:
     odd = {
@@ -1206,7 +1200,7 @@ def test_values_of_a_wrong_shape_stay_as_text_in_box_field_values_and_are_counte
     assert "s3cret" not in "".join(read_.logs)
 
 
-def test_nothing_in_the_default_account_is_counted_as_odd(read: Read, discover: Discover) -> None:
+def test_no_value_of_the_default_account_is_counted_as_odd(read: Read, discover: Discover) -> None:
     catalog = discover()
     read_ = read("box_field_values", *tables_in(catalog), catalog=catalog)
 
@@ -1214,7 +1208,7 @@ def test_nothing_in_the_default_account_is_counted_as_odd(read: Read, discover: 
     assert not said(read_, "did not fit")
 
 
-def test_options_join_with_the_values_that_boxes_have(read: Read) -> None:
+def test_pipeline_field_options_join_with_box_field_values(read: Read) -> None:
     read_ = read("box_field_values", "pipeline_field_options", "pipeline_fields")
     options = {
         (row["pipelineKey"], row["fieldKey"], row["key"]): row
@@ -1273,7 +1267,7 @@ def test_team_fields_join_with_the_custom_fields_of_contacts_and_organizations(
         assert not labels or one["label"] == labels.get(one["value"], one["label"])
 
 
-def test_stages_have_their_position_and_their_colour(streak: Sandbox, read: Read) -> None:
+def test_stages_have_their_position_and_color(streak: Sandbox, read: Read) -> None:
     stages = read("pipeline_stages").records["pipeline_stages"]
 
     for key, pipeline in streak.account.pipelines.items():
@@ -1287,7 +1281,7 @@ def test_stages_have_their_position_and_their_colour(streak: Sandbox, read: Read
 
 
 @empty_account
-def test_a_stage_that_is_in_no_order_and_one_without_colour_are_rows_too(
+def test_stages_without_a_position_or_a_color_are_rows_too(
     streak: Sandbox, read: Read, sales: str
 ) -> None:
     pipeline = streak.account.pipelines[sales]
@@ -1312,7 +1306,7 @@ NOW_ANOTHERS: dict[str, Callable[[Sandbox, str], object]] = {
 
 @empty_account
 @pytest.mark.parametrize("what", NOW_ANOTHERS)
-def test_when_a_table_passes_to_another_pipeline_the_rows_of_the_earlier_one_leave_it(
+def test_rows_of_the_earlier_pipeline_are_deleted_when_a_table_gets_another(
     streak: Sandbox, read: Read, discover: Discover, sales: str, what: str
 ) -> None:
     first = read("boxes_sales", incremental=True, catalog=discover())

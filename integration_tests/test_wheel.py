@@ -1,7 +1,7 @@
-"""The wheel: what is in it, and that it installs and answers on each Python that it says it is for.
+"""The wheel: what it contains, and that it installs and runs on each Python that it supports.
 
-`make test-wheel` runs these: each Python installs the framework anew, from the index and not from
-the lock. `make test` leaves them out.
+`make test-wheel` runs these tests: each Python installs the framework from the index, not from the
+lock file. `make test` skips them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AT_ONCE = 2
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what a clone holds."""
+    """The wheel, built from this clone."""
     place = tmp_path_factory.mktemp("wheel")
     run(
         sys.executable,
@@ -46,9 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """Of each version of Python on this machine an environment with nothing in it but the wheel and
-    what it asks for.
-    """
+    """For each Python on this machine, an environment with only the wheel and its dependencies."""
     place = tmp_path_factory.mktemp("pythons")
     pythons = {version: python for version in VERSIONS if (python := python_of(version))}
 
@@ -70,9 +68,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def python_of(version: str) -> str | None:
-    """One on the PATH or of pyenv's that starts and is of that version.
+    """A Python of that version on the PATH or from pyenv, if one starts.
 
-    Pyenv's stand-ins on the PATH need not be.
+    pyenv's shims on the PATH may not start.
     """
     candidates = [
         f"python{version}",
@@ -93,13 +91,13 @@ def python_of(version: str) -> str | None:
 
 
 def run(*command: str, **options: object) -> str:
-    """What it prints; a failure fails the test with what it said."""
+    """Run a command and return its output. If it fails, the test fails with that output."""
     ran = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     assert ran.returncode == 0, f"{' '.join(command)}:\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout
 
 
-def test_it_holds_the_connector_with_its_spec_and_schemas_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_only_the_connector_with_its_spec_and_schemas(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
 
     ours = {
@@ -111,7 +109,7 @@ def test_it_holds_the_connector_with_its_spec_and_schemas_and_nothing_else(wheel
     assert {name for name in names if ".dist-info/" not in name} == ours
 
 
-def test_it_asks_for_no_more_than_pyproject_toml_does(wheel: Path) -> None:
+def test_the_wheel_requires_exactly_what_pyproject_toml_lists(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(metadata).decode().split("\n\n")[0].splitlines()
@@ -129,7 +127,7 @@ def test_it_asks_for_no_more_than_pyproject_toml_does(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_installed_in_an_empty_environment_it_answers_spec(
+def test_the_wheel_in_an_empty_environment_answers_spec(
     installed: dict[str, Path], version: str, tmp_path: Path
 ) -> None:
     if version not in installed:
@@ -145,5 +143,5 @@ def test_installed_in_an_empty_environment_it_answers_spec(
     )
 
 
-def test_this_python_is_among_those_that_were_tried(installed: dict[str, Path]) -> None:
+def test_the_running_python_is_among_those_tried(installed: dict[str, Path]) -> None:
     assert "{}.{}".format(*sys.version_info[:2]) in installed

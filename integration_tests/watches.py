@@ -1,4 +1,4 @@
-"""Clocks that a test drives: time goes by when somebody sleeps, looks, or says so."""
+"""Clocks that a test controls: time passes when a thread sleeps or looks, or when told to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from source_streak.api.clock import Clock
 
 
 class OneClock(Clock):
-    """The same time for all threads. It goes by when one of them sleeps, and at each `go`."""
+    """The same time for all threads. It passes when one of them sleeps, and at each `go`."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -30,13 +30,13 @@ class OneClock(Clock):
         return time.time_ns() // 1_000_000 + round(self.seconds * 1000)
 
     def go(self, seconds: float) -> None:
-        """So much time goes by."""
+        """Let so many seconds pass."""
         with self._moving:
             self.seconds += seconds
 
 
 class ListeningClock(QuickClock):
-    """`on_sleep` hears how long a thread has slept in all, each time that it sleeps."""
+    """Calls `on_sleep` at each sleep, with the seconds that the thread has slept in all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class ListeningClock(QuickClock):
 
 
 class WornClock(QuickClock):
-    """Whoever looks at it loses so many seconds, but for the thread that made it.
+    """Each look costs so many seconds, except in the thread that made the clock.
 
-    A piece of an answer takes two looks.
+    A piece of a response takes two looks.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -67,14 +67,14 @@ class WornClock(QuickClock):
 
 
 class SteppingClock(QuickClock):
-    """For the thread that made it, the reader, time moves in steps while something takes time.
+    """For the reader, the thread that made it, time moves in steps while something takes time.
 
-    After each step the reader has to be back from whatever it does about it, so that the moment of
-    each message is known. What is slept counts for all threads, what `passes` for the reader alone.
+    After each step the clock waits until the reader has reacted to it, so that the time of each
+    message is known. Sleeping counts for all threads, `passes` only for the reader.
     """
 
     STEP = 10.0  # seconds
-    PATIENCE = 10.0  # real seconds; a reader that has finished waits for nothing any more
+    PATIENCE = 10.0  # real seconds to wait for a reader, which may have finished
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class SteppingClock(QuickClock):
         self.passes(seconds)
 
     def wait(self, work: Future[Any], seconds: float) -> bool:
-        """Until the work is done, or the clock has moved by so much."""
+        """Wait until the work is done or so many seconds have passed by this clock."""
         with self._changed:
             until = self._waits_until = self.seconds + seconds
             self._changed.notify_all()
@@ -110,7 +110,7 @@ class SteppingClock(QuickClock):
         return work.done()
 
     def passes(self, seconds: float) -> None:
-        """In a thread that is not the reader's: something takes so long."""
+        """Let so many seconds pass for the reader; called in another thread."""
         with self._moving:
             until = self.seconds + seconds
             while self.seconds < until:

@@ -39,43 +39,42 @@ PAGING = (
         "api/paging.py",
         "page.more is None and tally.enough and len(page.rows) < tally.full",
         "page.more is None and len(page.rows) < tally.full",
-        "test_paging.py::test_a_short_page_alone_ends_no_list",
+        "test_paging.py::test_a_short_page_alone_does_not_end_a_list",
     ),
     _guard(
         "the count alone ends no list",
         "api/paging.py",
         "page.more is None and tally.enough and len(page.rows) < tally.full",
         "page.more is None and tally.enough",
-        "test_paging.py::test_the_count_alone_ends_no_list_because_it_may_be_old",
+        "test_paging.py::test_the_count_alone_does_not_end_a_list_because_it_may_be_old",
     ),
     _guard(
         "a cursor that comes back ends a list, and as one that is not whole",
         "api/paging.py",
         "            return False  # a cursor that comes back",
         "            return True  # a cursor that comes back",
-        "test_paging.py::test_a_cursor_that_comes_back_ends_the_list_as_not_whole",
+        "test_paging.py::test_a_repeated_cursor_ends_the_list_as_incomplete",
     ),
     _guard(
         "a row that comes twice is handed on once",
         "api/paging.py",
         "        elif key not in seen:",
         "        else:",
-        "test_paging.py::test_a_row_that_comes_twice_is_handed_on_once",
+        "test_paging.py::test_a_row_that_comes_twice_is_passed_on_once",
     ),
     _guard(
         "what is no list of objects is not an empty list",
         "api/paging.py",
         '        raise WrongShape("a list of objects was expected")',
         "        rows = []",
-        "test_paging.py::test_what_is_not_a_list_is_not_taken_for_an_empty_one",
+        "test_paging.py::test_a_body_that_is_not_a_list_is_not_taken_for_an_empty_list",
     ),
     _guard(
         "a list that says more and sends nothing new is not whole",
         "api/paging.py",
         "            return not page.more  #",
         "            return True  #",
-        "test_paging.py::test_a_list_is_not_whole_when_it_says_that_there_is_more"
-        "_and_sends_nothing_new",
+        "test_paging.py::test_a_list_that_says_more_and_sends_nothing_new_is_incomplete",
     ),
 )
 
@@ -93,7 +92,7 @@ STATE = (
         "incremental/ledger.py",
         "                self._pending[place] = now.sizes[place]\n",
         "",
-        "test_ledger.py::test_what_was_delivered_and_is_then_forgotten_is_read_again",
+        "test_ledger.py::test_a_box_that_is_forgotten_after_its_delivery_is_read_again",
     ),
     _guard(
         "a fingerprint changes with its recheck slot",
@@ -107,15 +106,14 @@ STATE = (
         "incremental/state.py",
         "        self._release_elsewhere(scope, ledger)\n",
         "",
-        "test_state.py::test_a_box_read_from_another_pipeline_is_not_claimed_by_one"
-        "_that_was_not_listed",
+        "test_state.py::test_a_pipeline_that_was_not_listed_does_not_claim_a_box_that_has_moved",
     ),
     _guard(
         "readAt grows from sync to sync, whatever the clock does",
         "incremental/state.py",
         'max(now, min(read.time("readAt") or 0, LAST_MS - 1) + 1)',
         "now",
-        "test_state.py::test_the_time_of_reading_grows_from_sync_to_sync_whatever_the_clock_does",
+        "test_state.py::test_read_at_grows_from_sync_to_sync_whatever_the_clock_does",
     ),
     _guard(
         "keys that were given up stay given up",
@@ -144,8 +142,8 @@ STATE = (
         "reading/entities.py",
         "self.deletions.give_up()\n        yield self.heart.checkpoint()\n\n    def _visible",
         "self.deletions.give_up()\n\n    def _visible",
-        "integration_tests/test_order_of_messages.py::test_a_state_without_what_differs_comes"
-        "_before_the_first_record",
+        "integration_tests/test_order_of_messages.py::test_a_state_without_the_changed_box"
+        "_comes_before_its_record",
     ),
 )
 
@@ -155,56 +153,57 @@ EVIDENCE = (
         "incremental/sights.py",
         "return self._now - sight.since >= HOUR_MS",
         "return self._now - sight.since >= 0",
-        "test_sights.py::test_a_second_sight_counts_an_hour_after_the_first",
+        "test_sights.py::test_a_first_sight_is_believed_when_it_is_seen_again_after_an_hour",
     ),
     _guard(
         "a first sight with another value starts anew",
         "incremental/sights.py",
         "sight is None or sight.value != value or sight.since > self._now",
         "sight is None or sight.since > self._now",
-        "test_sights.py::test_another_value_starts_anew",
+        "test_sights.py::test_a_sight_with_another_value_starts_the_hour_anew",
     ),
     _guard(
         "a first sight in the future counts as now",
         "incremental/sights.py",
         "sight is None or sight.value != value or sight.since > self._now",
         "sight is None or sight.value != value",
-        "test_sights.py::test_a_time_in_the_future_counts_as_now",
+        "test_sights.py::test_a_first_sight_in_the_future_counts_as_now",
     ),
     _guard(
         "a list that ended early says nothing of what it does not hold",
         "reading/evidence.py",
         "    if not listing.ended:\n        return False\n",
         "",
-        "test_evidence.py::test_a_list_that_ended_early_says_nothing_however_long_it_does",
+        "test_evidence.py::test_a_list_that_ended_early_stays_incomplete_even_an_hour_later",
     ),
     _guard(
         "a list that is short of its count says nothing for an hour",
         "reading/evidence.py",
         'return sights.seen_before(f"count:{listing.key}", listing.shortfall)',
         "return True",
-        "test_evidence.py::test_a_count_that_is_wrong_by_the_same_number_an_hour_later",
+        "test_evidence.py::test_a_list_that_is_short_by_the_same_number_an_hour_later_is_complete",
     ),
     _guard(
         "an empty list without a count says nothing for an hour",
         "reading/evidence.py",
         'return bool(listing.keys) or sights.seen_before(f"empty:{listing.key}")',
         "return True",
-        "test_evidence.py::test_an_empty_list_without_a_count_an_hour_later",
+        "test_evidence.py::test_an_uncounted_list_that_is_still_empty_an_hour_later_is_complete",
     ),
     _guard(
         "more missing at once than people delete is doubtful",
         "reading/evidence.py",
         "return missing > max(MANY, MANY_SHARE * total)",
         "return False",
-        "test_evidence.py::test_more_than_people_delete_at_once",
+        "test_evidence.py::test_more_missing_rows_than_people_delete_at_once_are_many",
     ),
     _guard(
         "what Streak gave no answer for is not deleted",
         "reading/evidence.py",
         "return Verdict.DELETED if answer is Gone.GONE else Verdict.UNKNOWN",
         "return Verdict.DELETED",
-        "test_evidence.py::test_what_an_answer_by_key_says",
+        "test_evidence.py::test_an_answer_by_key_tells_deleted_moved_unlisted_and_unknown_rows"
+        "_apart",
     ),
 )
 
@@ -228,14 +227,14 @@ DELETIONS = (
         "api/look_up.py",
         "if any(isinstance(self._one(*control), dict) for control in controls):",
         "if controls:",
-        "test_look_up.py::test_refusals_of_everything_are_no_deletion",
+        "test_look_up.py::test_a_refusal_is_no_deletion_when_the_control_is_refused_too",
     ),
     _guard(
         "a 404 says nothing where a list is itself a 404",
         "api/look_up.py",
         " or (second is Reason.GONE and hidden):",
         ":",
-        "test_look_up.py::test_a_404_says_nothing_where_a_list_is_itself_a_404",
+        "test_look_up.py::test_a_404_is_no_deletion_while_a_list_itself_answers_404",
     ),
     _guard(
         "at most 1,000 questions a sync",
@@ -263,42 +262,45 @@ DELETIONS = (
         "reading/deletions.py",
         "            self.concludes = False\n            self.state.sights.clear()\n",
         "            self.state.sights.clear()\n",
-        "test_deletion_decisions.py::test_the_key_of_another_user_deletes_nothing",
+        "test_deletion_decisions.py::test_the_api_key_of_another_user_deletes_nothing",
     ),
     _guard(
         "nothing is told where the schema has no column for deletions",
         "reading/deletions.py",
         "declared = mode.columns is None or DELETED_AT in mode.columns",
         "declared = True",
-        "test_deletion_decisions.py::test_nothing_is_told_where_the_schema_has_no_column_for_it",
+        "test_deletion_decisions.py::test_no_deletion_is_reported_when_the_schema_has_no"
+        "_column_for_deletions",
     ),
     _guard(
         "the state says what is to be read again before a deletion is told",
         "reading/missing.py",
         "                state.forget(scope, keys)\n            yield self.heart.checkpoint()\n",
         "                state.forget(scope, keys)\n",
-        "test_missing.py::test_state_goes_out_before_a_deletion_is_told",
+        "test_missing.py::test_a_state_is_emitted_before_a_deletion_is_reported",
     ),
     _guard(
         "many that are missing at once are not asked for, nor told",
         "reading/missing.py",
         "        if self.state.sights.seen_before(what):\n",
         "        if True:\n",
-        "test_missing.py::test_many_that_are_missing_at_once_are_told_an_hour_later",
+        "test_missing.py::test_many_boxes_missing_at_once_are_reported_as_deleted_only_an_hour"
+        "_later",
     ),
     _guard(
         "a pipeline that is not listed is gone only once it was missing for an hour",
         "reading/missing.py",
         'if self.state.sights.seen_before(f"gone:{scope}") and self.deletions.concludes:',
         "if self.deletions.concludes:",
-        "test_missing.py::test_a_pipeline_that_is_not_listed_is_gone_an_hour_later",
+        "test_missing.py::test_an_unlisted_pipeline_counts_as_gone_only_an_hour_later",
     ),
     _guard(
         "a list that cannot be believed leads to no question",
         "reading/missing.py",
         "self.state.sights.unsee(what)\n            return listing.key in self._complete",
         "self.state.sights.unsee(what)\n            return True",
-        "test_missing.py::test_a_list_that_is_short_of_its_count_tells_nothing",
+        "test_missing.py::test_a_list_that_is_short_of_its_count_leads_to_no_look_up_and_no"
+        "_deletion",
     ),
 )
 
@@ -308,7 +310,7 @@ BUDGET = (
         "api/budget.py",
         "WIDER = 1.02",
         "WIDER = 1.0",
-        "test_budget.py::test_the_pace_is_two_percent_wider_than_the_rate"
+        "test_budget.py::test_the_pace_is_two_percent_slower_than_the_rate"
         "_so_that_jitter_breaks_no_limit",
     ),
     _guard(
@@ -323,8 +325,7 @@ BUDGET = (
         "api/budget.py",
         "self._next = max(self._next, earliest)",
         "self._next = self._next",
-        "test_budget.py::test_a_request_that_was_held_up_after_its_slot_takes_the_place"
-        "_of_the_next",
+        "test_budget.py::test_a_request_that_is_sent_later_than_its_slot_pushes_the_next_one_back",
     ),
     _guard(
         "a shorter pause does not cut a longer one",
@@ -355,14 +356,16 @@ PATIENCE = (
         "api/patience.py",
         "others = failed.others_answered >= ALONE_ANSWERS",
         "others = True",
-        "test_patience.py::test_nineteen_answers_for_others_do_not_prove_that_it_fails_alone",
+        "test_patience.py::test_nineteen_answers_for_others_do_not_prove_that_a_request_fails"
+        "_alone",
     ),
     _guard(
         "an outage that another request found ends this one sooner",
         "api/patience.py",
         "min(self.limit, SHORT_PATIENCE) if failed.down else self.limit",
         "self.limit",
-        "test_patience.py::test_once_streak_is_known_to_be_down_fifteen_seconds_are_enough",
+        "test_patience.py::test_a_request_is_given_up_after_15_seconds_once_streak_is_known_to"
+        "_be_down",
     ),
     _guard(
         "many refusals of one endpoint are no single boxes",

@@ -1,4 +1,4 @@
-"""A clock that the tests drive: whoever sleeps on it is told that it has, and nobody waits."""
+"""A clock that the tests drive: `sleep` moves its time on, and no test waits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ NOON = 1_790_000_000_000 - 1_790_000_000_000 % 86_400_000 + 43_200_000  # Mon, 2
 
 
 class FakeClock(Clock):
-    """The same time for all threads; it goes by when one of them sleeps."""
+    """One time for all threads, which passes when one of them sleeps."""
 
     def __init__(self, slept: Callable[[float], float] = lambda seconds: seconds) -> None:
-        """`slept`: how long whoever wants to sleep for so many seconds really does."""
+        """`slept`: from the seconds that a thread wants to sleep to those that it really sleeps."""
         self.time = START
         self.sleeps: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
@@ -36,6 +36,6 @@ class FakeClock(Clock):
         return NOON + round((self.time - START) * 1000)
 
     def go(self, seconds: float) -> None:
-        """So much time goes by without anybody sleeping."""
+        """Let this much time pass without a sleep."""
         with self._lock:
             self.time += seconds

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that answers with whatever bytes a test wants, and keeps what it got."""
+"""A server on 127.0.0.1 that answers with the bytes of a test and keeps all requests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-Answer = bytes | Callable[[socket.socket], None]  # what is sent, or who sends it
+Answer = bytes | Callable[[socket.socket], None]  # the bytes to send, or a function that sends them
 
 
 class Request(NamedTuple):
     path: str  # with its query
     headers: dict[str, str]  # lower-case names
-    connection: int  # a number for each
+    connection: int  # its number, from 1
 
 
 class Loopback:
-    """`answers` are given in turn, the last for ever; None closes the connection."""
+    """Sends `answers` in turn, the last one again and again; None closes the connection."""
 
     def __init__(self, *answers: Answer | None) -> None:
         self.answers = list(answers)
@@ -50,7 +50,7 @@ class Loopback:
             request_queue_size = 64
 
             def handle_error(self, *_: Any) -> None:
-                """Whoever has read enough hangs up."""
+                """A client that has read enough closes the connection: no error."""
 
         self.connections = 0
         self.server = Server(("127.0.0.1", 0), Handler)
@@ -64,7 +64,7 @@ class Loopback:
 
 @contextmanager
 def serving(*answers: Answer | None) -> Iterator[Loopback]:
-    """A server while it runs."""
+    """Run a server with these answers."""
     loopback = Loopback(*answers)
     threading.Thread(target=loopback.server.serve_forever, args=(0.01,), daemon=True).start()
     try:
@@ -75,7 +75,7 @@ def serving(*answers: Answer | None) -> Iterator[Loopback]:
 
 
 def http(body: Any = None, status: str = "200 OK", *headers: str) -> bytes:
-    """An answer; a body that is not bytes is written as JSON."""
+    """A response as bytes; a body that is not bytes is written as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     kind = () if any("content-type" in one.lower() for one in headers) else (JSON,)
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *kind, *headers, "", ""]
@@ -86,7 +86,7 @@ JSON = "Content-Type: application/json"
 
 
 def deadline(work: Callable[[], Any]) -> Any:
-    """What it returns or raises, in a thread of its own: what waits for ever fails the test."""
+    """Call `work` in a thread of its own, and fail the test if it takes more than 20 seconds."""
     outcome: list[Any] = []
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Good runs of the four commands, as messages to be spoilt: for test_platform_rules.py."""
+"""Good runs of the four commands, whose messages the tests of test_platform_rules.py spoil."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def status(name: str, word: str, at: float = NOW, **more: Any) -> Message:
 
 
 def limited(name: str, at: float = NOW, until: Any = NOW + 60_000) -> Message:
-    """RUNNING, because Streak's limit is being waited for."""
+    """A RUNNING with the reason that the stream waits for Streak's rate limit."""
     reason = {"type": "RATE_LIMITED", "rate_limited": {"quota_reset": until}}
     return status(name, "RUNNING", at, reasons=[reason])
 
 
 def error(name: str | None, kind: str = "transient_error", at: float = NOW) -> Message:
-    """An ERROR; of no stream in particular with None."""
+    """An ERROR of a stream, or of the whole sync with None."""
     body: Message = {"message": "Streak did not answer.", "failure_type": kind}
     body |= {"stream_descriptor": {"name": name}} if name else {}
     return {"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": at, "error": body}}
@@ -143,14 +143,14 @@ FAILED: list[Message] = [*TEAMS_READ, *BOXES_FAILED, error(None)]
 
 
 def written(lines: Lines) -> bytes:
-    """Messages as lines of stdout; bytes as they are."""
+    """The messages as lines of stdout. Bytes are written unchanged."""
     return b"".join(
         (line if isinstance(line, bytes) else orjson.dumps(line)) + b"\n" for line in lines
     )
 
 
 def spec(*lines: Message | bytes, **more: Any) -> Run:
-    """A run of spec; the good one without arguments."""
+    """A run of spec. Without arguments it is a good one."""
     return Run("spec", written(lines or (log(), SPEC)), **more)
 
 
@@ -165,29 +165,29 @@ def discover(*lines: Message | bytes, **more: Any) -> Run:
 
 
 def read(*lines: Message | bytes, **more: Any) -> Run:
-    """A run of read; whole and good without arguments."""
+    """A run of read. Without arguments it is a complete and good one."""
     return Run("read", written(lines or READ), **{"catalog": CATALOG, **more})
 
 
 def failing(*lines: Message | bytes, **more: Any) -> Run:
-    """A run of read that failed; in a good way without arguments."""
+    """A run of read that failed. Without arguments it breaks no rule."""
     return read(*(lines or FAILED), **{"code": 1, **more})
 
 
 def boxes(*lines: Message | bytes, **more: Any) -> Run:
-    """A read of the stream boxes alone: begun, these lines, a state, complete."""
+    """A read of the stream boxes alone: STARTED, RUNNING, these lines, a STATE, COMPLETE."""
     only = {"streams": CATALOG["streams"][:1]}
     ended = [state("boxes"), status("boxes", "COMPLETE")]
     return read(*BOXES_BEGUN, *lines, *ended, **{"catalog": only, **more})
 
 
 def boxes_failing(*lines: Message | bytes, **more: Any) -> Run:
-    """A read in which the teams were read, and the boxes were not: these lines, then INCOMPLETE."""
+    """A read in which teams is COMPLETE, and boxes has these lines, then INCOMPLETE."""
     return failing(*TEAMS_READ, *BOXES_BEGUN, *lines, BOXES_INCOMPLETE, **more)
 
 
 def specifying(**more: Any) -> Run:
-    """A spec whose form has another root."""
+    """A spec whose form has these properties at its root."""
     return spec({"type": "SPEC", "spec": {"connectionSpecification": SPECIFICATION | more}})
 
 
@@ -207,18 +207,18 @@ def answering(connection: Message, **more: Any) -> Run:
 
 
 def finding(stream: Message = BOXES, **more: Any) -> Run:
-    """A discover of boxes, changed so, and teams."""
+    """A discover of teams and of boxes with these changes."""
     return discover({"type": "CATALOG", "catalog": {"streams": [stream | more, TEAMS]}})
 
 
 def with_column(name: str, **column: Any) -> Message:
-    """The stream boxes with one more column, or with another one."""
+    """The stream boxes with this column added or replaced."""
     schema = BOXES["json_schema"]
     return BOXES | {"json_schema": schema | {"properties": {**schema["properties"], name: column}}}
 
 
 def changed(message: Message, /, **more: Any) -> Message:
-    """A RECORD, STATE, ERROR or SPEC whose body has other properties."""
+    """A RECORD, STATE, ERROR or SPEC with these properties of its body replaced."""
     (name,) = message.keys() - {"type"}
     if name == "trace":
         trace = message["trace"]

@@ -1,4 +1,4 @@
-"""A stream, an account and its lists as the decisions of deletions see them: facts, no sockets."""
+"""A stream, an account and its lists without sockets, for tests of what counts as deleted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COMMENTS = SimpleNamespace(
 
 @dataclass
 class List:
-    """The list of a pipeline, as it was read."""
+    """The list of one pipeline after it was read."""
 
     key: str
     keys: set[str]
@@ -58,10 +58,10 @@ class List:
 
 @dataclass
 class Account:
-    """What is listed, and what Streak answers by key: what is in `gone` is refused."""
+    """The lists of an account, and its answers by key: Streak refuses the keys in `gone`."""
 
     lists: list[List] = field(default_factory=list)
-    existing: set[str] = field(default_factory=set)  # pipelines; those of the lists if it is empty
+    existing: set[str] = field(default_factory=set)  # pipelines; if empty, those of the lists
     gone: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     started: str = "now"
@@ -95,7 +95,7 @@ class Account:
 
 
 class Heart:
-    """It never beats, and waits for nothing."""
+    """A heartbeat that is never due and waits for nothing."""
 
     is_due = False
 
@@ -108,7 +108,7 @@ class Heart:
 
 
 def state_of(saved: StreamState | None = None, hours: float = 0) -> StreamState:
-    """The state so many hours after the first sync; `saved`: as that one left it."""
+    """The state of a sync this many hours after the first, which left `saved`."""
     return StreamState(saved.as_dict() if saved else {}, round(NOW + hours * HOUR), 30)
 
 
@@ -120,7 +120,7 @@ def deletions_of(
 
 
 def missing_of(state: StreamState, account: Account) -> list[Any]:
-    """What a sync tells of what is missing, signals and tombstones."""
+    """The signals and tombstones that a sync emits for missing rows."""
     deletions = deletions_of(state, account)
     items = list(Missing(deletions, account, Heart()).items())  # type: ignore[arg-type]
     deletions.end(0, account.lists)  # type: ignore[arg-type]

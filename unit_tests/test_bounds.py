@@ -1,4 +1,4 @@
-"""Requirements of the lowest and the newest versions: each bound of pyproject.toml is read."""
+"""tools/bounds.py: requirements of the lowest and newest versions that pyproject.toml allows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pytest_mock import MockerFixture
         (">=0.22,<1", ("0.22", "1")),
     ],
 )
-def test_a_bound_has_a_least_version_and_one_that_is_too_new(
+def test_a_bound_gives_its_lowest_version_and_the_first_one_that_is_too_new(
     bound: str, limits: tuple[str, str]
 ) -> None:
     assert bounds.limits(bound) == limits
 
 
 @pytest.mark.parametrize("which", ["lowest", "newest"])
-def test_each_dependency_has_its_line(
+def test_each_dependency_gets_its_line_of_requirements(
     capsys: pytest.CaptureFixture[str], mocker: MockerFixture, which: str
 ) -> None:
     mocker.patch("sys.argv", ["bounds.py", which])

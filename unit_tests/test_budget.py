@@ -1,4 +1,4 @@
-"""The budget, on a clock that the tests drive: nothing here waits."""
+"""The budget of requests, on a clock that the tests drive: no test waits."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from clocks import NOON, START, FakeClock
 
 from source_streak.api.budget import LONGEST_GUESS, LONGEST_PAUSE, SLOW_FOR, Budget, seconds_of
 
-GAP = 0.102  # seconds between requests at ten a second
+GAP = 0.102  # seconds between requests at ten requests a second
 
 
 def ask(budget: Budget, status: int = 200, retry_after: str | None = None) -> float:
-    """One request and its answer; returns the moment at which the request was let go."""
+    """Send one request and note its response; returns the time at which it may go out."""
     slot = budget.acquire()
     budget.note_answer(slot, status, retry_after)
     return slot
 
 
 def pause_after(header: str | None) -> float:
-    """How long nothing is asked after a 429 with this Retry-After."""
+    """The seconds from a 429 with this Retry-After to the next request."""
     limited = Budget(10, FakeClock())
     before = ask(limited, 429, header)
     return ask(limited) - before
 
 
 def side_by_side(count: int, work: Callable[[], Any]) -> None:
-    """Do it in so many threads at once."""
+    """Do `work` in this many threads at once."""
     threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
@@ -38,7 +38,7 @@ def side_by_side(count: int, work: Callable[[], Any]) -> None:
 
 
 def busiest_second(starts: list[float]) -> int:
-    """The most requests in any second."""
+    """The most requests within any one second."""
     starts = sorted(starts)
     most, begin = 0, 0
     for end, moment in enumerate(starts):
@@ -66,7 +66,7 @@ def test_no_second_holds_more_requests_than_the_rate_however_many_threads_ask(
     assert busiest_second(starts) <= rate
 
 
-def test_the_pace_is_two_percent_wider_than_the_rate_so_that_jitter_breaks_no_limit() -> None:
+def test_the_pace_is_two_percent_slower_than_the_rate_so_that_jitter_breaks_no_limit() -> None:
     ten = Budget(10, FakeClock())
 
     starts = [ask(ten) for _ in range(101)]
@@ -78,7 +78,7 @@ def test_the_first_request_does_not_wait() -> None:
     assert ask(Budget(10, FakeClock())) == START
 
 
-def test_a_long_rest_saves_up_no_burst() -> None:
+def test_an_idle_minute_does_not_save_up_a_burst() -> None:
     clock = FakeClock()
     ten = Budget(10, clock)
     ask(ten)
@@ -87,7 +87,7 @@ def test_a_long_rest_saves_up_no_burst() -> None:
     assert busiest_second([ask(ten) for _ in range(20)]) <= 10
 
 
-def test_a_request_that_was_held_up_after_its_slot_takes_the_place_of_the_next() -> None:
+def test_a_request_that_is_sent_later_than_its_slot_pushes_the_next_one_back() -> None:
     clock = FakeClock()
     ten = Budget(10, clock)
     first = ten.acquire()
@@ -103,7 +103,7 @@ def test_a_request_that_was_held_up_after_its_slot_takes_the_place_of_the_next()
     assert third - first > 0.28
 
 
-def test_a_request_that_is_written_at_once_holds_up_nobody() -> None:
+def test_a_request_that_is_sent_promptly_delays_no_other() -> None:
     clock = FakeClock()
     ten = Budget(10, clock)
     starts = []
@@ -135,7 +135,7 @@ def test_a_retry_after_in_another_time_zone_is_understood() -> None:
     assert pause_after("Mon, 21 Sep 2026 14:00:30 +0200") == pytest.approx(30, abs=0.3)
 
 
-def test_a_retry_after_that_has_passed_costs_no_more_than_the_slower_pace() -> None:
+def test_a_retry_after_in_the_past_pauses_for_less_than_a_second() -> None:
     assert pause_after("Mon, 21 Sep 2026 11:00:00 GMT") < 1
 
 
@@ -146,7 +146,7 @@ NO_TIME = [
 
 
 @pytest.mark.parametrize("header", NO_TIME, ids=repr)
-def test_a_429_without_a_usable_retry_after_is_waited_out_all_the_same(header: str | None) -> None:
+def test_a_429_without_a_usable_retry_after_pauses_for_about_a_second(header: str | None) -> None:
     assert 0.5 <= pause_after(header) <= 2
 
 
@@ -157,7 +157,7 @@ YEARS = [
 
 
 @pytest.mark.parametrize("header", YEARS, ids=lambda header: header[:20])
-def test_a_retry_after_of_years_does_not_stop_a_sync_for_years(header: str) -> None:
+def test_a_retry_after_of_years_is_cut_to_the_longest_pause(header: str) -> None:
     assert pause_after(header) == pytest.approx(LONGEST_PAUSE, abs=1)
 
 
@@ -165,14 +165,14 @@ def test_a_retry_after_of_years_does_not_stop_a_sync_for_years(header: str) -> N
     ("header", "seconds"),
     [("7", 7), (" 7 ", 7), ("0", 0), ("Mon, 21 Sep 2026 12:00:30 GMT", 30), ("soon", None)],
 )
-def test_the_header_is_seconds_from_now(header: str, seconds: float | None) -> None:
+def test_a_retry_after_is_read_as_seconds_from_now(header: str, seconds: float | None) -> None:
     assert seconds_of(header, NOON) == seconds
 
 
 # --- After a 429 ----------------------------------------------------------------------------------
 
 
-def test_429s_without_retry_after_are_waited_out_longer_each_time_but_at_most_a_minute() -> None:
+def test_each_429_without_retry_after_doubles_the_pause_up_to_a_minute() -> None:
     limited = Budget(10, FakeClock())
     pauses = []
     for _ in range(10):
@@ -183,7 +183,7 @@ def test_429s_without_retry_after_are_waited_out_longer_each_time_but_at_most_a_
     assert max(pauses) == LONGEST_GUESS
 
 
-def test_an_answer_ends_the_row_of_429s_so_that_the_next_pause_is_short_again() -> None:
+def test_after_another_response_the_next_429_pauses_only_briefly_again() -> None:
     limited = Budget(10, FakeClock())
     for status in (429, 429, 429, 200, 429):
         ask(limited, status)
@@ -192,7 +192,7 @@ def test_an_answer_ends_the_row_of_429s_so_that_the_next_pause_is_short_again() 
 
 
 @pytest.mark.parametrize("header", [None, "3"])
-def test_late_429s_of_requests_under_way_do_not_multiply_the_pause_or_the_pace(
+def test_late_429s_of_requests_under_way_extend_no_pause_and_halve_the_pace_only_once(
     header: str | None,
 ) -> None:
     clock = FakeClock()
@@ -204,13 +204,13 @@ def test_late_429s_of_requests_under_way_do_not_multiply_the_pause_or_the_pace(
         limited.note_answer(slot, 429, header)
         clock.go(0.01)
 
-    late = 0.07 if header is None else 0.01  # one that names a time is believed
+    late = 0.07 if header is None else 0.01  # a late 429 with a Retry-After sets the pause anew
     assert limited.pause == pytest.approx(expected - late)
     ask(limited)
     assert -ask(limited) + ask(limited) == pytest.approx(2 * GAP), "halved more than once"
 
 
-def test_late_answers_of_requests_under_way_do_not_end_the_row_of_429s() -> None:
+def test_a_late_response_to_an_earlier_request_does_not_end_the_run_of_429s() -> None:
     limited = Budget(10, FakeClock())
     under_way = limited.acquire()
     ask(limited, 429)
@@ -220,7 +220,7 @@ def test_late_answers_of_requests_under_way_do_not_end_the_row_of_429s() -> None
     assert limited.pause == pytest.approx(2)
 
 
-def test_a_pause_that_comes_while_a_thread_waits_for_its_slot_holds_for_that_thread_too() -> None:
+def test_a_pause_also_holds_back_a_thread_that_already_waits_for_its_slot() -> None:
     clock = FakeClock()
     limited = Budget(1, clock)
     slot = limited.acquire()
@@ -234,7 +234,7 @@ def test_a_pause_that_comes_while_a_thread_waits_for_its_slot_holds_for_that_thr
     assert limited.acquire() >= START + 1.02 + 30
 
 
-def test_a_thread_that_has_waited_out_the_pause_keeps_to_the_pace_alone() -> None:
+def test_a_request_that_is_let_through_the_pause_still_keeps_to_the_pace() -> None:
     limited = Budget(10, FakeClock())
     first = ask(limited, 429, "3600")
 
@@ -244,7 +244,7 @@ def test_a_thread_that_has_waited_out_the_pause_keeps_to_the_pace_alone() -> Non
     assert (second - first, third - second) == (pytest.approx(GAP), pytest.approx(2 * GAP))
 
 
-def test_everybody_can_see_until_when_nothing_is_asked() -> None:
+def test_the_budget_says_until_when_it_pauses() -> None:
     clock = FakeClock()
     limited = Budget(10, clock)
     assert limited.paused_until is None
@@ -267,7 +267,7 @@ def test_a_shorter_pause_does_not_cut_a_longer_one() -> None:
     assert limited.pause == pytest.approx(30, abs=0.3)
 
 
-def test_after_a_429_the_pace_is_half_and_after_a_while_the_old_one_again() -> None:
+def test_a_429_halves_the_pace_for_a_while() -> None:
     clock = FakeClock()
     limited = Budget(10, clock)
     ask(limited, 429, "1")
@@ -298,7 +298,7 @@ THREADS = 40
 def an_hour(
     budget: Budget, clock: FakeClock, answer: Callable[[float], tuple[int, str | None]]
 ) -> list[float]:
-    """When forty threads let their requests go within an hour; `answer` says what each meets."""
+    """When forty threads send their requests within an hour; `answer` gives each its response."""
     starts: list[float] = []
     first = clock.time
     one_at_a_time = threading.Lock()
@@ -315,7 +315,7 @@ def an_hour(
 
 @pytest.mark.parametrize("rate", [1, 8, 10, 20])
 @pytest.mark.parametrize("wakes", ["on time", "early"])
-def test_in_an_hour_with_forty_threads_more_than_95_percent_of_the_limit_are_used_and_no_more(
+def test_forty_threads_use_over_95_percent_of_the_limit_and_never_exceed_it(
     rate: int, wakes: str
 ) -> None:
     clock = FakeClock(lambda seconds: seconds * {"on time": 1.0, "early": 0.7}[wakes])
@@ -327,7 +327,7 @@ def test_in_an_hour_with_forty_threads_more_than_95_percent_of_the_limit_are_use
 
 
 @pytest.mark.parametrize("retry_after", ["5", None])
-def test_two_429s_in_an_hour_leave_more_than_95_percent_of_it_to_be_used(
+def test_two_429s_in_an_hour_cost_less_than_5_percent_of_its_requests(
     retry_after: str | None,
 ) -> None:
     clock = FakeClock()
@@ -346,7 +346,7 @@ def test_two_429s_in_an_hour_leave_more_than_95_percent_of_it_to_be_used(
     assert len(starts) > 0.95 * 10 * HOUR
 
 
-def test_many_429s_in_an_hour_never_lead_past_the_limit_nor_into_a_pause() -> None:
+def test_through_many_429s_threads_keep_to_the_limit_and_to_every_pause() -> None:
     clock = FakeClock()
     refused: list[float] = []
 

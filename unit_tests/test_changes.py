@@ -1,4 +1,4 @@
-"""Entries of a timeline, whose shape is published nowhere: each is a row that holds it whole."""
+"""Entries of a box's timeline: nobody documents their shape, so each row keeps its entry whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ settings.register_profile("no clock", deadline=None, derandomize=True)
 settings.load_profile("no clock")
 
 
-def test_the_entries_are_those_that_are_objects() -> None:
+def test_only_objects_count_as_entries_of_a_timeline() -> None:
     assert timeline_of({"entries": [{"a": 1}, None, 5], "nextPageToken": "x"}) == [{"a": 1}]
     assert timeline_of({"entries": []}) == []
 
@@ -30,7 +30,7 @@ def test_the_entries_are_those_that_are_objects() -> None:
         ({"entries": None}, "an object with entries"),
     ],
 )
-def test_another_envelope_fails_with_a_sentence_that_says_what_came(body: Any, came: str) -> None:
+def test_an_unknown_envelope_fails_with_an_error_that_says_what_came(body: Any, came: str) -> None:
     with pytest.raises(StreakError) as raised:
         timeline_of(body)
 
@@ -50,20 +50,20 @@ def test_an_entry_like_a_newsfeed_item_has_its_key_time_and_columns() -> None:
     }
 
 
-def test_of_an_entry_with_all_in_an_object_inside_the_inside_is_shown() -> None:
+def test_an_entry_wrapped_in_an_outer_object_is_read_from_the_inner_one() -> None:
     entry = {"type": "EDIT", "newsfeedEntry": {"key": "n", "date": "7", "creatorKey": "mia"}}
 
     assert change(entry) == {"creatorKey": "mia", "key": "n", "timestamp": 7, "entry": entry}
 
 
-def test_what_stands_outside_wins() -> None:
+def test_outer_properties_win_over_those_of_an_inner_object() -> None:
     entry = {"key": "outside", "creatorKey": "mia", "inner": {"key": "in", "creatorKey": "noah"}}
     row = change(entry)
 
     assert (row["key"], row["creatorKey"]) == ("outside", "mia")
 
 
-def test_an_entry_without_a_key_is_told_by_what_it_holds_in_whatever_order() -> None:
+def test_an_entry_without_a_key_gets_one_from_its_content_whatever_its_order() -> None:
     one, other = change({"a": 1, "b": 2}), change({"b": 2, "a": 1})
 
     assert one["key"] == other["key"] != change({"a": 1, "b": 3})["key"]

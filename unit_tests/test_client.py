@@ -1,4 +1,4 @@
-"""The one road to the wire, against real sockets on 127.0.0.1 and a clock that nobody waits for."""
+"""The client that sends every request, with real sockets on 127.0.0.1 and a fake clock."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from source_streak.api.errors import Refused, TooLarge, Unanswered
 from source_streak.api.paging import WrongShape, parse_page
 from source_streak.config import Config
 
-KEY = "strk_0dd/+=%25&key-0003"  # with letters that look otherwise in an address
+KEY = "strk_0dd/+=%25&key-0003"  # has characters that a URL encodes
 ME = http({"key": "agxUser"})
 PACKED = "Content-Encoding: gzip"
 
 
 class Line:
-    """A client, the server that it asks and the clock that both go by."""
+    """A client, the server that answers it, and the clock of the client."""
 
     def __init__(self, server: Loopback, hurried: bool, rate: int) -> None:
         self.server, self.clock = server, FakeClock()
@@ -69,10 +69,10 @@ def limited(retry_after: str | None = None) -> bytes:
     return http({}, "429 Too Many", *([f"Retry-After: {retry_after}"] if retry_after else []))
 
 
-# --- A usable answer ------------------------------------------------------------------------------
+# --- Usable responses -----------------------------------------------------------------------------
 
 
-def test_what_is_made_of_an_answer_is_returned() -> None:
+def test_get_returns_what_the_caller_reads_from_the_response() -> None:
     with line(http([{"key": "a"}])) as one:
         got = one.client.get("v2/boxes", {"limit": 5, "page": 0}, rows_of)
 
@@ -80,21 +80,21 @@ def test_what_is_made_of_an_answer_is_returned() -> None:
     assert one.server.got[0].path == "/api/v2/boxes?limit=5&page=0"
 
 
-def test_an_answer_is_parsed_once_however_often_it_is_looked_at() -> None:
+def test_a_response_is_parsed_only_once() -> None:
     with line(ME) as one:
         first, second = one.ask(lambda response: (json_of(response), json_of(response)))
 
     assert first is second
 
 
-def test_the_threads_are_enough_for_answers_that_take_two_seconds() -> None:
+def test_there_are_two_threads_for_each_request_a_second_and_at_least_eight() -> None:
     with line(ME, rate=20) as one:
         assert one.client.threads == 40
     with line(ME, rate=1) as one:
         assert one.client.threads == 8
 
 
-# --- Asking again ---------------------------------------------------------------------------------
+# --- Retries --------------------------------------------------------------------------------------
 
 LOGIN = http(b"<!doctype html><p>Please sign in", "200 OK", "Content-Type: text/html")
 PASSING: dict[str, Answer | None] = {
@@ -113,7 +113,7 @@ PASSING: dict[str, Answer | None] = {
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_what_may_pass_is_asked_again(name: str) -> None:
+def test_a_request_is_repeated_after_a_temporary_failure(name: str) -> None:
     answer = PASSING[name]
 
     def once(connection: socket.socket) -> None:
@@ -128,7 +128,7 @@ def test_what_may_pass_is_asked_again(name: str) -> None:
     assert 0.5 <= one.slept <= 1.5
 
 
-def test_five_minutes_of_failing_end_a_request_with_a_sentence() -> None:
+def test_a_request_that_fails_for_five_minutes_is_given_up_with_an_error_message() -> None:
     with line(http({}, "502 Bad")) as one, pytest.raises(Unanswered) as given_up:
         one.ask()
 
@@ -141,7 +141,7 @@ def test_five_minutes_of_failing_end_a_request_with_a_sentence() -> None:
     assert given_up.value.failure == "transient_error"
 
 
-def test_where_streak_itself_fails_its_status_page_is_named_once() -> None:
+def test_the_error_names_the_status_page_once_when_streak_itself_fails() -> None:
     with line(http({}, "500 Oops")) as one, pytest.raises(Unanswered) as given_up:
         one.ask()
 
@@ -149,27 +149,27 @@ def test_where_streak_itself_fails_its_status_page_is_named_once() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, LOGIN, limited()], ids=["reset", "login page", "429"])
-def test_where_something_else_fails_it_is_not(answer: Answer | None) -> None:
+def test_the_error_names_no_status_page_when_something_else_fails(answer: Answer | None) -> None:
     with line(answer) as one, pytest.raises(Unanswered) as given_up:
         one.ask(patience=0)
 
     assert "status.streak.com" not in given_up.value.sentence
 
 
-def test_without_patience_there_is_one_try() -> None:
+def test_a_request_without_patience_is_sent_only_once() -> None:
     with line(None) as one, pytest.raises(Unanswered, match="Tried 1 time in"):
         one.ask(patience=0)
 
     assert one.asked == 1
 
 
-def test_a_web_page_is_called_one() -> None:
+def test_the_error_says_that_a_login_page_came_instead_of_data() -> None:
     for read in (json_of, rows_of, text_of):
         with line(LOGIN) as one, pytest.raises(Unanswered, match="a login page stands between"):
             one.ask(read, patience=0)
 
 
-def test_it_is_said_every_half_minute_what_is_being_waited_for(
+def test_the_log_says_every_30_seconds_what_it_waits_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with (
@@ -184,7 +184,7 @@ def test_it_is_said_every_half_minute_what_is_being_waited_for(
     assert 5 <= len(said) <= 11
 
 
-def test_a_given_up_request_says_that_streak_is_down_until_there_is_an_answer() -> None:
+def test_streak_counts_as_down_from_a_given_up_request_until_the_next_response() -> None:
     with line(None) as one:
         with pytest.raises(Unanswered):
             one.ask(patience=0)
@@ -196,7 +196,7 @@ def test_a_given_up_request_says_that_streak_is_down_until_there_is_an_answer() 
         assert not one.client.down
 
 
-def test_a_refusal_is_an_answer() -> None:
+def test_a_refusal_shows_that_streak_is_not_down() -> None:
     with line(None) as one:
         with pytest.raises(Unanswered):
             one.ask(patience=0)
@@ -206,14 +206,14 @@ def test_a_refusal_is_an_answer() -> None:
         assert not one.client.down
 
 
-def test_a_request_that_alone_goes_on_failing_is_given_up_while_others_are_answered() -> None:
+def test_a_request_that_fails_while_others_succeed_is_given_up_after_eight_tries() -> None:
     with line(ME) as one:
         failing: list[int] = []
 
         def read(response: Response) -> None:
             failing.append(1)
             for _ in range(3):
-                with one.client._facts:  # others are answered meanwhile
+                with one.client._facts:  # other requests are answered meanwhile
                     one.client._answers += 1
             raise WrongShape
 
@@ -227,7 +227,7 @@ def test_a_request_that_alone_goes_on_failing_is_given_up_while_others_are_answe
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418, 302])
-def test_what_asking_again_would_not_change_is_refused_at_once(status: int) -> None:
+def test_a_refused_request_is_not_repeated(status: int) -> None:
     answer = http({"error": "no such thing"}, f"{status} No")
     with line(answer) as one, pytest.raises(Refused) as refused:
         one.ask()
@@ -243,7 +243,7 @@ def forms_of(key: str) -> set[str]:
 
 
 @pytest.mark.parametrize("form", sorted(forms_of(KEY)))
-def test_the_key_is_in_nothing_that_streak_is_quoted_with(form: str) -> None:
+def test_no_form_of_the_key_is_in_an_error_that_quotes_streak(form: str) -> None:
     answer = http({"error": f"bad credential >{form}< of zoe@private.example"}, "401 No")
     with line(answer) as one, pytest.raises(Refused) as refused:
         one.ask()
@@ -253,7 +253,7 @@ def test_the_key_is_in_nothing_that_streak_is_quoted_with(form: str) -> None:
     assert "zoe" not in str(refused.value)
 
 
-def test_every_form_of_the_key_is_known_where_it_is_hidden() -> None:
+def test_the_client_knows_every_form_of_the_key_that_it_has_to_hide() -> None:
     with line(ME) as one:
         assert forms_of(KEY) - {form for form in forms_of(KEY) if form.endswith(("=", "%3D"))} <= {
             *one.client.secrets
@@ -261,7 +261,7 @@ def test_every_form_of_the_key_is_known_where_it_is_hidden() -> None:
         assert list(one.client.secrets) == sorted(one.client.secrets, key=len, reverse=True)
 
 
-def test_a_kept_refusal_does_not_keep_the_answer() -> None:
+def test_a_refusal_does_not_keep_its_response_in_memory() -> None:
     with line(http({"error": "no"}, "404 No")) as one, pytest.raises(Refused) as refused:
         one.ask()
 
@@ -271,22 +271,22 @@ def test_a_kept_refusal_does_not_keep_the_answer() -> None:
 KEYS = {"boxKey": "agxzfm1haWw_-="}
 
 
-def test_keys_take_their_place_in_the_path() -> None:
+def test_keys_are_filled_into_the_path() -> None:
     assert path_of("v1/boxes/{boxKey}/files", KEYS) == "v1/boxes/agxzfm1haWw_-=/files"
 
 
 @pytest.mark.parametrize(
     "key", ["", "..", "../../evil", "a/b", "%2e%2e", "x?limit=1", "x#y", "x y", "ключ", "x\n"]
 )
-def test_what_is_no_key_leads_nowhere(key: str) -> None:
+def test_a_value_that_is_not_a_key_is_refused_in_a_path(key: str) -> None:
     with pytest.raises(Refused, match="not a key"):
         path_of("v1/boxes/{boxKey}", {"boxKey": key})
 
 
-# --- Limits ---------------------------------------------------------------------------------------
+# --- Rate limits ----------------------------------------------------------------------------------
 
 
-def test_a_limit_is_waited_out_and_everybody_can_see_until_when() -> None:
+def test_the_client_waits_out_a_rate_limit_and_shows_until_when() -> None:
     with line(limited("40"), ME) as one:
         seen: list[int | None] = []
         one.clock.on_sleep = lambda: seen.append(one.client.rate_limited_until)
@@ -299,7 +299,7 @@ def test_a_limit_is_waited_out_and_everybody_can_see_until_when() -> None:
     assert set(seen) <= {None, NOON + 40_000}
 
 
-def test_a_limit_stops_every_thread() -> None:
+def test_requests_after_a_rate_limit_wait_until_it_is_over() -> None:
     with line(limited("40"), ME) as one:
         began = one.clock.time
         one.ask()
@@ -308,16 +308,16 @@ def test_a_limit_stops_every_thread() -> None:
 
 
 @pytest.mark.parametrize("header", ["-5", "soon", "Mon, 01 Jan 999999999999 00:00:00 GMT", None])
-def test_a_limit_without_a_usable_time_is_waited_out_too(header: str | None) -> None:
+def test_a_rate_limit_without_a_usable_time_is_waited_out_for_about_a_second(
+    header: str | None,
+) -> None:
     with line(limited(header), ME) as one:
         one.ask()
 
     assert 0.5 <= one.slept <= 2
 
 
-def test_a_limit_that_never_lifts_ends_the_first_request_after_twelve_and_others_after_one() -> (
-    None
-):
+def test_an_endless_rate_limit_ends_the_first_request_after_12_tries_and_the_next_after_1() -> None:
     with line(limited("60")) as one:
         with pytest.raises(Unanswered, match=r"\(429\). It asks to wait for 1 minute. Tried 12 "):
             one.ask()
@@ -327,7 +327,7 @@ def test_a_limit_that_never_lifts_ends_the_first_request_after_twelve_and_others
         assert one.asked == 13
 
 
-def test_after_any_answer_limits_are_waited_out_again() -> None:
+def test_rate_limits_are_waited_out_again_after_any_other_response() -> None:
     with line(limited("60")) as one:
         with pytest.raises(Unanswered):
             one.ask()
@@ -338,7 +338,7 @@ def test_after_any_answer_limits_are_waited_out_again() -> None:
     assert one.asked == 12 + 4
 
 
-# --- A person waits -------------------------------------------------------------------------------
+# --- While a person waits (check and discover) ----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_after_any_answer_limits_are_waited_out_again() -> None:
     ["20", "3600", "99999999999", "9" * 400, "Mon, 21 Sep 2099 12:00:30 GMT"],
     ids=lambda header: header[:20],
 )
-def test_a_person_waits_fifteen_seconds_for_a_limit_however_long_and_then_it_is_asked_again(
+def test_a_person_waits_15_seconds_for_a_long_rate_limit_before_one_more_try(
     header: str,
 ) -> None:
     with line(limited(header), hurried=True) as one, pytest.raises(Unanswered) as given_up:
@@ -359,12 +359,12 @@ def test_a_person_waits_fifteen_seconds_for_a_limit_however_long_and_then_it_is_
     assert "Tried 2 times in 15 seconds" in sentence
 
 
-def test_a_limit_that_was_a_mistake_is_over_after_fifteen_seconds() -> None:
+def test_a_person_gets_the_response_if_the_rate_limit_is_gone_after_15_seconds() -> None:
     with line(limited("99999999999"), ME, hurried=True) as one:
         assert one.ask() == {"key": "agxUser"}
 
 
-def test_a_person_waits_fifteen_seconds_in_all_for_limits_that_come_again() -> None:
+def test_a_person_waits_15_seconds_in_all_for_repeated_rate_limits() -> None:
     with line(limited("6"), hurried=True) as one, pytest.raises(Unanswered):
         one.ask()
 
@@ -372,14 +372,14 @@ def test_a_person_waits_fifteen_seconds_in_all_for_limits_that_come_again() -> N
     assert one.slept == pytest.approx(15, abs=1)
 
 
-def test_a_person_waits_for_a_short_limit() -> None:
+def test_a_person_waits_out_short_rate_limits() -> None:
     with line(limited("2"), limited("2"), ME, hurried=True) as one:
         one.ask()
 
     assert one.slept == pytest.approx(4, abs=0.5)
 
 
-def test_a_person_waits_fifteen_seconds_for_what_fails() -> None:
+def test_a_person_waits_15_seconds_for_a_failing_request() -> None:
     with line(None, hurried=True) as one, pytest.raises(Unanswered, match="in 15 seconds"):
         one.ask()
 
@@ -390,7 +390,7 @@ def test_a_person_waits_fifteen_seconds_for_what_fails() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
-def test_an_impossible_number_costs_no_list(number: str) -> None:
+def test_an_impossible_number_becomes_text_and_the_list_is_read(number: str) -> None:
     body = f'[{{"key": "a", "count": {number}}}, {{"key": "b"}}]'.encode()
     with line(http(body)) as one:
         assert one.ask(rows_of) == [{"key": "a", "count": number}, {"key": "b"}]
@@ -398,14 +398,14 @@ def test_an_impossible_number_costs_no_list(number: str) -> None:
     assert one.asked == 1
 
 
-def test_a_byte_order_mark_costs_no_list() -> None:
+def test_a_list_with_a_byte_order_mark_is_read() -> None:
     with line(http(b'\xef\xbb\xbf[{"key": "a"}]')) as one:
         assert one.ask(rows_of) == [{"key": "a"}]
 
     assert one.asked == 1
 
 
-def test_nul_is_taken_out_and_counted_once_for_each_answer() -> None:
+def test_nul_characters_are_removed_and_counted_once_per_response() -> None:
     body = rb'[{"key": "a\u0000", "na\u0000me": "\u0000"}]'
     with line(http(body), ME) as one:
         assert one.ask(lambda response: (rows_of(response), rows_of(response))[1]) == [
@@ -420,12 +420,12 @@ MARKDOWN = "# Zoë\n\n- 🎉\n"
 
 
 @pytest.mark.parametrize("kind", ["text/markdown", "text/plain; charset=utf-8", "Text/Markdown"])
-def test_a_text_is_read_as_it_is(kind: str) -> None:
+def test_a_plain_or_markdown_text_is_returned_unchanged(kind: str) -> None:
     with line(http(MARKDOWN.encode(), "200 OK", f"Content-Type: {kind}")) as one:
         assert one.ask(text_of) == MARKDOWN
 
 
-def test_odd_letters_in_a_text_cost_nothing() -> None:
+def test_a_text_with_invalid_bytes_or_nul_characters_is_still_read() -> None:
     body = b"\xef\xbb\xbfZo\xeb \0\0end"
     with line(http(body, "200 OK", "Content-Type: text/plain")) as one:
         assert one.ask(text_of) == "Zo� end"
@@ -441,7 +441,7 @@ def test_odd_letters_in_a_text_cost_nothing() -> None:
         ("text/markdown", b"<html><p>Please sign in"),
     ],
 )
-def test_a_web_page_or_json_is_no_text(kind: str, body: bytes) -> None:
+def test_a_web_page_or_json_is_not_accepted_as_text(kind: str, body: bytes) -> None:
     with line(http(body, "200 OK", f"Content-Type: {kind}")) as one, pytest.raises(Unanswered):
         one.ask(text_of, patience=0)
 
@@ -450,7 +450,7 @@ def test_a_web_page_or_json_is_no_text(kind: str, body: bytes) -> None:
 
 
 def bomb(megabytes: int, filling: bytes = b" ") -> bytes:
-    """An answer that is a thousandth of that until it is unpacked."""
+    """A response of this size when unpacked, and about a thousandth of it on the wire."""
     part = gzip.compress(filling * (2**20 // len(filling)))
     whole = gzip.compress(b"[") + part * megabytes + gzip.compress(filling[:-1] + b"]")
     return http(whole, "200 OK", PACKED)
@@ -461,7 +461,7 @@ def bomb(megabytes: int, filling: bytes = b" ") -> bytes:
     [(bomb(300), "256 MB"), (bomb(200, b"{},"), "1,024 MB"), (bomb(48, b'{"a":1},'), "1,024 MB")],
     ids=["spaces", "nothing but objects", "a smaller one"],
 )
-def test_an_answer_that_is_too_large_is_not_used_and_not_asked_for_again(
+def test_a_response_that_is_too_large_is_refused_and_not_requested_again(
     answer: bytes, limit: str
 ) -> None:
     with line(answer, ME) as one:
@@ -477,21 +477,21 @@ def test_an_answer_that_is_too_large_is_not_used_and_not_asked_for_again(
     assert not held_by(refused.value), "kept as long as the refusal is"
 
 
-def test_a_large_answer_is_read_all_the_same() -> None:
+def test_a_large_response_with_ordinary_rows_is_read() -> None:
     row = b'{"key":"a","notes":"' + b"x" * 10_000 + b'"},'
     with line(bomb(60, row)) as one:
         assert len(one.ask(rows_of)) > 6000
 
 
-def test_an_answer_that_was_used_makes_room_for_others() -> None:
-    """Three hundred megabytes, one after the other."""
+def test_a_response_that_was_used_frees_its_memory_for_the_next() -> None:
+    """Three responses of a hundred megabytes, one after the other."""
     with line(bomb(100)) as one:
         for _ in range(3):
             assert deadline(one.ask) == []
 
 
 def held_by(problem: BaseException) -> list[Any]:
-    """Answers in the frames of an exception, which stay as long as it does."""
+    """Responses and bodies in the frames of an exception, which live as long as it does."""
     assert problem.__context__ is None
     values: list[Any] = []
     traceback = problem.__traceback__.tb_next if problem.__traceback__ else None  # without the test
@@ -528,10 +528,10 @@ MEASURED = """
 
 
 @pytest.mark.parametrize("together", [1, 2])
-def test_bombs_of_700_megabytes_take_little_more_than_the_room_for_all_answers(
+def test_bombs_of_700_megabytes_take_less_than_400_megabytes_of_memory(
     together: int,
 ) -> None:
-    """In a process of its own, whose memory is measured. Before there was a bound: 5 GB."""
+    """Measured in a process of its own. Without the bound it took 5 GB."""
     with serving(bomb(700)) as server:
         ran = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(MEASURED), server.url, str(together)],

@@ -1,4 +1,4 @@
-"""What tables and columns are called, and what a column takes of a value."""
+"""The names of tables and columns, and which values a column holds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NAMES = {path.stem for path in SCHEMAS.glob("*.json")} - {"pipeline_table"}  # o
 
 @cache
 def fixed_columns() -> dict[str, Any]:
-    """The schema of the columns that all tables have."""
+    """The schema with the columns that every table of a pipeline has."""
     return ResourceSchemaLoader("source_streak").get_schema("pipeline_table")
 
 
@@ -49,7 +49,7 @@ FIXED = fixed_columns()["properties"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 AT = 1_772_323_200_000
 
-# From the references of each: what may not stand as a column's name without quotes.
+# Words that need quotes as a column's name, from the reference of each database.
 POSTGRESQL = """
 all analyse analyze and any array as asc asymmetric authorization binary both case cast check
 collate collation column concurrently constraint create cross current_catalog current_date
@@ -96,7 +96,7 @@ def pipeline_keys() -> list[str]:
 
 
 def tables_of(*names: Any) -> list[str]:
-    """The tables of pipelines with these names, the oldest first; their keys do not tell age."""
+    """The tables of pipelines with these names, the oldest first. Their keys tell no age."""
     ages = zip(pipeline_keys(), names, range(AT, AT + len(names)), strict=False)
     pipelines = [
         {"key": key, "name": name, "creationTimestamp": created} for key, name, created in ages
@@ -105,7 +105,7 @@ def tables_of(*names: Any) -> list[str]:
 
 
 def assert_good(names: list[str], longest: int, taken: Any) -> None:
-    """What every warehouse takes without quotes, and no other has."""
+    """Check that every warehouse accepts these names unquoted, and that all are different."""
     assert not [name for name in names if not NAME.fullmatch(name)]
     assert not [name for name in names if len(name.encode()) > longest]
     assert not [name for name in names if name in RESERVED]
@@ -145,13 +145,13 @@ def assert_good(names: list[str], longest: int, taken: Any) -> None:
         ("'; drop table boxes; --", "drop_table_boxes"),
     ],
 )
-def test_a_column_is_called_like_its_field_in_snake_case_and_letters_of_all_scripts_become_a_to_z(
+def test_a_column_is_named_after_its_field_in_snake_case_and_latin_letters(
     name: str, column: str
 ) -> None:
     assert columns_of(name) == [column]
 
 
-def test_of_fields_with_one_name_the_oldest_has_it_alone_and_later_ones_add_their_key() -> None:
+def test_the_oldest_of_fields_with_one_name_keeps_it_and_later_ones_add_their_key() -> None:
     assert columns_of("Source", "Source", "Source") == ["source", "source_1002", "source_1003"]
 
 
@@ -159,19 +159,19 @@ def test_of_fields_with_one_name_the_oldest_has_it_alone_and_later_ones_add_thei
     "other",
     ["source", "SOURCE", "Source!", "source?", " source ", "Sóurce", "So'urce", "Source 🌍"],
 )
-def test_names_that_are_equal_but_for_case_accents_or_punctuation_are_one_name(other: str) -> None:
+def test_names_that_differ_only_in_case_accents_or_punctuation_count_as_equal(other: str) -> None:
     assert columns_of("Source", other) == ["source", "source_1002"]
 
 
 @pytest.mark.parametrize(
     "name", ["💰", "👍🏽", "👨‍👩‍👧", "🇩🇪", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "❤️", "→", "...", "$", " ", "---", "\u200b"]
 )
-def test_a_name_without_letters_is_shown_by_its_key(name: str) -> None:
+def test_a_field_whose_name_has_no_letters_is_named_by_its_key(name: str) -> None:
     assert columns_of("Source", name, name) == ["source", "field_1002", "field_1003"]
 
 
 @pytest.mark.parametrize("name", [None, "", [], {}, ["x"], {"name": "x"}], ids=repr)
-def test_what_is_no_name_is_shown_by_its_key(name: Any) -> None:
+def test_a_field_without_a_name_is_named_by_its_key(name: Any) -> None:
     assert columns_of(name) == ["field_1001"]
 
 
@@ -180,16 +180,16 @@ def test_what_is_no_name_is_shown_by_its_key(name: Any) -> None:
     [(5, "field_5"), (0, "field_0"), (1.5, "field_1_5"), (True, "field_true")],
     ids=repr,
 )
-def test_a_name_that_is_a_number_is_taken_as_its_text(name: Any, column: str) -> None:
+def test_a_field_name_that_is_a_number_or_boolean_is_used_as_text(name: Any, column: str) -> None:
     assert columns_of(name) == [column]
 
 
 @pytest.mark.parametrize("word", sorted(RESERVED))
-def test_a_word_of_sql_gets_a_prefix(word: str) -> None:
+def test_a_column_named_like_an_sql_keyword_gets_a_prefix(word: str) -> None:
     assert columns_of(word, word.upper()) == [f"field_{word}", f"field_{word}_1002"]
 
 
-def test_duckdb_takes_every_column_without_quotes_also_those_called_like_its_own_words() -> None:
+def test_duckdb_accepts_every_column_unquoted_even_those_named_like_its_keywords() -> None:
     keywords = [
         word for (word,) in duckdb.sql("select keyword_name from duckdb_keywords()").fetchall()
     ]
@@ -202,7 +202,7 @@ def test_duckdb_takes_every_column_without_quotes_also_those_called_like_its_own
 
 
 @pytest.mark.parametrize("name", sorted(FIXED))
-def test_a_field_called_like_a_column_that_all_tables_have_gets_its_key_behind_it(
+def test_a_field_never_takes_the_name_of_a_fixed_column(
     name: str,
 ) -> None:
     for field in (name, name.replace("_", " ").strip().title()):
@@ -211,11 +211,11 @@ def test_a_field_called_like_a_column_that_all_tables_have_gets_its_key_behind_i
         assert column not in FIXED
 
 
-def test_the_columns_that_all_tables_have_are_good_names_themselves() -> None:
+def test_the_fixed_columns_have_valid_names_themselves() -> None:
     assert_good([name for name in FIXED if name != "_ab_cdc_deleted_at"], 55, ())
 
 
-def test_a_field_called_like_another_ones_name_with_key_keeps_it_if_it_is_older() -> None:
+def test_an_older_field_named_like_anothers_name_with_key_keeps_its_name() -> None:
     definitions = {
         "1002": {"name": "Source"},
         "1003": {"name": "Source 1010"},
@@ -227,17 +227,17 @@ def test_a_field_called_like_another_ones_name_with_key_keeps_it_if_it_is_older(
     assert re.fullmatch(r"source_[0-9a-f]{4}", names["1010"])
 
 
-def test_a_field_called_like_another_ones_name_with_key_yields_if_it_is_younger() -> None:
+def test_a_younger_field_named_like_anothers_name_with_key_adds_its_own_key() -> None:
     names = columns_of("Source", "Source", "Source 1002")
 
     assert names == ["source", "source_1002", "source_1002_1003"]
 
 
-def test_a_field_called_field_and_its_key_takes_nothing_from_one_without_letters() -> None:
+def test_a_field_named_field_and_a_key_does_not_clash_with_one_named_by_its_key() -> None:
     assert_good(columns_of("Field 1002", "💰", "Field", "field_1001", "1001"), 55, FIXED)
 
 
-def test_names_of_300_letters_are_cut_and_differ_where_they_differ_anywhere() -> None:
+def test_names_of_300_letters_are_cut_and_stay_distinct() -> None:
     long = "customer lifetime value in thousands " * 9
     names = columns_of(long[:300], long[:300] + "a", long[:300] + "b", long[:300])
 
@@ -248,7 +248,7 @@ def test_names_of_300_letters_are_cut_and_differ_where_they_differ_anywhere() ->
     assert names[:2] == columns_of(long[:300], long[:300] + "a")
 
 
-def test_letters_that_become_several_are_counted_as_they_are_written() -> None:
+def test_the_length_of_a_name_is_measured_in_latin_letters() -> None:
     assert_good(columns_of("株式会社サンプル" * 20, "ß" * 60, "€" * 60), 55, FIXED)
 
 
@@ -264,7 +264,7 @@ def test_a_table_of_200_fields_has_200_columns() -> None:
     assert len(names) == 200
 
 
-def test_age_is_by_number_and_not_by_text_or_by_place() -> None:
+def test_the_number_in_its_key_tells_the_age_of_a_field() -> None:
     fields = [{"key": key, "name": "Source"} for key in ("10000", "1010", "999", "1002")]
 
     assert column_names(definitions_of(fields), FIXED) == {
@@ -295,7 +295,7 @@ def test_age_is_by_number_and_not_by_text_or_by_place() -> None:
     ],
     ids=lambda key: ascii(key[:20]),
 )
-def test_a_key_that_is_no_number_still_has_a_column_of_its_own(key: str) -> None:
+def test_a_field_whose_key_is_not_a_number_still_gets_its_own_column(key: str) -> None:
     names = column_names(
         {
             key: {"name": "Current"},
@@ -328,7 +328,7 @@ def test_a_key_that_is_no_number_still_has_a_column_of_its_own(key: str) -> None
     ],
     ids=repr,
 )
-def test_a_pipeline_without_a_field_that_could_be_one_has_the_fixed_columns(fields: Any) -> None:
+def test_a_pipeline_without_a_valid_field_has_only_the_fixed_columns(fields: Any) -> None:
     assert schema_of({"key": "agx", "fields": fields}, fixed_columns())["properties"] == FIXED
 
 
@@ -347,20 +347,20 @@ def test_a_pipeline_without_a_field_that_could_be_one_has_the_fixed_columns(fiel
         (2026, "boxes_2026"),
     ],
 )
-def test_a_table_is_called_like_its_pipeline_behind_boxes(name: Any, table: str) -> None:
+def test_a_table_is_named_boxes_followed_by_its_pipelines_name(name: Any, table: str) -> None:
     assert tables_of(name) == [table]
 
 
 @pytest.mark.parametrize(
     "name", ["Boxes", "boxes", "Contacts", "Stage History", "Field Values", "Comments"]
 )
-def test_a_table_is_never_called_like_another_stream(name: str) -> None:
+def test_a_table_never_takes_the_name_of_another_stream(name: str) -> None:
     assert_good(tables_of(name, name), 40, NAMES)
     assert len(NAMES) > 20
 
 
 @pytest.mark.parametrize("name", [None, "", "💰", "…", [], {}, 0], ids=repr)
-def test_pipelines_without_a_name_in_letters_are_told_apart_by_a_hash_of_their_keys(
+def test_pipelines_whose_names_have_no_letters_are_named_by_a_hash_of_their_keys(
     name: Any,
 ) -> None:
     names = tables_of(name, name, "Sales")
@@ -369,7 +369,7 @@ def test_pipelines_without_a_name_in_letters_are_told_apart_by_a_hash_of_their_k
     assert_good(names, 40, NAMES)
 
 
-def test_of_pipelines_with_one_name_the_oldest_has_it_alone_wherever_it_stands() -> None:
+def test_the_oldest_of_pipelines_with_one_name_keeps_it_wherever_it_is_listed() -> None:
     first, second, third = tables_of("Sales", "SALES", "Sales!")
 
     assert first == "boxes_sales"
@@ -377,14 +377,14 @@ def test_of_pipelines_with_one_name_the_oldest_has_it_alone_wherever_it_stands()
     assert second != third
 
 
-def test_names_of_pipelines_of_300_letters_are_cut() -> None:
+def test_pipeline_names_of_300_letters_are_cut() -> None:
     names = tables_of("Vertrieb Süd " * 30, "Vertrieb Süd " * 31, "Vertrieb Süd " * 30)
 
     assert_good(names, 40, NAMES)
     assert all(name.startswith("boxes_vertrieb_sud_vertrieb_sud_") for name in names)
 
 
-# --- For all names ------------------------------------------------------------------------------
+# --- Any names ----------------------------------------------------------------------------------
 
 any_json = st.recursive(
     st.none()
@@ -400,7 +400,7 @@ any_json = st.recursive(
     ),
     max_leaves=8,
 )
-# Few letters, so that equal names, suffixes and cuts meet; and now and then anything at all.
+# Few letters, so that names, suffixes and cuts collide; and sometimes any text at all.
 any_name = (
     st.text(max_size=70)
     | st.text("aA1_ é💰", max_size=8)
@@ -427,7 +427,7 @@ any_key = st.text(max_size=20) | st.integers(0, 2000).map(str)
 
 
 @given(st.lists(any_name, max_size=30), any_name)
-def test_a_younger_field_changes_no_name_and_all_names_are_good(
+def test_a_new_field_changes_no_other_name_and_all_names_are_valid(
     names: list[Any], younger: Any
 ) -> None:
     before = columns_of(*names)
@@ -438,7 +438,7 @@ def test_a_younger_field_changes_no_name_and_all_names_are_good(
 
 
 @given(st.lists(any_name, max_size=15), any_name)
-def test_a_younger_pipeline_changes_no_name_and_all_names_are_good(
+def test_a_new_pipeline_changes_no_other_name_and_all_names_are_valid(
     names: list[Any], younger: Any
 ) -> None:
     before = tables_of(*names)
@@ -449,7 +449,7 @@ def test_a_younger_pipeline_changes_no_name_and_all_names_are_good(
 
 
 @given(st.dictionaries(any_key, any_name, max_size=20))
-def test_whatever_the_keys_all_names_are_good(fields: dict[str, Any]) -> None:
+def test_names_are_valid_whatever_the_keys_are(fields: dict[str, Any]) -> None:
     names = column_names({key: {"name": name} for key, name in fields.items()}, FIXED)
 
     assert names.keys() == fields.keys()
@@ -502,7 +502,7 @@ def test_fixed_columns_come_first_then_the_fields_then_what_the_connector_adds()
         ),
     ],
 )
-def test_each_kind_of_field_has_its_type_of_column_and_says_which_field_it_is(
+def test_each_field_type_has_its_column_type_and_the_column_names_its_field(
     kind: Any, column: dict[str, Any]
 ) -> None:
     schema = schema_of(
@@ -520,7 +520,7 @@ def test_each_kind_of_field_has_its_type_of_column_and_says_which_field_it_is(
     assert schema[PIPELINE_KEY] == "agx"
 
 
-def test_a_name_of_any_length_makes_no_long_description() -> None:
+def test_a_very_long_name_does_not_make_the_schema_long() -> None:
     schema = schema_of(
         {"key": "agx", "fields": [{"key": "1001", "name": "x" * 100_000, "type": "DATE"}]},
         fixed_columns(),
@@ -549,7 +549,7 @@ def test_a_tables_signature_changes_with_a_new_or_renamed_column_or_type_and_not
     assert len({signature(*two), *others}) == 7
 
 
-# --- What clients make of a schema --------------------------------------------------------------
+# --- Configured schemas -------------------------------------------------------------------------
 
 SALES = {
     "key": "agx",
@@ -561,7 +561,7 @@ SALES = {
 
 
 def known(**renamed: str) -> dict[str, Any]:
-    """The schema of Sales, its fields renamed."""
+    """The schema of Sales with some fields renamed."""
     fields = [
         {**field, "name": renamed.get(field["name"], field["name"])} for field in SALES["fields"]
     ]
@@ -571,7 +571,7 @@ def known(**renamed: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "stripped", [{}, {"type": "object"}, {"properties": {}}, {"properties": None}], ids=str
 )
-def test_a_schema_that_says_nothing_becomes_the_one_that_would_be_discovered(
+def test_a_schema_without_columns_becomes_the_discovered_one(
     stripped: dict[str, Any],
 ) -> None:
     made = completed(stripped, known())
@@ -579,7 +579,7 @@ def test_a_schema_that_says_nothing_becomes_the_one_that_would_be_discovered(
     assert (made["properties"], made[PIPELINE_KEY]) == (known()["properties"], "agx")
 
 
-def test_a_schema_with_types_alone_gets_its_fields_back() -> None:
+def test_a_schema_reduced_to_types_gets_its_fields_back() -> None:
     types = {name: {"type": column["type"]} for name, column in known()["properties"].items()}
 
     assert completed({"properties": types}, known())["properties"] == known()["properties"]
@@ -589,7 +589,7 @@ def test_a_schema_with_types_alone_gets_its_fields_back() -> None:
     )
 
 
-def test_columns_that_were_left_out_stay_out_but_for_those_that_every_record_needs() -> None:
+def test_deselected_columns_stay_out_except_those_that_every_record_needs() -> None:
     columns = {
         name: column for name, column in known()["properties"].items() if name in ("stage", "tags")
     }
@@ -602,7 +602,7 @@ def test_columns_that_were_left_out_stay_out_but_for_those_that_every_record_nee
     }
 
 
-def test_a_column_that_still_says_which_field_it_is_goes_on_under_its_name() -> None:
+def test_a_column_that_names_its_field_keeps_its_name_when_the_field_is_renamed() -> None:
     made = completed({"properties": known()["properties"]}, known(Size="Volume"))
 
     assert Table(made).columns == {"size": "1001", "tags": "1002"}
@@ -636,7 +636,7 @@ OPTIONS = {
 
 
 def value_of(kind: str, value: Any, now: dict[str, Any] | None = None) -> Any:
-    """Of a field of this kind in a table, whatever its definition is now."""
+    """The value in a column made for a field of type `kind`; `now`: the present definition."""
     definition = {"key": "1001", "name": "Size", "type": kind, **OPTIONS.get(kind, {})}
     table = Table(schema_of({"key": "agx", "fields": [definition]}, fixed_columns()))
     return table.row(
@@ -682,7 +682,7 @@ def value_of(kind: str, value: Any, now: dict[str, Any] | None = None) -> Any:
         ),
     ],
 )
-def test_a_column_takes_what_people_see_of_a_value(kind: str, value: Any, column: Any) -> None:
+def test_a_column_holds_a_value_as_people_see_it(kind: str, value: Any, column: Any) -> None:
     assert value_of(kind, value) == column
 
 
@@ -700,7 +700,9 @@ def test_a_column_takes_what_people_see_of_a_value(kind: str, value: Any, column
         ("TEAM_CONTACT", [{"email": "mia@example.org"}]),
     ],
 )
-def test_what_a_column_cannot_take_comes_as_it_is(kind: str, value: Any) -> None:
+def test_a_value_that_does_not_fit_its_column_type_is_passed_on_unchanged(
+    kind: str, value: Any
+) -> None:
     assert value_of(kind, value) == value
 
 
@@ -717,7 +719,7 @@ def test_what_a_column_cannot_take_comes_as_it_is(kind: str, value: Any) -> None
         ("DATE", {}, AT, AT),
     ],
 )
-def test_a_column_keeps_its_type_when_its_field_has_become_another_one_or_is_gone(
+def test_a_column_keeps_its_type_when_its_field_changes_type_or_is_deleted(
     kind: str, now: dict[str, Any], value: Any, column: Any
 ) -> None:
     assert value_of(kind, value, now) == column
@@ -727,7 +729,7 @@ def test_a_column_keeps_its_type_when_its_field_has_become_another_one_or_is_gon
     "kind", ["TEXT_INPUT", "DROPDOWN", "DATE", "TAG", "CHECKBOX", "TEAM_CONTACT"]
 )
 @given(value=any_json, now=any_json)
-def test_any_value_becomes_a_record_of_its_columns_or_is_kept_beside_them(
+def test_any_value_ends_up_in_its_column_or_in_other_properties(
     kind: str, value: Any, now: Any
 ) -> None:
     schema = schema_of(
@@ -755,7 +757,7 @@ def test_any_value_becomes_a_record_of_its_columns_or_is_kept_beside_them(
 @pytest.mark.parametrize(
     "value", [10**15, str(AT * 1000), -(10**15), 2**64 - 1, 1e300, "NaN", "1e400"]
 )
-def test_a_date_outside_the_years_1_to_9999_is_kept_beside_its_column(
+def test_a_date_outside_the_years_1_to_9999_is_kept_in_other_properties(
     value: Any,
 ) -> None:
     field = {"key": "1001", "name": "Closes", "type": "DATE"}
@@ -770,14 +772,12 @@ def test_a_date_outside_the_years_1_to_9999_is_kept_beside_its_column(
 
 @pytest.mark.parametrize("kind", ["TEXT_INPUT", "FORMULA"])
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400"])
-def test_a_number_that_json_has_no_place_for_is_text_in_a_column_of_texts(
-    kind: str, value: str
-) -> None:
+def test_a_number_that_json_cannot_hold_stays_text_in_a_text_column(kind: str, value: str) -> None:
     assert value_of(kind, value) == value
 
 
 @pytest.mark.parametrize("entries", ["mia@example.org", {"email": "mia@example.org"}, 5])
-def test_people_and_links_of_another_shape_are_kept_beside_their_columns(entries: Any) -> None:
+def test_people_and_links_of_an_unexpected_shape_are_kept_in_other_properties(entries: Any) -> None:
     lists = {
         "assigned_to_emails": "assignedToSharingEntries",
         "follower_emails": "followerSharingEntries",
@@ -791,8 +791,8 @@ def test_people_and_links_of_another_shape_are_kept_beside_their_columns(entries
     assert record["other_properties"] == dict.fromkeys(lists, entries)
 
 
-def test_no_name_holds_a_character_that_databases_do_not_take() -> None:
-    """U+0000: PostgreSQL has no place for it, in a name or in a state."""
+def test_nul_characters_are_removed_from_names() -> None:
+    """PostgreSQL cannot store U+0000, in a name or in a state."""
     fields = [{"key": "10\0", "name": "Deal\0 size", "type": "TEXT_INPUT"}]
     schema = schema_of({"key": "agx", "fields": fields}, fixed_columns())
     (name,) = schema["properties"].keys() - FIXED.keys()
@@ -805,7 +805,7 @@ def test_no_name_holds_a_character_that_databases_do_not_take() -> None:
 @given(
     st.dictionaries(st.sampled_from(["a", "b", "name", "stage"]), any_json, max_size=4), any_json
 )
-def test_whatever_columns_are_configured_a_box_becomes_a_record(columns: Any, value: Any) -> None:
+def test_a_box_becomes_a_record_whatever_columns_are_configured(columns: Any, value: Any) -> None:
     fields = {name: {FIELD_KEY: "1001", **mapping(one)} for name, one in columns.items()}
     for configured in (columns, fields):
         schema = completed({"properties": configured}, known())
@@ -818,7 +818,7 @@ def test_whatever_columns_are_configured_a_box_becomes_a_record(columns: Any, va
 
 
 @pytest.mark.parametrize("fields", [None, [], "x", 5, {}], ids=repr)
-def test_a_box_without_fields_is_a_row_all_the_same(fields: Any) -> None:
+def test_a_box_without_fields_still_becomes_a_row(fields: Any) -> None:
     row = Table(known()).row(
         {"key": "agxBox", "name": "Acme", "fields": fields}, definitions_of(SALES["fields"]), "Lead"
     )

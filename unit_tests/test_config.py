@@ -1,4 +1,4 @@
-"""Settings, checked before anything is asked."""
+"""Settings are checked before the first request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(**settings: object) -> str:
-    """The sentence with which these settings are refused; it is always the user's to mend."""
+    """The error message for these settings. It is always a config_error."""
     with pytest.raises(StreakError) as refusal:
         Config.from_settings(settings)
     assert refusal.value.failure == "config_error"
@@ -34,36 +34,36 @@ def test_a_key_alone_is_enough() -> None:
     )
 
 
-def test_the_default_rate_leaves_others_of_the_account_room() -> None:
+def test_the_default_rate_leaves_room_for_others_who_use_the_account() -> None:
     assert DEFAULT_RATE < 10
 
 
-def test_spaces_and_line_ends_around_a_pasted_key_are_taken_off() -> None:
+def test_spaces_and_line_ends_around_a_pasted_key_are_removed() -> None:
     assert Config.from_settings({"api_key": " \tabc123\r\n"}).api_key == "abc123"
 
 
 @pytest.mark.parametrize("key", ["", "   ", "\n", None, 7])
-def test_an_empty_key_is_refused_with_where_to_make_one(key: object) -> None:
+def test_the_error_for_an_empty_key_says_where_to_create_one(key: object) -> None:
     assert NEW_KEY in refused(api_key=key)
 
 
 @pytest.mark.parametrize(
     "key", ["abc def", "schlüssel", "abc:", "abc\x00def", "abc\ndef", "ключ", "ab\u200bc", "a\x7f"]
 )
-def test_a_key_with_characters_that_no_key_has_is_refused_without_being_quoted(key: str) -> None:
+def test_a_key_with_invalid_characters_is_refused_without_being_quoted(key: str) -> None:
     sentence = refused(api_key=key)
 
     assert NEW_KEY in sentence
     assert key not in sentence
 
 
-def test_pipelines_are_taken_without_the_spaces_around_them_and_empty_ones_not_at_all() -> None:
+def test_pipeline_names_are_trimmed_and_empty_ones_are_ignored() -> None:
     assert Config.from_settings(
         {"api_key": "abc", "pipelines": ["  Sales ", "", "  ", "Hiring"]}
     ).pipelines == ("Sales", "Hiring")
 
 
-def test_the_address_is_streaks_own_whatever_the_settings_say() -> None:
+def test_settings_cannot_replace_streaks_address() -> None:
     assert (
         Config.from_settings({"api_key": "abc", "api_url": "https://evil.example.com/"}).api_url
         == STREAK
@@ -79,7 +79,7 @@ def test_the_address_is_streaks_own_whatever_the_settings_say() -> None:
         "https://gateway.example.com/api",
     ],
 )
-def test_another_address_is_taken_from_the_environment(
+def test_an_environment_variable_can_set_another_address(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
@@ -104,7 +104,7 @@ def test_another_address_is_taken_from_the_environment(
         "nonsense",
     ],
 )
-def test_a_plain_http_address_elsewhere_or_no_address_at_all_is_refused(
+def test_an_invalid_address_or_plain_http_to_another_machine_is_refused(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAK_API_URL", address)
@@ -132,7 +132,7 @@ DATES = {
 
 
 @pytest.mark.parametrize("text", DATES)
-def test_a_start_date_is_a_day_or_a_moment_and_in_utc_unless_it_says_otherwise(text: str) -> None:
+def test_a_start_date_is_a_day_or_a_time_in_utc_unless_it_names_another_zone(text: str) -> None:
     assert Config.from_settings({"api_key": "abc", "start_date": text}).start == DATES[text]
 
 
@@ -154,7 +154,9 @@ NO_DATES = [
 
 
 @pytest.mark.parametrize("text", NO_DATES, ids=lambda text: text[:24])
-def test_an_invalid_start_date_is_quoted_with_how_to_write_one(text: str) -> None:
+def test_the_error_for_an_invalid_start_date_quotes_it_and_shows_how_to_write_one(
+    text: str,
+) -> None:
     sentence = refused(api_key="abc", start_date=text)
 
     assert text.strip()[:50] in sentence
@@ -162,7 +164,7 @@ def test_an_invalid_start_date_is_quoted_with_how_to_write_one(text: str) -> Non
     assert len(sentence) < 200
 
 
-def test_whole_numbers_may_be_written_with_a_point() -> None:
+def test_whole_numbers_written_with_a_decimal_point_become_integers() -> None:
     config = Config.from_settings(
         {"api_key": "abc", "requests_per_second": 4.0, "recheck_days": 7.0}
     )
@@ -194,7 +196,7 @@ EFFECTS = {
 
 
 @pytest.mark.parametrize("name", EFFECTS)
-def test_settings_without_effect_are_said(name: str) -> None:
+def test_settings_without_effect_are_reported(name: str) -> None:
     settings, words = EFFECTS[name]
     sentences = Config.from_settings({"api_key": "abc", **settings}).without_effect(NOW)
 
@@ -204,5 +206,5 @@ def test_settings_without_effect_are_said(name: str) -> None:
         assert sentence.endswith(".")
 
 
-def test_the_settings_never_print_their_key() -> None:
+def test_printing_the_settings_does_not_show_the_key() -> None:
     assert "abc123" not in repr(Config.from_settings({"api_key": "abc123"}))

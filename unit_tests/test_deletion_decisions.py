@@ -1,4 +1,4 @@
-"""What one box's list says of the comments that were delivered earlier."""
+"""What the list of one box says about comments that were delivered earlier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parent(count: int | None, key: str = "box") -> Parent:
 
 
 def after_a_sync(*rows: str) -> StreamState:
-    """The state once these comments of the box were delivered."""
+    """The state of the sync after these comments of the box were delivered."""
     state = state_of()
     state.delivered.remember("sales", "box", rows)
     return state_of(state)
@@ -30,14 +30,14 @@ def conclude(
     return deletions.conclude(answer, set(now))
 
 
-def test_what_is_missing_from_a_list_that_is_as_long_as_counted_is_deleted() -> None:
+def test_a_comment_missing_from_a_list_as_long_as_its_counter_is_deleted() -> None:
     state = after_a_sync("one", "two")
 
     assert conclude(deletions_of(state), "two", count=1) == Conclusion(["one"], True)
     assert state.delivered.rows("sales", "box") == {"two"}
 
 
-def test_the_last_comment_of_a_box_is_deleted_where_streak_counts_none() -> None:
+def test_the_last_comment_of_a_box_is_deleted_when_the_counter_is_0() -> None:
     assert conclude(deletions_of(after_a_sync("one")), count=0) == Conclusion(["one"], True)
 
 
@@ -49,7 +49,7 @@ def test_a_list_that_is_short_of_its_counter_deletes_nothing(count: int | None) 
     assert state.delivered.rows("sales", "box") == {"one", "two"}
 
 
-def test_a_list_that_is_as_short_an_hour_later_is_believed() -> None:
+def test_a_list_that_is_still_as_short_an_hour_later_is_believed() -> None:
     state = after_a_sync("one", "two")
     conclude(deletions_of(state), "two", count=2)
 
@@ -71,7 +71,7 @@ def test_a_list_that_always_ends_early_is_not_read_again_in_every_sync() -> None
     assert conclude(later, "two", count=1, ended_early=True) == Conclusion([], True)
 
 
-def test_many_lists_that_are_short_of_their_counters_say_that_the_counters_are_wrong() -> None:
+def test_boxes_are_not_read_again_once_too_many_lists_are_short_of_their_counters() -> None:
     deletions = deletions_of(state_of())
     settled = [
         deletions.conclude(Answer(parent(2, f"box{number}"), []), set()).settled
@@ -81,7 +81,7 @@ def test_many_lists_that_are_short_of_their_counters_say_that_the_counters_are_w
     assert settled == [False] * MOST_SHORT + [True]
 
 
-def test_the_key_of_another_user_deletes_nothing() -> None:
+def test_the_api_key_of_another_user_deletes_nothing() -> None:
     state = after_a_sync("one", "two")
     ours = deletions_of(state)
     ours.introduce("ada")
@@ -95,7 +95,7 @@ def test_the_key_of_another_user_deletes_nothing() -> None:
     assert conclude(of_ada, "two", count=1).gone == ["one"]
 
 
-def test_nothing_is_told_where_the_schema_has_no_column_for_it() -> None:
+def test_no_deletion_is_reported_when_the_schema_has_no_column_for_deletions() -> None:
     state = after_a_sync("one", "two")
     deletions = deletions_of(state, columns=COLUMNS - {DELETED_AT})
 
@@ -103,7 +103,7 @@ def test_nothing_is_told_where_the_schema_has_no_column_for_it() -> None:
     assert conclude(deletions_of(state_of(state)), "two", count=1).gone == ["one"]
 
 
-def test_nothing_is_told_where_deletions_are_not_tracked_and_it_is_once_they_are() -> None:
+def test_deletions_are_reported_only_after_tracking_is_switched_on() -> None:
     state, account = after_a_sync("one", "two"), Account()
     account.config.track_deletions = False
 

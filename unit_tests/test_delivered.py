@@ -1,4 +1,4 @@
-"""Which rows the destination holds: a plain model of it, and what it costs."""
+"""The keys of delivered rows, compared with a plain model, and the bytes that they take."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Model = dict[str, dict[str, set[str]]]
 
 
 def later(delivered: Delivered, keeps_empty: bool = False) -> Delivered:
-    """The next sync's, from texts that were on disk meanwhile."""
+    """The one of the next sync, read from the texts as JSON."""
     return Delivered(json.loads(json.dumps(delivered.texts())), keeps_empty)
 
 
 def apply(model: Model, keeps_empty: bool, action: str, *what: Any) -> None:
-    """What an action does, said as simply as can be."""
+    """Do to the plain model what an action does to Delivered."""
     if action == "remember":
         scope, parent, rows = what
         model[scope].setdefault(parent, set()).update(rows)
@@ -63,7 +63,7 @@ def apply(model: Model, keeps_empty: bool, action: str, *what: Any) -> None:
 
 @EXAMPLES
 @given(st.lists(ACTIONS, max_size=20), st.booleans())
-def test_it_holds_what_it_was_told_through_any_number_of_syncs(
+def test_delivered_agrees_with_a_plain_model_through_any_number_of_syncs(
     actions: list[tuple[Any, ...]], keeps_empty: bool
 ) -> None:
     delivered, model = Delivered(keeps_empty=keeps_empty), defaultdict(dict)
@@ -86,7 +86,7 @@ def test_it_holds_what_it_was_told_through_any_number_of_syncs(
     assert len(json.dumps(texts, ensure_ascii=False)) <= delivered.size() + len('{"\\""}')
 
 
-def test_what_was_never_remembered_is_not_there() -> None:
+def test_delivered_is_empty_before_anything_is_remembered() -> None:
     delivered = Delivered()
 
     assert delivered.scopes() == set()
@@ -97,7 +97,7 @@ def test_what_was_never_remembered_is_not_there() -> None:
     assert delivered.size() == 0
 
 
-def test_a_parent_without_rows_is_remembered_only_where_the_rows_are_the_parents() -> None:
+def test_a_parent_without_rows_is_remembered_only_where_the_parents_are_the_rows() -> None:
     boxes, comments = Delivered(keeps_empty=True), Delivered()
     for delivered in (boxes, comments):
         delivered.remember("sales", "box")
@@ -118,7 +118,7 @@ def test_the_order_in_which_rows_came_does_not_change_the_text() -> None:
     assert one.texts() == two.texts()
 
 
-def test_texts_that_were_handed_out_are_not_changed_later() -> None:
+def test_texts_that_were_returned_do_not_change_later() -> None:
     delivered = Delivered()
     delivered.remember("sales", "box", ["a"])
     before = delivered.texts()
@@ -130,8 +130,8 @@ def test_texts_that_were_handed_out_are_not_changed_later() -> None:
     assert delivered.texts() != before
 
 
-def test_what_is_asked_about_or_told_again_changes_no_text() -> None:
-    """So that a scope is packed only when it has changed."""
+def test_calls_that_change_nothing_keep_the_packed_text() -> None:
+    """A scope is packed again only when it has changed."""
     delivered = Delivered()
     delivered.remember("sales", "box", ["a", "b"])
     again = later(delivered)
@@ -145,7 +145,7 @@ def test_what_is_asked_about_or_told_again_changes_no_text() -> None:
     assert again.texts()["sales"] is packed
 
 
-def test_a_scope_in_which_nothing_is_left_goes_from_the_texts() -> None:
+def test_a_scope_without_rows_disappears_from_the_texts() -> None:
     delivered = Delivered()
     delivered.remember("sales", "box", ["a"])
     delivered.remember("hiring", "box", ["a"])
@@ -158,7 +158,7 @@ def test_a_scope_in_which_nothing_is_left_goes_from_the_texts() -> None:
     assert again.scopes() == set()
 
 
-def test_a_move_takes_the_rows_with_it_and_adds_them_to_those_that_are_there() -> None:
+def test_moving_a_box_adds_its_rows_to_those_in_the_new_scope() -> None:
     delivered = Delivered()
     delivered.remember("sales", "box", ["a"])
     delivered.remember("hiring", "box", ["b"])
@@ -170,7 +170,7 @@ def test_a_move_takes_the_rows_with_it_and_adds_them_to_those_that_are_there() -
     assert delivered.scopes() == {"hiring"}
 
 
-def test_keys_that_were_given_up_are_gone_and_none_are_remembered_after_that() -> None:
+def test_giving_up_keys_forgets_all_of_them_and_remembers_no_new_ones() -> None:
     delivered = Delivered({"hiring": pack(b'["box"]\n["a"]\n')}, keeps_empty=True)
     delivered.remember("sales", "box", ["a"])
     delivered.give_up()
@@ -201,7 +201,7 @@ def damaged(content: bytes) -> str:
     ],
     ids=lambda text: text[-20:],
 )
-def test_a_scope_that_cannot_be_read_is_forgotten_and_said_and_others_stay(text: str) -> None:
+def test_an_unreadable_scope_is_forgotten_with_a_complaint_and_others_stay(text: str) -> None:
     whole = Delivered()
     whole.remember("hiring", "box", ["a"])
     delivered = Delivered({**whole.texts(), "sales": text})
@@ -215,7 +215,7 @@ def test_a_scope_that_cannot_be_read_is_forgotten_and_said_and_others_stay(text:
     assert later(delivered).rows("hiring", "box") == {"a"}
 
 
-def test_every_text_cut_off_or_with_another_letter_is_noticed_or_means_the_same() -> None:
+def test_a_truncated_or_altered_text_is_noticed_or_means_the_same() -> None:
     whole = Delivered()
     for box in ("one", "two"):
         whole.remember("sales", box, ["a", "b"])
@@ -241,7 +241,7 @@ def test_every_text_cut_off_or_with_another_letter_is_noticed_or_means_the_same(
         lambda lines: pack("\n".join(lines).encode())
     )
 )
-def test_any_text_is_read_or_complained_of(text: str) -> None:
+def test_delivered_can_be_loaded_from_any_text_and_used(text: str) -> None:
     delivered = Delivered({"sales": text}, keeps_empty=True)
     for parent in list(delivered.parents("sales")):
         assert all(isinstance(row, str) for row in delivered.rows("sales", parent))
@@ -250,17 +250,17 @@ def test_any_text_is_read_or_complained_of(text: str) -> None:
     assert later(delivered, keeps_empty=True).rows("sales", "new") == {"row"}
 
 
-# What it costs
+# Size
 
 
 def scattered(numbers: Random, kind: str) -> str:
-    """A key whose number is one of all that Streak could draw, and none of a row of numbers."""
+    """A key with a random number, as Streak may choose it, and not one of a sequence."""
     number = numbers.randrange(2**44, 2**53)
     return keys._reference(("Organization", keys.MAIL_DOMAIN), (kind, number))
 
 
 def with_children(boxes: int, of_sandbox: bool) -> tuple[Delivered, int]:
-    """The comments of so many boxes, 0 to 8 each; how many keys of boxes and comments that are."""
+    """The comments of this many boxes, 0 to 8 each, and how many keys these are with the boxes."""
     numbers, delivered, count = Random(7), Delivered(), 0  # noqa: S311
     for box in range(boxes):
         parent = keys.box_key(box) if of_sandbox else scattered(numbers, "Case")
@@ -276,14 +276,14 @@ def with_children(boxes: int, of_sandbox: bool) -> tuple[Delivered, int]:
 
 
 @pytest.mark.parametrize(("of_sandbox", "most"), [(True, 5), (False, 12.5)])
-def test_a_key_takes_few_bytes(of_sandbox: bool, most: float) -> None:
+def test_the_keys_of_boxes_and_comments_take_few_bytes(of_sandbox: bool, most: float) -> None:
     delivered, count = with_children(5_000, of_sandbox)
 
     assert delivered.size() / count < most
 
 
 @pytest.mark.parametrize(("of_sandbox", "most"), [(True, 2), (False, 11.5)])
-def test_the_key_of_a_box_takes_few_bytes(of_sandbox: bool, most: float) -> None:
+def test_the_keys_of_boxes_alone_take_few_bytes(of_sandbox: bool, most: float) -> None:
     numbers, delivered = Random(7), Delivered(keeps_empty=True)  # noqa: S311
     for box in range(10_000):
         key = keys.box_key(box) if of_sandbox else scattered(numbers, "Case")
@@ -292,7 +292,7 @@ def test_the_key_of_a_box_takes_few_bytes(of_sandbox: bool, most: float) -> None
     assert delivered.size() / 10_000 < most
 
 
-def test_the_keys_of_fields_take_hardly_a_byte() -> None:
+def test_the_key_of_a_field_takes_less_than_a_byte() -> None:
     numbers, count = Random(7), 0  # noqa: S311
     plain, with_fields = Delivered(keeps_empty=True), Delivered()
     for box in range(10_000):
@@ -304,14 +304,14 @@ def test_the_keys_of_fields_take_hardly_a_byte() -> None:
     assert (with_fields.size() - plain.size()) / count < 1
 
 
-def test_a_small_pipeline_takes_few_bytes() -> None:
+def test_a_pipeline_with_one_box_takes_few_bytes() -> None:
     delivered = Delivered()
     delivered.remember(keys.pipeline_key(1), keys.box_key(1), [keys.child_key("Task", "x", 1)])
 
     assert delivered.size() < 350
 
 
-def test_equal_rows_of_many_parents_are_held_once() -> None:
+def test_equal_rows_of_many_parents_are_one_object_in_memory() -> None:
     delivered = Delivered()
     for box in range(100):
         delivered.remember("sales", str(box), ["1001", "1002"])

@@ -1,4 +1,4 @@
-"""What keeps the house simple, held by tests: each names the rule that was broken and where."""
+"""Rules that keep the code simple. Each failure names the broken rule and the place."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from source_streak.streams import STREAMS
 
 CODE = Path(source_streak.streams.__file__).parent
 
-# Each room may import what stands below it, and anything inside its own folder.
+# Each module or folder may import what is below it here, and anything in its own folder.
 FROM_TOP_TO_BOTTOM = (
     "__main__",
     "run",  # the process
     "command",  # the command line
     "__init__",
     "source",  # spec, check, discover, which streams
-    "streams",  # what is true of each stream
-    "kinds",  # what several have in common
+    "streams",  # the facts of each stream
+    "kinds",  # what several streams have in common
     "tables",
-    "stream",  # a stream in the framework's terms
+    "stream",  # a stream as the framework calls it
     "reading",  # one stream, one sync
-    "incremental",  # what a stream remembers
+    "incremental",  # the state of a stream
     "records",  # from rows to records
     "api",  # Streak over HTTP
     "config",
-    "api.errors",  # what a refusal means: values that every room may speak of
+    "api.errors",  # what a refusal means: values that every module may use
 )
 KNOW_NO_FRAMEWORK = ("reading", "incremental", "records", "api", "config")
 PURE = (
@@ -58,7 +58,7 @@ STREAM_CLASSES = [
 
 
 def imports(module: str) -> Iterator[str]:
-    """Every module or name that is imported anywhere in it, with dots."""
+    """The dotted name of everything that the module imports."""
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -68,12 +68,12 @@ def imports(module: str) -> Iterator[str]:
 
 
 def room_of(module: str) -> str:
-    """Its row of FROM_TOP_TO_BOTTOM."""
+    """The entry of FROM_TOP_TO_BOTTOM that the module belongs to."""
     return module if module in FROM_TOP_TO_BOTTOM else module.partition(".")[0]
 
 
 def rooms_used_by(module: str) -> set[str]:
-    """The rooms that it imports something of."""
+    """The entries of FROM_TOP_TO_BOTTOM that the module imports from."""
     ours = (
         name.removeprefix("source_streak.")
         for name in imports(module)
@@ -99,29 +99,29 @@ def test_imports_go_down_only(module: str) -> None:
     "module",
     [name for name in MODULES if room_of(name) in KNOW_NO_FRAMEWORK or name == "api.errors"],
 )
-def test_the_framework_is_known_in_stream_source_and_command_alone(module: str) -> None:
+def test_only_modules_above_reading_import_the_framework(module: str) -> None:
     assert not [name for name in imports(module) if name.startswith("airbyte")]
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith(PURE)])
-def test_what_is_pure_does_no_input_or_output_and_asks_no_clock(module: str) -> None:
+def test_pure_modules_do_no_input_or_output_and_read_no_clock(module: str) -> None:
     assert not DO_SOMETHING & {name.partition(".")[0] for name in imports(module)}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ON_THE_WIRE])
-def test_requests_and_urllib3_are_known_on_the_wire_alone(module: str) -> None:
+def test_only_client_and_transport_import_requests_and_urllib3(module: str) -> None:
     assert not [
         name for name in imports(module) if name.partition(".")[0] in ("requests", "urllib3")
     ]
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ("api.clock", "run")])
-def test_time_is_asked_of_the_clock_alone(module: str) -> None:
+def test_only_the_clock_and_run_import_time(module: str) -> None:
     assert "time" not in {name.partition(".")[0] for name in imports(module)}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_no_file_class_or_function_is_too_long_to_see_whole(module: str) -> None:
+def test_no_file_class_or_function_is_too_long(module: str) -> None:
     lines = MODULES[module].read_text().count("\n")
     assert lines <= LONGEST["file"], f"{module} has {lines} lines"
     for node in ast.walk(TREES[module]):
@@ -154,9 +154,7 @@ def test_no_private_name_of_the_framework_is_used(module: str) -> None:
     "word", ["import requests", "stream_state", "airbyte_cdk", "self.state", "self.account"]
 )
 @pytest.mark.parametrize("module", ["streams", "kinds"])
-def test_the_streams_say_what_is_true_of_them_and_not_how_they_are_read(
-    module: str, word: str
-) -> None:
+def test_streams_and_kinds_state_facts_and_contain_no_reading_code(module: str, word: str) -> None:
     assert word not in MODULES[module].read_text()
 
 
@@ -166,7 +164,9 @@ def test_a_stream_is_at_most_40_lines(stream: type[StreakStream]) -> None:
 
 
 @pytest.mark.parametrize("stream", STREAM_CLASSES, ids=lambda cls: cls.__name__)
-def test_a_streams_docstring_starts_with_streaks_own_page_of_it(stream: type[StreakStream]) -> None:
+def test_a_streams_docstring_starts_with_the_address_of_streaks_documentation(
+    stream: type[StreakStream],
+) -> None:
     assert (stream.__doc__ or "").startswith("https://streak.readme.io/")
 
 
@@ -174,7 +174,7 @@ def test_every_stream_is_in_the_table_once() -> None:
     assert Counter(STREAMS) == Counter(STREAM_CLASSES)
 
 
-def test_no_stream_is_named_where_streams_are_read() -> None:
+def test_no_module_but_streams_imports_a_stream_by_name() -> None:
     names = {stream.__name__ for stream in STREAM_CLASSES}
 
     for module in MODULES:
@@ -185,7 +185,7 @@ def test_no_stream_is_named_where_streams_are_read() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_module_says_what_it_is(module: str) -> None:
+def test_every_module_has_a_docstring(module: str) -> None:
     assert ast.get_docstring(TREES[module])
 
 
@@ -200,7 +200,7 @@ def test_every_stream_has_its_schema_and_every_schema_its_stream() -> None:
     assert {path.stem for path in (CODE / "schemas").glob("*.json")} == names | {"pipeline_table"}
 
 
-def test_tests_hand_in_what_they_need_and_replace_hardly_anything() -> None:
+def test_tests_patch_fewer_than_20_things() -> None:
     replacing = re.compile(
         r"\bsetattr\(|mocker\.(patch|spy|stub)|monkeypatch\.(setattr|setitem|delattr)"
     )

@@ -1,4 +1,4 @@
-"""The table of refusals, and the sentences that a user reads."""
+"""What each refusal leads to, and the error messages that a user reads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LEVELS = {
 @pytest.mark.parametrize(
     ("refusal", "top", "listed", "child"), TABLE, ids=[str(row[0])[:12] for row in TABLE]
 )
-def test_what_a_refusal_means_depends_on_where_it_came(
+def test_the_action_for_a_refusal_depends_on_the_level_of_its_request(
     refusal: Refused | Unanswered, top: Action, listed: Action, child: Action
 ) -> None:
     decided = {"top": top, "listed": listed, "child": child}
@@ -101,7 +101,7 @@ def test_every_refusal_has_a_reason(refusal: Refused | Unanswered, reason: Reaso
         ),
     ],
 )
-def test_a_failure_names_what_was_asked_streaks_words_and_what_to_do(
+def test_an_error_names_the_request_quotes_streak_and_says_what_to_do(
     refusal: Refused | Unanswered, status: str, said: list[str]
 ) -> None:
     error = errors.failure(refusal, "the list of teams")
@@ -111,7 +111,7 @@ def test_a_failure_names_what_was_asked_streaks_words_and_what_to_do(
         assert words.lower() in error.sentence.lower()
 
 
-def test_a_wrong_key_says_where_to_make_a_new_one() -> None:
+def test_the_error_for_a_wrong_key_says_where_to_create_a_new_one() -> None:
     error = errors.WrongKey(Refused(401, "invalid api key"))
 
     assert error.failure == "config_error"
@@ -119,7 +119,7 @@ def test_a_wrong_key_says_where_to_make_a_new_one() -> None:
     assert "invalid api key" in error.sentence
 
 
-def test_a_skipped_pipeline_is_named_together_with_the_setting_that_leaves_it_out() -> None:
+def test_the_error_for_a_skipped_pipeline_names_it_and_the_setting_to_leave_it_out() -> None:
     error = errors.skipped("pipeline", {"Sales": Refused(401, "no access")})
 
     assert error.failure == "config_error"
@@ -136,11 +136,11 @@ def test_several_skipped_pipelines_are_all_named() -> None:
     assert "the pipelines " in sentence.lower()
 
 
-def test_a_skipped_team_is_not_sent_to_the_setting_for_pipelines() -> None:
+def test_the_error_for_a_skipped_team_does_not_mention_the_pipelines_setting() -> None:
     assert '"Pipelines"' not in errors.skipped("team", {"Example": Refused(401)}).sentence
 
 
-def test_a_list_that_failed_keeps_the_status_of_its_own_failure() -> None:
+def test_the_error_for_a_skipped_list_keeps_the_type_of_its_failure() -> None:
     assert (
         errors.skipped("pipeline", {"Sales": StreakError("Came empty.", "transient_error")}).failure
         == "transient_error"
@@ -148,7 +148,7 @@ def test_a_list_that_failed_keeps_the_status_of_its_own_failure() -> None:
     assert errors.skipped("pipeline", {"Sales": UNANSWERED}).failure == "transient_error"
 
 
-def test_a_mere_failure_does_not_hide_a_refusal_that_the_user_can_mend() -> None:
+def test_a_temporary_failure_does_not_hide_a_refusal_that_the_user_can_fix() -> None:
     error = errors.skipped("pipeline", {"Sales": UNANSWERED, "Hiring": Refused(401, "no access")})
 
     assert '"Sales"' in error.sentence
@@ -172,12 +172,12 @@ def test_a_mere_failure_does_not_hide_a_refusal_that_the_user_can_mend() -> None
         (None, ""),
     ],
 )
-def test_streaks_own_words_are_taken_from_its_error(body: object, said: str) -> None:
+def test_streaks_words_are_taken_from_its_error_body(body: object, said: str) -> None:
     assert errors.words(json.dumps(body).encode()) == said
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe", b"{"])
-def test_an_error_that_is_not_json_has_no_words(body: bytes) -> None:
+def test_an_error_body_that_is_not_json_gives_no_words(body: bytes) -> None:
     assert errors.words(body) == ""
 
 
@@ -189,22 +189,24 @@ def test_streaks_words_are_cut_to_300_characters() -> None:
     ("content_type", "body"),
     [("text/html", b"hello"), ("", b"  <!doctype html>"), ("text/html; charset=utf-8", b"")],
 )
-def test_a_web_page_instead_of_data_is_called_one(content_type: str, body: bytes) -> None:
+def test_the_error_says_that_a_web_page_came_instead_of_data(
+    content_type: str, body: bytes
+) -> None:
     assert "web page" in errors.unusable(200, content_type, body)
 
 
-def test_only_the_start_of_a_body_is_looked_at_for_a_web_page() -> None:
+def test_only_the_start_of_a_body_is_searched_for_html() -> None:
     assert "web page" not in errors.unusable(200, "text/plain", b"no page" + b" " * 200 + b"<html>")
 
 
 @pytest.mark.parametrize("secret", ["strk_0dd/key", "c3Rya18wZGQva2V5"])
-def test_secrets_are_hidden_in_what_streak_says(secret: str) -> None:
+def test_secrets_are_hidden_in_streaks_words(secret: str) -> None:
     body = json.dumps({"error": f"bad credential >{secret}<"}).encode()
 
     assert errors.words(body, lambda text: text.replace(secret, "****")) == "bad credential >****<"
 
 
-def test_no_name_address_or_key_is_in_what_streak_says() -> None:
+def test_names_addresses_and_keys_are_hidden_in_streaks_words() -> None:
     said = "no box 'Acme & Sons' agxzfm1haWxmb29nYWVyLgsSDE9yZ2Fuaabcdef of zoe@private.example"
 
     assert errors.words(json.dumps({"error": said}).encode()) == "no box … …abcdef of …"
@@ -221,7 +223,7 @@ def count(refusals: Refusals, answered: int = 0, gone: int = 0, set_aside: int =
 
 
 @pytest.mark.parametrize("answered", [1, 12, 500])
-def test_a_single_bad_box_ends_nothing(answered: int) -> None:
+def test_a_single_failed_box_does_not_end_the_stream(answered: int) -> None:
     refusals = count(Refusals("box comments"), answered=answered, set_aside=1)
 
     refusals.check(at_end=True)
@@ -234,7 +236,7 @@ def test_boxes_that_were_deleted_meanwhile_are_counted_apart() -> None:
     assert (refusals.gone, refusals.set_aside) == (5, 2)
 
 
-def test_nineteen_refusals_without_a_success_may_still_be_single_boxes() -> None:
+def test_nineteen_refusals_without_a_success_do_not_end_the_stream() -> None:
     count(Refusals("box comments"), gone=19)
 
 
@@ -246,36 +248,36 @@ def test_twenty_refusals_without_a_success_end_the_stream(kind: str) -> None:
     assert failed.value.failure == ("system_error" if kind == "gone" else "transient_error")
 
 
-def test_more_than_a_tenth_of_many_ends_the_stream_at_once() -> None:
+def test_the_stream_ends_at_once_when_over_a_tenth_of_many_requests_fail() -> None:
     with pytest.raises(StreakError, match="too many to be a matter of single boxes"):
         count(Refusals("box comments"), answered=200, set_aside=23)
 
 
-def test_more_than_a_tenth_of_few_ends_the_stream_at_its_end() -> None:
+def test_the_stream_fails_at_its_end_when_over_a_tenth_of_few_requests_failed() -> None:
     refusals = count(Refusals("box comments"), answered=20, set_aside=4)
 
     with pytest.raises(StreakError, match="4 of 24"):
         refusals.check(at_end=True)
 
 
-def test_a_tenth_exactly_is_not_too_many() -> None:
+def test_exactly_a_tenth_of_requests_may_fail() -> None:
     count(Refusals("box comments"), answered=180, set_aside=20).check(at_end=True)
 
 
-def test_what_an_earlier_sync_delivered_counts_as_answered() -> None:
+def test_boxes_that_an_earlier_sync_delivered_count_as_answered() -> None:
     refusals = Refusals("box comments")
     refusals.delivered = 100
     count(refusals, set_aside=5).check(at_end=True)
 
 
-def test_a_single_refusal_of_all_that_was_asked_ends_the_stream_at_its_end() -> None:
+def test_the_stream_fails_at_its_end_when_its_only_request_failed() -> None:
     refusals = count(Refusals("box comments"), set_aside=1)
 
     with pytest.raises(StreakError, match="1 of 1"):
         refusals.check(at_end=True)
 
 
-def test_answers_too_large_to_be_read_are_not_worth_another_sync() -> None:
+def test_a_stream_that_fails_because_of_a_huge_response_is_a_system_error() -> None:
     refusals = Refusals("box comments")
     refusals.note(BOMB, Action.SKIP)
     with pytest.raises(StreakError, match="more than 256 MB") as failed:

@@ -1,4 +1,4 @@
-"""Which events of a pipeline were delivered: late ones are new, whatever their time is."""
+"""Which events of a pipeline were delivered. A late event is new, whatever its time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = 1_795_284_000_123
 
 
 def later(events: Events) -> Events:
-    """The next sync's, from texts that were on disk meanwhile."""
+    """The one of the next sync, read from the texts as JSON."""
     return Events(json.loads(json.dumps(events.texts())))
 
 
@@ -26,7 +26,7 @@ def seen(*keys: str, newest: int | None = NOW) -> Events:
     return later(events)
 
 
-def test_an_event_is_new_until_it_was_seen_in_its_pipeline() -> None:
+def test_an_event_is_new_until_it_has_been_seen_in_its_pipeline() -> None:
     events = seen("a", "b")
 
     assert events.known("sales")
@@ -35,7 +35,7 @@ def test_an_event_is_new_until_it_was_seen_in_its_pipeline() -> None:
     assert events.is_new("hiring", "a")
 
 
-def test_of_a_pipeline_that_was_never_seen_every_event_is_new() -> None:
+def test_every_event_of_a_pipeline_never_seen_before_is_new() -> None:
     events = Events()
 
     assert not events.known("sales")
@@ -44,14 +44,14 @@ def test_of_a_pipeline_that_was_never_seen_every_event_is_new() -> None:
     assert events.texts() == {}
 
 
-def test_a_pipeline_without_events_is_known_too() -> None:
+def test_a_pipeline_that_was_read_without_events_is_known() -> None:
     events = seen(newest=None)
 
     assert events.known("sales")
     assert events.newest("sales") is None
 
 
-def test_an_event_is_remembered_while_it_is_among_the_last_50() -> None:
+def test_the_last_50_events_of_a_pipeline_are_remembered() -> None:
     events = Events()
     for number in range(0, 120, 10):
         events.see("sales", [str(number + place) for place in range(10)], number)
@@ -61,7 +61,7 @@ def test_an_event_is_remembered_while_it_is_among_the_last_50() -> None:
     assert known == list(range(70, 120))
 
 
-def test_an_answer_with_fewer_events_forgets_none_of_those_before() -> None:
+def test_a_response_with_fewer_events_forgets_no_earlier_ones() -> None:
     events = seen("a", "b")
     events.see("sales", [], None)
     again = later(events)
@@ -70,15 +70,15 @@ def test_an_answer_with_fewer_events_forgets_none_of_those_before() -> None:
     assert again.newest("sales") == NOW
 
 
-def test_the_newest_time_is_that_of_the_last_answer() -> None:
-    """So that one event from the future does not hide every gap after it."""
+def test_the_newest_time_is_that_of_the_last_response() -> None:
+    """Otherwise one event from the future would hide every later gap."""
     events = seen("a", newest=NOW * 2)
     events.see("sales", ["b"], NOW)
 
     assert later(events).newest("sales") == NOW
 
 
-def test_a_pipeline_that_is_gone_is_forgotten() -> None:
+def test_forgetting_a_pipeline_forgets_its_events() -> None:
     events = seen("a")
     events.forget_scope("sales")
     events.forget_scope("never heard of")
@@ -91,7 +91,7 @@ def test_a_pipeline_that_is_gone_is_forgotten() -> None:
 @given(
     st.lists(st.tuples(st.lists(st.text(max_size=3), max_size=60), st.none() | st.integers(0, NOW)))
 )
-def test_the_last_answer_is_known_whatever_came_before(answers: list[Any]) -> None:
+def test_the_events_of_the_last_response_are_known_whatever_came_before(answers: list[Any]) -> None:
     events = Events()
     for keys, newest in answers:
         events.see("sales", keys, newest)
@@ -123,7 +123,7 @@ def test_the_last_answer_is_known_whatever_came_before(answers: list[Any]) -> No
     ],
     ids=lambda text: text[:12],
 )
-def test_what_cannot_be_read_is_forgotten_and_said(text: str) -> None:
+def test_an_unreadable_text_is_forgotten_with_a_complaint_and_others_stay(text: str) -> None:
     events = Events({**seen("a").texts(), "hiring": text})
 
     assert events.complaint == (text != ".")
@@ -133,7 +133,7 @@ def test_what_cannot_be_read_is_forgotten_and_said(text: str) -> None:
 
 @EXAMPLES
 @given(st.text(max_size=20) | st.from_regex(r"-?[0-9]{0,20}\.[A-Za-z0-9+/=]{0,24}", fullmatch=True))
-def test_any_text_is_read_or_complained_of(text: str) -> None:
+def test_any_text_is_either_read_or_complained_about(text: str) -> None:
     events = Events({"sales": text})
 
     assert events.complaint != events.known("sales")

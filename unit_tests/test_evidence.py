@@ -1,4 +1,4 @@
-"""What may be concluded from lists, counts and answers."""
+"""What may be concluded from lists, counts and answers by key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class List:
 
 
 def sights(**since: tuple[int, int | None]) -> Sights:
-    """What earlier syncs saw: milliseconds ago, and a value."""
+    """What earlier syncs saw: how many milliseconds ago, and which value."""
     known = {f"{kind}:sales": Sight(NOW - ago, value) for kind, (ago, value) in since.items()}
     return Sights(known, NOW)
 
@@ -48,7 +48,7 @@ def sights(**since: tuple[int, int | None]) -> Sights:
     [List(), List(expected=None), List(set(), expected=0), List(expected=1)],
     ids=["as counted", "not counted", "empty, and counted 0", "more than counted"],
 )
-def test_a_list_that_says_something(complete: List) -> None:
+def test_a_list_that_is_not_short_of_its_count_is_complete(complete: List) -> None:
     assert is_complete(complete, sights())
 
 
@@ -57,7 +57,9 @@ def test_a_list_that_says_something(complete: List) -> None:
     [List(ended=False), List(expected=3), List(set(), expected=None), List(set(), expected=4)],
     ids=["ended early", "short", "empty, and not counted", "empty"],
 )
-def test_a_list_that_says_nothing(doubtful: List) -> None:
+def test_a_list_that_ended_early_is_short_or_is_empty_without_a_count_is_incomplete(
+    doubtful: List,
+) -> None:
     assert not is_complete(doubtful, sights())
 
 
@@ -65,20 +67,22 @@ def test_a_list_that_says_nothing(doubtful: List) -> None:
     ("ago", "value", "believed"),
     [(HOUR_MS, 1, True), (HOUR_MS - 1, 1, False), (HOUR_MS, 2, False), (-HOUR_MS, 1, False)],
 )
-def test_a_count_that_is_wrong_by_the_same_number_an_hour_later(
+def test_a_list_that_is_short_by_the_same_number_an_hour_later_is_complete(
     ago: int, value: int, believed: bool
 ) -> None:
     assert is_complete(List(expected=3), sights(count=(ago, value))) is believed
 
 
 @pytest.mark.parametrize(("ago", "believed"), [(HOUR_MS, True), (HOUR_MS - 1, False)])
-def test_an_empty_list_without_a_count_an_hour_later(ago: int, believed: bool) -> None:
+def test_an_uncounted_list_that_is_still_empty_an_hour_later_is_complete(
+    ago: int, believed: bool
+) -> None:
     empty = List(set(), expected=None)
 
     assert is_complete(empty, sights(empty=(ago, None))) is believed
 
 
-def test_a_list_that_ended_early_says_nothing_however_long_it_does() -> None:
+def test_a_list_that_ended_early_stays_incomplete_even_an_hour_later() -> None:
     assert not is_complete(List(ended=False), sights(count=(HOUR_MS, 0), empty=(HOUR_MS, None)))
 
 
@@ -92,7 +96,9 @@ def test_a_list_that_ended_early_says_nothing_however_long_it_does() -> None:
         (0, 0, False),
     ],
 )
-def test_more_than_people_delete_at_once(missing: int, total: int, many: bool) -> None:
+def test_more_missing_rows_than_people_delete_at_once_are_many(
+    missing: int, total: int, many: bool
+) -> None:
     assert are_many(missing, total) is many
 
 
@@ -100,7 +106,9 @@ def test_more_than_people_delete_at_once(missing: int, total: int, many: bool) -
     ("expected", "there_are", "short"),
     [(3, 3, 0), (3, 2, 1), (3, 0, 3), (0, 0, 0), (2, 5, 0), (None, 0, 1), (None, 4, 0)],
 )
-def test_how_many_rows_a_list_is_short_of(expected: int | None, there_are: int, short: int) -> None:
+def test_the_shortfall_is_how_many_counted_rows_a_list_lacks(
+    expected: int | None, there_are: int, short: int
+) -> None:
     assert shortfall(expected, there_are) == short
 
 
@@ -122,7 +130,9 @@ SCOPES = Scopes("pipelineKey", lists={"sales", "hiring"}, left_out={"private"})
         ({"pipelineKey": "refused, or new"}, Verdict.UNLISTED),
     ],
 )
-def test_what_an_answer_by_key_says(answer: Any, said: Verdict) -> None:
+def test_an_answer_by_key_tells_deleted_moved_unlisted_and_unknown_rows_apart(
+    answer: Any, said: Verdict
+) -> None:
     assert verdict(answer, "sales", SCOPES) is said
 
 
@@ -135,7 +145,9 @@ def test_what_an_answer_by_key_says(answer: Any, said: Verdict) -> None:
         ("refused, or new", Verdict.DELETED),
     ],
 )
-def test_rows_that_stay_behind_are_gone_wherever_their_box_is(now: str, said: Verdict) -> None:
+def test_rows_that_stay_behind_are_deleted_when_their_box_is_in_an_unknown_pipeline(
+    now: str, said: Verdict
+) -> None:
     scopes = Scopes("pipelineKey", SCOPES.lists, SCOPES.left_out, rows_stay=True)
 
     assert verdict({"pipelineKey": now}, "sales", scopes) is said

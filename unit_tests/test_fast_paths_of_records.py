@@ -1,4 +1,4 @@
-"""Fast paths give, byte for byte, what the plain paths give."""
+"""Fast paths give byte for byte the same as the plain ones."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("what", MESSAGES)
-def test_a_line_is_the_one_that_the_framework_writes(what: str) -> None:
+def test_a_message_becomes_the_same_line_that_the_framework_writes(what: str) -> None:
     line = AirbyteEntrypoint.airbyte_message_to_string(MESSAGES[what])
     assert line_of(MESSAGES[what]).decode() == f"{line}\n"
 
 
-def test_what_shared_objects_mean_is_made_once_of_each_while_there_is_room() -> None:
+def test_a_shared_object_is_converted_once_while_there_is_room_to_keep_it() -> None:
     calls: list[Any] = []
 
     def make(thing: Any) -> bytes:

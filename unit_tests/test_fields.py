@@ -1,4 +1,4 @@
-"""Custom fields: keys become names, values become columns, and nothing is guessed."""
+"""Custom fields: keys become names, and values become columns without guesses."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ any_json = st.recursive(
 
 
 def columns(kind: str, value: Any) -> dict[str, Any]:
-    """The columns that have a value."""
+    """The columns that this value fills."""
     made = typed({"DROPDOWN": DROPDOWN, "TAG": TAG}.get(kind, {"type": kind}), value)
     return {name: column for name, column in made.items() if column is not None}
 
@@ -140,7 +140,7 @@ def columns(kind: str, value: Any) -> dict[str, Any]:
         ("TEAM_ORGANIZATION", ["agxOrg", "agxOther"], {"textValue": "agxOrg, agxOther"}),
     ],
 )
-def test_a_value_is_in_the_columns_of_its_kind(
+def test_a_value_fills_the_columns_of_its_field_type(
     kind: str, value: Any, expected: dict[str, Any]
 ) -> None:
     assert columns(kind, value) == expected
@@ -148,14 +148,14 @@ def test_a_value_is_in_the_columns_of_its_kind(
 
 @pytest.mark.parametrize("value", [5, "text", True, [1], {"a": 1}], ids=repr)
 @pytest.mark.parametrize("kind", ["SOMETHING_NEW", None])
-def test_an_unknown_type_shows_its_value_as_text(kind: Any, value: Any) -> None:
+def test_a_value_of_an_unknown_type_is_shown_as_text(kind: Any, value: Any) -> None:
     assert typed({"type": kind}, value)["textValue"]
 
 
 @pytest.mark.parametrize(
     "value", [10**15, AT * 1000, str(AT * 1000), 2**64 - 1, -(10**15), "NaN", "1e400"]
 )
-def test_a_date_out_of_the_years_1_to_9999_is_kept_as_text_and_has_not_its_shape(
+def test_a_date_outside_the_years_1_to_9999_is_kept_as_text_and_does_not_fit(
     value: Any,
 ) -> None:
     (row,) = field_values({"1001": {"name": "Closes", "type": "DATE"}}, {"1001": value})
@@ -167,16 +167,16 @@ def test_a_date_out_of_the_years_1_to_9999_is_kept_as_text_and_has_not_its_shape
 
 @pytest.mark.parametrize("kind", ["TEXT_INPUT", "FORMULA", "SOMETHING_NEW"])
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
-def test_a_number_that_json_has_no_place_for_is_a_text(kind: str, value: str) -> None:
+def test_a_number_that_json_cannot_hold_is_kept_as_text(kind: str, value: str) -> None:
     assert columns(kind, value) == {"textValue": value}
 
 
 @pytest.mark.parametrize("value", [0, -1])
-def test_a_date_that_is_never_has_neither_time_nor_text(value: int) -> None:
+def test_a_date_of_0_or_minus_1_means_never_and_has_no_text(value: int) -> None:
     assert typed({"type": "DATE"}, value)["textValue"] is None
 
 
-def test_a_checkbox_is_no_number_and_a_number_no_checkbox() -> None:
+def test_a_checkbox_has_no_number_value_and_a_number_no_boolean_value() -> None:
     assert "numberValue" not in columns("CHECKBOX", True)
     assert "booleanValue" not in columns("CHECKBOX", 1)
 
@@ -202,7 +202,7 @@ def test_a_value_of_an_unknown_type_always_fits(kind: Any, value: Any) -> None:
 
 
 @given(any_json, any_json)
-def test_whatever_a_type_and_a_value_are_they_fit_or_not(kind: Any, value: Any) -> None:
+def test_fits_accepts_any_type_and_value_without_an_error(kind: Any, value: Any) -> None:
     assert fits(kind, value) in (True, False)
 
 
@@ -218,7 +218,7 @@ def test_whatever_a_type_and_a_value_are_they_fit_or_not(kind: Any, value: Any) 
     ],
     ids=repr,
 )
-def test_linked_keys_are_those_of_texts_and_objects_and_none_where_something_else_is_among_them(
+def test_linked_keys_are_none_if_an_entry_is_neither_a_key_nor_an_object_with_one(
     value: Any, keys: Any
 ) -> None:
     assert linked_keys(value) == keys
@@ -227,7 +227,7 @@ def test_linked_keys_are_those_of_texts_and_objects_and_none_where_something_els
 # --- Rows ---------------------------------------------------------------------------------------
 
 
-def test_each_field_that_is_set_is_a_row_with_its_name_and_the_value_as_it_came() -> None:
+def test_each_field_with_a_value_is_a_row_with_its_name_and_raw_value() -> None:
     rows = list(field_values(definitions_of([DROPDOWN, TAG]), {"1002": "9001", "1004": ["9001"]}))
 
     assert [(row["fieldKey"], row["fieldName"], row["fieldType"]) for row in rows] == [
@@ -238,16 +238,16 @@ def test_each_field_that_is_set_is_a_row_with_its_name_and_the_value_as_it_came(
 
 
 @pytest.mark.parametrize("value", [None, "", []], ids=repr)
-def test_a_field_that_is_unset_is_no_row(value: Any) -> None:
+def test_a_field_without_a_value_gives_no_row(value: Any) -> None:
     assert list(field_values({}, {"1001": value})) == []
 
 
 @pytest.mark.parametrize("value", [0, False, 0.0, "0", " ", {}, [None]], ids=repr)
-def test_a_value_that_is_merely_small_is_a_row(value: Any) -> None:
+def test_a_value_like_0_false_or_a_space_gives_a_row(value: Any) -> None:
     assert len(list(field_values({}, {"1001": value}))) == 1
 
 
-def test_a_secret_is_in_no_column_of_a_value() -> None:
+def test_no_column_of_a_value_contains_a_secret() -> None:
     value = [{"email": "mia@example.org", "apiKey": "s3cret"}, {"directUrl": "s3cret"}]
     rows = [
         *field_values({}, {"1001": value}),
@@ -258,14 +258,14 @@ def test_a_secret_is_in_no_column_of_a_value() -> None:
     assert "s3cret" not in str(rows)
 
 
-def test_a_field_without_definition_keeps_its_key_as_its_name() -> None:
+def test_a_field_without_a_definition_is_named_by_its_key() -> None:
     (row,) = field_values({}, {"1055": "who knows"})
 
     assert (row["fieldName"], row["fieldType"], row["textValue"]) == ("1055", None, "who knows")
 
 
 @pytest.mark.parametrize("values", [None, [], "x", 5, ["1001"]], ids=repr)
-def test_what_is_no_object_of_values_has_none(values: Any) -> None:
+def test_fields_that_are_not_an_object_have_no_values(values: Any) -> None:
     assert list(set_fields({}, values)) == []
 
 
@@ -303,7 +303,7 @@ def test_the_custom_fields_of_a_contact_have_name_type_value_and_label() -> None
     ]
 
 
-def test_a_date_of_a_contact_is_digits_in_a_text_and_is_shown_as_a_time() -> None:
+def test_a_date_of_a_contact_comes_as_digits_and_is_labelled_as_a_time() -> None:
     made = named({"1003": {"name": "Birthday", "type": "DATE"}}, {"1003": "536457600000"})
 
     assert (made[0]["value"], made[0]["label"]) == ("536457600000", "1987-01-01T00:00:00.000Z")
@@ -354,12 +354,12 @@ def test_options_are_key_and_label_in_streaks_order() -> None:
     [None, {}, {"items": None}, {"items": [None, 5]}, {"items": {}}, "x", 5, []],
     ids=repr,
 )
-def test_options_that_are_none_are_none(settings: Any) -> None:
+def test_options_of_an_unexpected_shape_are_ignored(settings: Any) -> None:
     assert options_of({"dropdownSettings": settings}) == []
 
 
 @pytest.mark.parametrize("label", [None, "", 5, ["x"]], ids=repr)
-def test_an_option_without_a_name_shows_its_key_or_what_is_there(label: Any) -> None:
+def test_an_option_without_a_proper_name_still_has_a_text(label: Any) -> None:
     definition = {
         "type": "DROPDOWN",
         "dropdownSettings": {"items": [{"key": "9001", "name": label}]},
@@ -369,11 +369,11 @@ def test_an_option_without_a_name_shows_its_key_or_what_is_there(label: Any) -> 
 
 
 @given(st.dictionaries(st.text(max_size=3), any_json, max_size=4) | any_json)
-def test_the_keys_of_fields_are_those_of_their_rows(values: Any) -> None:
+def test_field_keys_are_those_of_the_rows_of_field_values(values: Any) -> None:
     assert field_keys(values) == [row["fieldKey"] for row in field_values({}, values)]
 
 
-def test_values_that_do_not_have_their_types_shape_are_told_by_type() -> None:
+def test_values_that_do_not_fit_their_type_are_reported_by_type() -> None:
     definitions = {"1": {"type": "DATE"}, "2": {"type": "CHECKBOX"}, "3": {"type": "TAG"}}
     values = {"1": "soon", "2": True, "3": [{}], "4": {"no": "definition"}, "5": ""}
 
@@ -381,5 +381,5 @@ def test_values_that_do_not_have_their_types_shape_are_told_by_type() -> None:
 
 
 @given(any_json, any_json)
-def test_whatever_the_values_misshapen_ones_are_told(kind: Any, values: Any) -> None:
+def test_misshapen_accepts_any_type_and_values_without_an_error(kind: Any, values: Any) -> None:
     assert all(isinstance(one, str) for one in misshapen({"name": {"type": kind}}, values))

@@ -1,4 +1,4 @@
-"""A fingerprint changes whenever a stream's rows would look otherwise, and never by itself."""
+"""A fingerprint changes whenever a stream's rows would change, and never otherwise."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def crm() -> Account:
-    """The sandbox's default account: each property that the API documents is on some box of it."""
+    """The sandbox's default account. Every property that the API documents is on some box."""
     return Sandbox().account
 
 
@@ -46,7 +46,7 @@ def sales(crm: Account) -> Row:
 
 @pytest.fixture
 def box(crm: Account, sales: Row) -> Row:
-    """The one with every property."""
+    """The box that has every property."""
     boxes = crm.boxes_of(sales["key"])
     return next(box for box in boxes if box["name"] == "Acme – 200 anvils")  # noqa: RUF001
 
@@ -69,7 +69,7 @@ def history(box: Row, pipeline: Row) -> int:
 
 
 def other(value: Any) -> Any:
-    """Another value of its kind."""
+    """Another value of the same type."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, (int, float)):
@@ -82,13 +82,13 @@ def other(value: Any) -> Any:
 
 
 def changing(box: Row, take: Any) -> set[str]:
-    """The properties whose change changes what `take` makes of a box."""
+    """The properties whose change changes the result of `take`."""
     before = take(box)
     return {name for name, value in box.items() if take({**box, name: other(value)}) != before}
 
 
 def losing(box: Row, take: Any) -> set[str]:
-    """The properties whose loss does."""
+    """The properties whose loss changes the result of `take`."""
     before = take(box)
     without = {name: {one: box[one] for one in box if one != name} for name in box}
     return {name for name in box if take(without[name]) != before}
@@ -97,7 +97,7 @@ def losing(box: Row, take: Any) -> set[str]:
 # Properties of the box
 
 
-def test_each_property_of_a_box_is_visible_in_its_record_but_its_freshness(
+def test_every_property_of_a_box_except_freshness_changes_its_record_fingerprint(
     box: Row, sales: Row
 ) -> None:
     assert len(box) > 60
@@ -106,7 +106,7 @@ def test_each_property_of_a_box_is_visible_in_its_record_but_its_freshness(
     assert {"freshness"} == DRIFTING
 
 
-def test_a_property_that_comes_is_visible_in_the_record(box: Row, sales: Row) -> None:
+def test_a_new_property_changes_the_record_fingerprint(box: Row, sales: Row) -> None:
     assert record({**box, "mood": None}, sales) != record(box, sales)
 
 
@@ -119,8 +119,8 @@ VIEWS = {
 }
 
 
-def test_an_opened_mail_is_visible_in_the_record_alone(box: Row, sales: Row) -> None:
-    """Its counters are fresh in boxes and tables, and ask for nothing else."""
+def test_an_opened_email_changes_only_the_record_fingerprint(box: Row, sales: Row) -> None:
+    """Boxes and tables show its counters. No other row has to be read again."""
     assert box.keys() >= VIEWS
     opened = {**box, **{name: box[name] + 1 for name in VIEWS}}
 
@@ -146,7 +146,7 @@ ACTIVITY = {
 }
 
 
-def test_each_stamp_and_counter_of_a_box_is_visible_in_its_activity_and_nothing_else(
+def test_only_timestamps_counters_and_the_pipeline_change_the_activity_fingerprint(
     box: Row,
 ) -> None:
     assert changing(box, activity) == (ACTIVITY & box.keys()) | {"pipelineKey"}
@@ -154,7 +154,7 @@ def test_each_stamp_and_counter_of_a_box_is_visible_in_its_activity_and_nothing_
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVITY))
-def test_a_stamp_or_counter_is_visible_also_where_it_falls_comes_or_goes(
+def test_a_timestamp_or_counter_that_falls_appears_or_goes_changes_the_activity(
     name: str, box: Row
 ) -> None:
     without = {key: value for key, value in box.items() if key != name}
@@ -174,13 +174,13 @@ def test_the_pipeline_that_lists_a_box_is_part_of_its_activity(box: Row) -> None
         *("taskTotal", "gmailThreadCount", "fileCount"),
     ],
 )
-def test_the_counters_that_streams_go_by_are_visible(counter: str) -> None:
+def test_the_counters_that_streams_rely_on_are_part_of_the_activity(counter: str) -> None:
     one, two = (visible_activity({counter: number}, "p") for number in (1, 2))
 
     assert fingerprint("box", one, 1) != fingerprint("box", two, 1)
 
 
-def test_field_values_are_made_of_the_fields_alone(box: Row, sales: Row) -> None:
+def test_only_its_fields_change_the_field_values_fingerprint_of_a_box(box: Row, sales: Row) -> None:
     assert changing(box, lambda box: fields(box, sales)) == {"fields"}
     assert losing(box, lambda box: fields(box, sales)) == {"fields"}
     for key, value in box["fields"].items():
@@ -188,21 +188,23 @@ def test_field_values_are_made_of_the_fields_alone(box: Row, sales: Row) -> None
         assert fields(changed, sales) != fields(box, sales)
 
 
-def test_stage_history_is_made_of_its_entries_alone(box: Row, sales: Row) -> None:
+def test_only_history_entries_change_the_stage_history_fingerprint_of_a_box(
+    box: Row, sales: Row
+) -> None:
     assert changing(box, lambda box: history(box, sales)) == {"stageHistoryEntries"}
     assert losing(box, lambda box: history(box, sales)) == {"stageHistoryEntries"}
 
 
-# What drifts with the clock
+# Values that change with the clock
 
 
-def test_a_day_in_which_nobody_does_anything_changes_no_fingerprint() -> None:
+def test_a_day_on_which_nobody_does_anything_changes_no_fingerprint() -> None:
     account = Sandbox().account
     pipelines = account.pipelines
 
     def all_of(box: Row) -> tuple[int, ...]:
         pipeline = pipelines[box["pipelineKey"]]
-        # Who opened which mail is somebody's doing, though not of the account's users.
+        # An opened email is a real change, although no user of the account made it.
         still = {**box, **dict.fromkeys(VIEWS, 0)}
         return (
             *(record(still, pipeline), activity(box)),
@@ -218,7 +220,9 @@ def test_a_day_in_which_nobody_does_anything_changes_no_fingerprint() -> None:
 
 
 @pytest.mark.parametrize("take", [record, history])
-def test_the_time_in_a_stage_drifts_but_the_stages_do_not(take: Any, box: Row, sales: Row) -> None:
+def test_the_time_in_a_stage_changes_no_fingerprint_but_other_history_does(
+    take: Any, box: Row, sales: Row
+) -> None:
     entry, *rest = box["stageHistoryEntries"]
     before = take(box, sales)
 
@@ -232,13 +236,13 @@ def test_the_time_in_a_stage_drifts_but_the_stages_do_not(take: Any, box: Row, s
 
 @pytest.mark.parametrize("take", [record, history])
 @pytest.mark.parametrize("entries", [None, 5, "x", {}, [None], [5, "x"], [[]], []])
-def test_a_history_of_another_shape_is_visible_too(
+def test_a_stage_history_of_another_shape_changes_the_fingerprint(
     take: Any, entries: Any, box: Row, sales: Row
 ) -> None:
     assert take({**box, "stageHistoryEntries": entries}, sales) != take(box, sales)
 
 
-def test_the_box_itself_is_left_as_it_is(box: Row, sales: Row) -> None:
+def test_taking_fingerprints_does_not_change_the_box(box: Row, sales: Row) -> None:
     before = copy.deepcopy(box)
     for take in (record, fields, history):
         take(box, sales)
@@ -247,7 +251,7 @@ def test_the_box_itself_is_left_as_it_is(box: Row, sales: Row) -> None:
     assert box == before
 
 
-# The definitions that it is shown with
+# Definitions that rows show
 
 
 def changed_pipeline(pipeline: Row, change: str) -> Row:
@@ -289,7 +293,7 @@ FIELDS = (
 
 
 @pytest.mark.parametrize("change", ["pipeline renamed", *STAGES, *FIELDS])
-def test_a_definition_that_rows_show_is_visible_in_those_rows_alone(
+def test_a_changed_definition_changes_the_fingerprints_of_the_rows_that_show_it_only(
     change: str, box: Row, sales: Row
 ) -> None:
     changed = changed_pipeline(sales, change)
@@ -299,7 +303,7 @@ def test_a_definition_that_rows_show_is_visible_in_those_rows_alone(
     assert (history(box, changed) != history(box, sales)) == (change in STAGES)
 
 
-def test_what_no_row_shows_changes_nothing(box: Row, sales: Row) -> None:
+def test_a_pipeline_change_that_no_row_shows_changes_no_fingerprint(box: Row, sales: Row) -> None:
     changed = changed_pipeline(sales, "nothing shown")
 
     assert changed != sales
@@ -307,7 +311,7 @@ def test_what_no_row_shows_changes_nothing(box: Row, sales: Row) -> None:
         assert take(box, changed) == take(box, sales)
 
 
-def test_the_order_of_stages_and_of_properties_changes_nothing(box: Row, sales: Row) -> None:
+def test_the_order_of_stages_and_of_properties_changes_no_fingerprint(box: Row, sales: Row) -> None:
     backwards = {**sales, "stages": dict(reversed(sales["stages"].items()))}
     reversed_box = dict(reversed(box.items()))
 
@@ -316,7 +320,7 @@ def test_the_order_of_stages_and_of_properties_changes_nothing(box: Row, sales: 
 
 
 @pytest.mark.parametrize("nonsense", [None, 5, "x", [], [None], {"a": 5}])
-def test_definitions_of_another_shape_are_no_error(nonsense: Any) -> None:
+def test_definitions_of_an_unexpected_shape_cause_no_error(nonsense: Any) -> None:
     pipeline = {"name": nonsense, "stages": nonsense, "fields": nonsense}
 
     assert names_in(pipeline)
@@ -342,7 +346,7 @@ def team(name: str = "Source", label: str = "Web", kind: str = "DROPDOWN") -> Ro
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("changed", [{"name": "x"}, {"label": "x"}, {"kind": "TEXT_INPUT"}])
-def test_a_renamed_field_or_option_is_visible_in_contacts_and_their_field_values(
+def test_a_changed_field_or_option_changes_contacts_and_their_field_values(
     settings: str, changed: dict[str, str]
 ) -> None:
     before, after = names_in_team(team(), settings), names_in_team(team(**changed), settings)
@@ -351,7 +355,7 @@ def test_a_renamed_field_or_option_is_visible_in_contacts_and_their_field_values
         assert visible(CONTACT, before) != visible(CONTACT, after)
 
 
-def test_the_fields_of_contacts_and_of_organizations_are_told_apart() -> None:
+def test_contacts_do_not_depend_on_the_fields_of_organizations() -> None:
     one = {**team(), "organizationSettings": {}}
 
     assert names_in_team(one, "contactSettings") == names_in_team(team(), "contactSettings")
@@ -361,7 +365,7 @@ def test_the_fields_of_contacts_and_of_organizations_are_told_apart() -> None:
     )
 
 
-def test_each_property_of_a_contact_is_visible_in_its_record() -> None:
+def test_every_property_of_a_contact_changes_its_record_fingerprint() -> None:
     def take(contact: Row) -> Any:
         return fingerprint("c", visible_record(contact, names_in_team(team(), SETTINGS[0])), 1)
 
@@ -371,7 +375,7 @@ def test_each_property_of_a_contact_is_visible_in_its_record() -> None:
 # Stamps, for the start date
 
 
-def test_the_stamps_of_a_box_are_all_its_times_from_the_first_to_the_last(box: Row) -> None:
+def test_the_stamps_of_a_box_are_all_its_timestamps_and_due_dates(box: Row) -> None:
     times = {value for name, value in box.items() if name.endswith(("Timestamp", "DueDate"))}
 
     assert set(stamps(box)) == times
@@ -379,7 +383,7 @@ def test_the_stamps_of_a_box_are_all_its_times_from_the_first_to_the_last(box: R
 
 
 @pytest.mark.parametrize("value", [0, -1, None, "5", 5.0, True, [5]])
-def test_what_is_no_time_is_no_stamp(value: Any) -> None:
+def test_a_value_that_is_not_a_time_is_not_a_stamp(value: Any) -> None:
     row = {"lastSavedTimestamp": value, "name": 7, "creationTimestamp": 12}
 
     assert list(stamps(row)) == [12]
@@ -390,7 +394,7 @@ def test_what_is_no_time_is_no_stamp(value: Any) -> None:
 
 @EXAMPLES
 @given(key=st.text(), day=st.integers(0, 50_000), recheck_days=st.integers(1, 400))
-def test_within_recheck_days_every_slot_changes_exactly_once(
+def test_a_recheck_slot_changes_exactly_once_within_recheck_days(
     key: str, day: int, recheck_days: int
 ) -> None:
     slots = [recheck_slot(key, day + days, recheck_days) for days in range(recheck_days + 1)]
@@ -399,7 +403,7 @@ def test_within_recheck_days_every_slot_changes_exactly_once(
     assert slots[-1] == slots[0] + 1
 
 
-def test_each_day_the_slots_of_as_many_change() -> None:
+def test_about_equally_many_recheck_slots_change_each_day() -> None:
     keys, days = [f"box{number}" for number in range(9_000)], 30
     changes = Counter(
         day
@@ -414,7 +418,7 @@ def test_each_day_the_slots_of_as_many_change() -> None:
 
 @FEW
 @given(key=st.text(), day=st.integers(0, 50_000))
-def test_with_0_days_no_slot_ever_changes(key: str, day: int) -> None:
+def test_a_recheck_slot_never_changes_with_0_recheck_days(key: str, day: int) -> None:
     assert recheck_slot(key, day, 0) == recheck_slot(key, day + 1, 0) == 0
 
 

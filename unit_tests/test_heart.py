@@ -1,4 +1,4 @@
-"""What people and the platform hear while a long stream is under way."""
+"""What the log and the platform are told while a long stream is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from source_streak.reading.heartbeat import Heartbeat, Item, Limited, Signal
 
 
 class Watch:
-    """A clock that a test winds."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.seconds = 50.0
@@ -52,7 +52,9 @@ def beat(heart: Heartbeat, waiting_for: str = "") -> list[Item]:
     return list(heart.beat(waiting_for))
 
 
-def test_a_short_stream_says_nothing(heart: Heartbeat, watch: Watch, said: list[str]) -> None:
+def test_a_stream_of_less_than_30_seconds_logs_nothing(
+    heart: Heartbeat, watch: Watch, said: list[str]
+) -> None:
     for _ in range(29):
         watch.seconds += 1
         beat(heart)
@@ -60,7 +62,7 @@ def test_a_short_stream_says_nothing(heart: Heartbeat, watch: Watch, said: list[
     assert said == []
 
 
-def test_a_long_stream_speaks_every_half_minute_however_often_it_could(
+def test_a_long_stream_logs_its_progress_every_30_seconds(
     heart: Heartbeat, watch: Watch, said: list[str]
 ) -> None:
     for _ in range(1200):
@@ -70,7 +72,7 @@ def test_a_long_stream_speaks_every_half_minute_however_often_it_could(
     assert len(said) in (3, 4)
 
 
-def test_a_line_says_how_many_of_how_many_and_about_how_long_still(
+def test_a_line_says_how_many_boxes_of_all_are_read_and_how_long_the_rest_takes(
     heart: Heartbeat, watch: Watch, said: list[str]
 ) -> None:
     heart.begin("boxes", 4000)
@@ -81,7 +83,7 @@ def test_a_line_says_how_many_of_how_many_and_about_how_long_still(
     assert said == ["1,000 of 4,000 boxes read, 12,345 records so far. About 3 minutes to go."]
 
 
-def test_before_anything_is_done_no_time_is_guessed(
+def test_no_remaining_time_is_estimated_before_anything_is_done(
     heart: Heartbeat, watch: Watch, said: list[str]
 ) -> None:
     heart.begin("boxes", 4000)
@@ -91,14 +93,16 @@ def test_before_anything_is_done_no_time_is_guessed(
     assert said == ["0 of 4,000 boxes read, 0 records so far."]
 
 
-def test_waiting_is_said_in_words(heart: Heartbeat, watch: Watch, said: list[str]) -> None:
+def test_a_line_says_what_the_stream_waits_for(
+    heart: Heartbeat, watch: Watch, said: list[str]
+) -> None:
     watch.seconds += 30
     beat(heart, "Listing boxes, 1,500 so far")
 
     assert said == ["Listing boxes, 1,500 so far; 0 records so far."]
 
 
-def test_the_time_spent_waiting_before_the_boxes_does_not_make_the_guess_longer(
+def test_the_time_before_the_first_box_does_not_lengthen_the_estimate(
     heart: Heartbeat, watch: Watch, said: list[str]
 ) -> None:
     watch.seconds += 3600
@@ -121,7 +125,7 @@ def test_a_stream_of_unknown_length_counts_its_records(
 
 
 @pytest.mark.parametrize("done", [100, 101])
-def test_the_end_is_never_a_negative_time_away(
+def test_the_remaining_time_is_never_negative(
     heart: Heartbeat, watch: Watch, said: list[str], done: int
 ) -> None:
     heart.begin("boxes", 100)
@@ -132,7 +136,7 @@ def test_the_end_is_never_a_negative_time_away(
     assert "-" not in said[0]
 
 
-def test_a_wait_that_streak_asks_for_is_said_once_and_so_is_its_end(
+def test_a_rate_limit_and_its_end_are_each_announced_once(
     heart: Heartbeat, watch: Watch, client: Any
 ) -> None:
     client.rate_limited_until = 1_795_284_003_000
@@ -149,7 +153,7 @@ def test_a_wait_that_streak_asks_for_is_said_once_and_so_is_its_end(
 def test_a_stream_that_ends_during_a_wait_ends_the_wait(
     heart: Heartbeat, watch: Watch, client: Any
 ) -> None:
-    """The platform would go on showing it as waiting."""
+    """Otherwise the platform would go on showing it as waiting."""
     client.rate_limited_until = 1_795_284_000_000
     watch.seconds += 1
     assert beat(heart) == [Limited(1_795_284_000_000)]
@@ -158,9 +162,7 @@ def test_a_stream_that_ends_during_a_wait_ends_the_wait(
     assert list(heart.end()) == []
 
 
-def test_state_is_asked_for_early_and_then_about_every_minute(
-    heart: Heartbeat, watch: Watch
-) -> None:
+def test_checkpoints_come_early_and_then_about_every_minute(heart: Heartbeat, watch: Watch) -> None:
     times = []
     for _ in range(3_000):
         watch.seconds += 0.1

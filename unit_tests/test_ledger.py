@@ -1,9 +1,8 @@
-"""Whatever happens to an account, and wherever syncs are cut off, nothing is lost:
-a destination that reduces what was delivered, as destinations do, holds the account.
+"""Nothing is lost, whatever happens to an account and wherever a sync is killed.
 
-The syncs here are those of the connector, less everything but the ledger: list all boxes, read
-those that differ, mark each as delivered after its row was emitted, take the state now and then, be
-killed somewhere.
+The destination keeps the newest row of each box, and ends up equal to the account. The syncs here
+are those of the connector reduced to the ledger: list all boxes, read those that differ, mark each
+as delivered after its row was emitted, write a state now and then, be killed at some point.
 """
 
 from __future__ import annotations
@@ -34,20 +33,20 @@ STAGE_NAMES = [
     *(("Demo", "Sent"), ("Sent", "Live"), ("Sold", "Done")),
     *(("Trial", "Quote"), ("Lead", "Qualified")),
 ]
-Account = dict[str, tuple[str, int]]  # box -> where it is, and what is visible of it
+Account = dict[str, tuple[str, int]]  # box -> its pipeline, and what is visible of it
 
-# One thing that happens to a box: it comes (back) to some pipeline, looking somehow (few ways, so
-# that old ones come back), or goes.
+# An event: a box appears in a pipeline, with one of a few looks (so that old ones come back), or
+# disappears.
 PLACES = st.tuples(st.sampled_from(SCOPES), st.integers(0, 3))
 EVENTS = st.tuples(st.sampled_from(KEYS), st.none() | PLACES)
 
 
 @dataclass
 class Sync:
-    """What happens before it, and how far it gets.
+    """What happens before a sync, and how far it gets.
 
-    `reads` boxes are emitted, the state is that after `known` of them. There is one in any case:
-    the connector writes it after comparing, before the first row (test_incremental.py).
+    It emits `reads` boxes, and its last state is the one after `known` of them. There always is a
+    state: the connector writes one after comparing, before the first row (test_incremental.py).
     """
 
     events: list[tuple[str, tuple[str, int] | None]]
@@ -64,13 +63,13 @@ CROWDED_SYNCS = st.builds(Sync, st.lists(EVENTS, max_size=12), UPTO, UPTO, st.in
 
 @dataclass
 class World:
-    """An account, a connector that reads it now and then, and a destination."""
+    """An account, a connector that syncs it, and a destination."""
 
     account: Account = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)  # scope -> text of its ledger
     delivered: dict[str, tuple[str, int]] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)  # boxes that the last sync read, in order
-    needed: set[str] = field(default_factory=set)  # those that it had to read, by the state
+    needed: set[str] = field(default_factory=set)  # those that the state made it read
     covered: set[tuple[str, str, int]] = field(default_factory=set)  # what the state stands for
 
     def sync(self, sync: Sync) -> None:
@@ -97,22 +96,22 @@ class World:
                 self.covered = set(covered)
             if place == len(pending) or place >= sync.reads:
                 break
-            self.delivered[key] = (scope, in_scope[scope][key])  # the later wins, as readAt grows
+            self.delivered[key] = (scope, in_scope[scope][key])  # the later row wins: readAt grows
             books[scope].mark_delivered(key)
             covered.add((scope, key, in_scope[scope][key]))
 
     @property
     def destination(self) -> Account:
-        """What is delivered of boxes that are there now."""
+        """The delivered rows of boxes that still exist."""
         return {key: row for key, row in self.delivered.items() if key in self.account}
 
 
-# Nothing is lost, nothing comes twice
+# Nothing is lost, and nothing is delivered twice
 
 
 @EXAMPLES
 @given(syncs=st.lists(SYNCS, max_size=6), events=st.lists(EVENTS, max_size=12))
-def test_after_any_history_and_any_kills_what_was_delivered_is_the_account(
+def test_the_destination_equals_the_account_after_any_history_and_any_kills(
     syncs: list[Sync], events: list[Any]
 ) -> None:
     world = World()
@@ -131,7 +130,7 @@ def test_after_any_history_and_any_kills_what_was_delivered_is_the_account(
     events=st.lists(EVENTS, max_size=12),
     most=st.integers(1, 14),
 )
-def test_also_when_boxes_share_entries_whose_number_changes_between_the_syncs(
+def test_the_destination_equals_the_account_even_when_boxes_share_entries(
     syncs: list[Sync], events: list[Any], most: int
 ) -> None:
     world = World()
@@ -149,18 +148,20 @@ def test_also_when_boxes_share_entries_whose_number_changes_between_the_syncs(
 @FEW
 @given(syncs=st.lists(SYNCS | CROWDED_SYNCS, max_size=5), last=CROWDED_SYNCS)
 def test_the_state_is_never_ahead_of_the_rows(syncs: list[Sync], last: Sync) -> None:
-    """The property that the rest follows from: from the state at any point, a new sync delivers all
-    that was not delivered before that point."""
+    """From the state at any point, a new sync delivers all that was not delivered before it.
+
+    All the rest follows from this property.
+    """
     world = World()
     for sync in syncs:
         world.sync(sync)
-    world.sync(Sync(last.events, last.known, last.known, last.most))  # what comes later is lost
+    world.sync(Sync(last.events, last.known, last.known, last.most))  # all that came later is lost
     world.sync(Sync([], WHOLE, WHOLE, last.most))
 
     assert world.destination == world.account
 
 
-def test_each_box_is_read_until_it_was_delivered_in_whatever_order_that_happens() -> None:
+def test_each_box_differs_until_it_is_delivered_in_whatever_order() -> None:
     looks = {key: number for number, key in enumerate(KEYS)}
     shuffled = Random(1).sample(KEYS, len(KEYS))  # noqa: S311
     book = Ledger()
@@ -188,7 +189,7 @@ def test_boxes_that_share_an_entry_are_pending_until_all_of_them_were_delivered(
     assert not any(compared(book, looks, most=1).differs(key) for key in KEYS)
 
 
-def test_the_order_of_the_list_does_not_matter() -> None:
+def test_the_order_of_the_list_makes_no_box_differ() -> None:
     looks = [(key, number) for number, key in enumerate(KEYS)]
     book = delivered(looks, most=4)
     again = loaded(book.text())
@@ -198,7 +199,7 @@ def test_the_order_of_the_list_does_not_matter() -> None:
     assert not [key for key in KEYS if again.differs(key)]
 
 
-def test_a_box_that_goes_is_forgotten_and_read_when_it_comes_back_as_it_was() -> None:
+def test_a_box_that_leaves_and_comes_back_unchanged_is_read_again() -> None:
     book = delivered([("one", 1), ("two", 2)])
     gone = compared(book, [("one", 1)])
     assert not gone.differs("one")
@@ -214,7 +215,7 @@ def test_a_box_that_goes_is_forgotten_and_read_when_it_comes_back_as_it_was() ->
     present=st.lists(st.sampled_from(KEYS), min_size=1, unique=True),
     changed=st.sets(st.sampled_from(KEYS)),
 )
-def test_another_number_of_entries_makes_no_box_differ_and_hides_none_that_does(
+def test_a_change_in_the_number_of_entries_makes_no_box_differ_and_hides_no_change(
     sizes: list[int], present: list[str], changed: set[str]
 ) -> None:
     book = delivered([(key, 0) for key in present], most=sizes[0])
@@ -226,11 +227,11 @@ def test_another_number_of_entries_makes_no_box_differ_and_hides_none_that_does(
         assert not [key for key in present if book.differs(key)]
 
 
-# What is known, and what is forgotten
+# Known and forgotten boxes
 
 
 @pytest.mark.parametrize("most", [MOST_ENTRIES, 5])
-def test_a_box_is_known_if_it_was_delivered_before_whether_it_has_changed_or_not(most: int) -> None:
+def test_a_delivered_box_is_known_even_after_it_changes(most: int) -> None:
     looks = [(key, 0) for key in KEYS]
     book = loaded(delivered(looks, most=most).text())
     assert all(book.knows(key) for key in KEYS)
@@ -243,7 +244,7 @@ def test_a_box_is_known_if_it_was_delivered_before_whether_it_has_changed_or_not
 
 @pytest.mark.parametrize("before_comparing", [True, False])
 @pytest.mark.parametrize("changes", [[], KEYS[:1], KEYS[1:], KEYS])
-def test_what_is_forgotten_is_read_again_and_nothing_else(
+def test_only_a_forgotten_box_and_changed_ones_are_read_again(
     before_comparing: bool, changes: list[str]
 ) -> None:
     looks = [(key, "as it is") for key in KEYS]
@@ -266,7 +267,7 @@ def test_what_is_forgotten_is_read_again_and_nothing_else(
     assert not [key for key in KEYS if compared(book, now).differs(key)]
 
 
-def test_what_was_delivered_and_is_then_forgotten_is_read_again() -> None:
+def test_a_box_that_is_forgotten_after_its_delivery_is_read_again() -> None:
     looks = [(key, "as it is") for key in KEYS]
     book = delivered(looks)
     book.forget(["box3"])
@@ -287,7 +288,7 @@ def test_forgetting_a_box_forgets_those_that_share_its_entry(most: int) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 3, 6])
-def test_forgetting_what_is_not_listed_any_more_leaves_those_alone_that_shared_its_entry(
+def test_forgetting_an_unlisted_box_does_not_affect_those_that_shared_its_entry(
     most: int,
 ) -> None:
     looks = [(key, "as it is") for key in KEYS]
@@ -303,7 +304,7 @@ def test_forgetting_what_is_not_listed_any_more_leaves_those_alone_that_shared_i
     assert compared(book, looks, most=most).differs("box3")
 
 
-def test_what_is_forgotten_of_a_ledger_that_is_not_compared_is_not_in_its_text() -> None:
+def test_the_text_of_a_ledger_that_is_not_compared_lacks_forgotten_boxes() -> None:
     looks = [(key, "as it is") for key in KEYS]
     book = loaded(delivered(looks).text())
     book.forget(["box3", "box4", "box99999"])
@@ -312,7 +313,7 @@ def test_what_is_forgotten_of_a_ledger_that_is_not_compared_is_not_in_its_text()
     assert [key for key in KEYS if compared(book, looks).differs(key)] == ["box3", "box4"]
 
 
-# What is not listed, and kept
+# Kept entries of boxes that are not listed
 
 
 @EXAMPLES
@@ -322,7 +323,7 @@ def test_what_is_forgotten_of_a_ledger_that_is_not_compared_is_not_in_its_text()
     changed=st.sets(st.sampled_from(KEYS)),
     sizes=st.tuples(*[st.integers(1, 14) | st.just(MOST_ENTRIES)] * 3),
 )
-def test_entries_are_kept_of_what_is_not_listed_and_never_say_more_than_they_did(
+def test_kept_entries_of_unlisted_boxes_hide_no_change(
     listed: set[str], kept: set[str], changed: set[str], sizes: tuple[int, int, int]
 ) -> None:
     looks = dict.fromkeys(KEYS, 0)
@@ -342,7 +343,7 @@ def test_entries_are_kept_of_what_is_not_listed_and_never_say_more_than_they_did
         assert book.delivered_count == len(listed | kept)
 
 
-def test_an_entry_that_is_kept_stays_from_sync_to_sync() -> None:
+def test_a_kept_entry_stays_from_sync_to_sync() -> None:
     looks = [(key, "as it is") for key in KEYS]
     text = delivered(looks).text()
     for _ in range(3):
@@ -354,7 +355,7 @@ def test_an_entry_that_is_kept_stays_from_sync_to_sync() -> None:
     assert [key for key in KEYS if loaded_with(text, looks).differs(key)] == KEYS[8:]
 
 
-def test_what_was_never_delivered_is_not_kept() -> None:
+def test_no_entry_is_kept_for_a_box_that_was_never_delivered() -> None:
     book = loaded(delivered([("one", 1)]).text())
     book.compare(prints([("one", 1)]), 1, keep=["two"])
 
@@ -362,7 +363,7 @@ def test_what_was_never_delivered_is_not_kept() -> None:
     assert loaded_with(book.text(), [("one", 1), ("two", 2)]).differs("two")
 
 
-def test_a_kept_entry_that_is_forgotten_is_gone() -> None:
+def test_a_kept_entry_can_be_forgotten() -> None:
     looks = [("one", 1), ("two", 2)]
     book = loaded(delivered(looks).text())
     book.compare(prints(looks[:1]), 1, keep=["two"])
@@ -372,7 +373,7 @@ def test_a_kept_entry_that_is_forgotten_is_gone() -> None:
     assert loaded_with(book.text(), looks).differs("two")
 
 
-def test_where_boxes_share_an_entry_nothing_is_kept_of_one_that_is_not_listed() -> None:
+def test_an_unlisted_box_is_not_kept_while_it_shares_its_entry() -> None:
     looks = [(key, "as it is") for key in KEYS]
     book = loaded(delivered(looks, most=1).text())
     book.compare(prints(looks[1:]), len(looks), keep=KEYS[:1], most=1)
@@ -384,7 +385,7 @@ def test_where_boxes_share_an_entry_nothing_is_kept_of_one_that_is_not_listed() 
     assert compared(book, looks, most=1).differs(KEYS[0])
 
 
-def test_what_shared_its_entry_with_a_listed_box_is_not_kept_when_there_are_more_entries() -> None:
+def test_an_unlisted_box_that_shared_an_entry_is_not_kept_when_there_are_more_entries() -> None:
     looks = [(key, "as it is") for key in KEYS]
     book = loaded(delivered(looks, most=1).text())
     book.compare(prints(looks[1:]), len(looks), keep=KEYS[:1])
@@ -392,7 +393,7 @@ def test_what_shared_its_entry_with_a_listed_box_is_not_kept_when_there_are_more
     assert book.delivered_count == 0
 
 
-def test_what_will_share_its_entry_with_a_listed_box_is_not_kept_when_there_are_fewer() -> None:
+def test_an_unlisted_box_that_will_share_an_entry_is_not_kept_when_there_are_fewer() -> None:
     looks = [(key, "as it is") for key in KEYS]
     book = loaded(delivered(looks).text())
     book.compare(prints(looks[1:]), len(looks), keep=KEYS[:1], most=1)
@@ -401,12 +402,12 @@ def test_what_will_share_its_entry_with_a_listed_box_is_not_kept_when_there_are_
     assert not any(compared(book, looks[1:], most=1).differs(key) for key in KEYS[1:])
 
 
-# Boxes that are read elsewhere
+# Boxes that another ledger reads
 
 
 @pytest.mark.parametrize("most", [MOST_ENTRIES, 5])
 @pytest.mark.parametrize("others", [0, 100])
-def test_a_box_read_elsewhere_is_not_claimed_by_a_ledger_that_is_not_compared(
+def test_a_ledger_that_is_not_compared_releases_a_box_that_another_one_reads(
     most: int, others: int
 ) -> None:
     looks = [(key, "as it is") for key in KEYS]
@@ -424,7 +425,7 @@ def test_a_box_read_elsewhere_is_not_claimed_by_a_ledger_that_is_not_compared(
 
 
 @pytest.mark.parametrize("others", [0, 100])
-def test_a_box_read_elsewhere_is_not_claimed_by_a_kept_entry_and_listed_ones_stay(
+def test_a_kept_entry_is_released_when_another_ledger_reads_its_box_but_no_listed_one(
     others: int,
 ) -> None:
     looks = [(key, "as it is") for key in KEYS]
@@ -450,7 +451,7 @@ def test_a_ledger_that_is_not_compared_is_written_as_it_was_read() -> None:
 
 @FEW
 @given(boxes=st.integers(0, 10**7), others=st.integers(0, 10**7), most=st.integers(1, 500_000))
-def test_the_ledgers_of_a_stream_have_together_no_more_entries_than_are_allowed(
+def test_two_ledgers_together_have_no_more_entries_than_allowed(
     boxes: int, others: int, most: int
 ) -> None:
     total = boxes + others
@@ -463,7 +464,9 @@ def test_the_ledgers_of_a_stream_have_together_no_more_entries_than_are_allowed(
 
 @FEW
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=50), st.integers(50, 300))
-def test_also_of_many_pipelines(sizes: list[int], most: int) -> None:
+def test_many_ledgers_together_have_no_more_entries_than_allowed(
+    sizes: list[int], most: int
+) -> None:
     bits = [bits_for(size, sum(sizes), most) for size in sizes]
     entries = sum(min(size, 2**bit) for size, bit in zip(sizes, bits, strict=True))
 
@@ -471,7 +474,7 @@ def test_also_of_many_pipelines(sizes: list[int], most: int) -> None:
 
 
 @pytest.mark.parametrize("most", [0, 1])
-def test_also_where_there_is_no_room_at_all(most: int) -> None:
+def test_a_ledger_with_room_for_no_more_than_one_entry_still_notices_changes(most: int) -> None:
     book = delivered([(key, 0) for key in KEYS], most=most)
 
     assert book.bits == 0
@@ -485,7 +488,7 @@ def test_also_where_there_is_no_room_at_all(most: int) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), STAGE_NAMES)
-def test_a_renamed_stage_is_seen_in_every_box_also_where_boxes_share_an_entry(
+def test_a_renamed_stage_makes_every_box_differ_even_where_boxes_share_an_entry(
     before: str, after: str
 ) -> None:
     """The same change to all boxes of an entry must not cancel out in the sum of fingerprints."""
@@ -505,7 +508,7 @@ def test_a_renamed_stage_is_seen_in_every_box_also_where_boxes_share_an_entry(
     assert not unseen, f"{unseen} of {len(boxes)} boxes are taken for unchanged"
 
 
-def test_one_change_leads_to_few_other_boxes_being_read_where_boxes_share_an_entry() -> None:
+def test_one_change_makes_few_other_boxes_differ_where_boxes_share_an_entry() -> None:
     looks = {f"box{number}": number for number in range(10_000)}
     changed = looks | {"box77": -1}
     book = compared(delivered(looks.items(), most=1_000), changed.items(), most=1_000)
@@ -514,7 +517,7 @@ def test_one_change_leads_to_few_other_boxes_being_read_where_boxes_share_an_ent
     assert 1 <= sum(book.differs(key) for key in looks) < 60
 
 
-# Its text
+# The text of a ledger
 
 
 @EXAMPLES
@@ -530,11 +533,11 @@ def test_a_ledger_is_read_back_as_it_was_written(looks: dict[int, int]) -> None:
     assert book.text().isascii()
 
 
-def test_an_empty_ledger_has_a_text_too() -> None:
+def test_an_empty_ledger_can_be_written_and_read_back() -> None:
     assert not compared(delivered([]), []).delivered_count
 
 
-def test_every_text_cut_off_is_unreadable() -> None:
+def test_a_truncated_text_is_unreadable() -> None:
     text = delivered([(key, number) for number, key in enumerate(KEYS)]).text()
     for length in range(len(text)):
         with pytest.raises(Unreadable):
@@ -542,7 +545,7 @@ def test_every_text_cut_off_is_unreadable() -> None:
 
 
 def test_a_text_with_any_one_letter_changed_is_unreadable_or_means_the_same() -> None:
-    """base64 has bits that mean nothing; the numbers before it are tested on their own."""
+    """Some bits of base64 mean nothing. Another test covers the numbers in front of it."""
     looks = [(key, number) for number, key in enumerate(KEYS)]
     text, unreadable = delivered(looks).text(), 0
     start = text.rindex(".")
@@ -560,7 +563,7 @@ def test_a_text_with_any_one_letter_changed_is_unreadable_or_means_the_same() ->
 
 
 @pytest.mark.parametrize("other", ["0.17", "99.17", "12.0", "12.5", "12.18", "12.32"])
-def test_other_numbers_before_a_text_hide_no_change(other: str) -> None:
+def test_wrong_numbers_in_front_of_a_text_hide_no_change(other: str) -> None:
     looks = [(key, number) for number, key in enumerate(KEYS)]
     text = delivered(looks).text()
     changed = [(key, -number - 1) for number, key in enumerate(KEYS)]
@@ -599,15 +602,15 @@ def test_nonsense_is_unreadable_or_a_ledger_in_which_boxes_differ(
 @pytest.mark.parametrize(
     "text", [None, 5, 1.5, True, [], {}, ["1.2.eJw="], b"\xff", b"1.2.eJw=", ""]
 )
-def test_what_is_no_text_is_unreadable(text: Any) -> None:
+def test_an_empty_text_or_another_type_is_unreadable(text: Any) -> None:
     with pytest.raises(Unreadable):
         Ledger.from_text(text)
     with pytest.raises(Unreadable):
         Ledger.count_in(text)
 
 
-def test_a_text_that_wants_much_memory_is_unreadable() -> None:
-    """A frame of Zstandard says before its content how much of it must be held at a time."""
+def test_a_text_that_needs_much_memory_to_unpack_is_unreadable() -> None:
+    """The header of a Zstandard frame says how much memory unpacking needs."""
     settings = ZstdCompressionParameters(window_log=26)
     packer = ZstdCompressor(compression_params=settings).compressobj()
     frame = packer.compress(bytes(8)) + packer.flush()
@@ -615,21 +618,23 @@ def test_a_text_that_wants_much_memory_is_unreadable() -> None:
         Ledger.from_text(f"1.17.{base64.b64encode(frame[4:]).decode()}")
 
 
-def test_a_text_that_says_it_is_huge_takes_no_memory() -> None:
-    """A frame of Zstandard tells its length before its content."""
+def test_a_text_that_claims_to_be_huge_is_unreadable() -> None:
+    """The header of a Zstandard frame claims a length, which must not be allocated."""
     for head in (b"\xe0" + b"\xff" * 8, b"\xa0" + b"\xff" * 4, b"\x80\xf8" + b"\xff" * 4):
         with pytest.raises(Unreadable):
             Ledger.from_text(f"5.17.{base64.b64encode(head).decode()}")
 
 
-# Its size
+# The size of a ledger
 
 
 @pytest.mark.parametrize(
     ("boxes", "pipelines", "most"),
     [(50_000, 1, 400_000), (50_000, 20, 410_000), (80_000, 3, 650_000), (80_001, 3, 650_000)],
 )
-def test_the_ledgers_of_a_stream_stay_small(boxes: int, pipelines: int, most: int) -> None:
+def test_the_ledgers_of_up_to_80_001_boxes_stay_small(
+    boxes: int, pipelines: int, most: int
+) -> None:
     size = sum(
         len(full(number, len(range(number, boxes, pipelines)), boxes).text())
         for number in range(pipelines)
@@ -640,7 +645,7 @@ def test_the_ledgers_of_a_stream_stay_small(boxes: int, pipelines: int, most: in
 
 @pytest.mark.parametrize("pipelines", [1, 2, 7])
 def test_the_ledgers_of_a_million_boxes_stay_small(pipelines: int) -> None:
-    """As many entries as there can be at that many bits."""
+    """The ledgers have as many entries as their bits allow."""
     size = 0
     for number in range(pipelines):
         bits = bits_for(1_000_000 // pipelines, 1_000_000, MOST_ENTRIES)
@@ -654,7 +659,7 @@ def test_the_ledgers_of_a_million_boxes_stay_small(pipelines: int) -> None:
 
 
 def prints(looks: Iterable[tuple[str, Any]]) -> list[tuple[str, int]]:
-    """Key and fingerprint, as the connector makes them of what is visible."""
+    """Keys and fingerprints, made from what is visible as the connector makes them."""
     return [(key, fingerprint(key, look, 0)) for key, look in looks]
 
 
@@ -671,7 +676,7 @@ def loaded_with(text: str, looks: Iterable[tuple[str, Any]], most: int = MOST_EN
 
 
 def delivered(looks: Iterable[tuple[str, Any]], most: int = MOST_ENTRIES) -> Ledger:
-    """The ledger after a whole first sync."""
+    """The ledger after a complete first sync."""
     looks = list(looks)
     book = Ledger()
     book.compare(prints(looks), len(looks), most=most)
@@ -681,7 +686,7 @@ def delivered(looks: Iterable[tuple[str, Any]], most: int = MOST_ENTRIES) -> Led
 
 
 def compared(book: Ledger, looks: Iterable[tuple[str, Any]], most: int = MOST_ENTRIES) -> Ledger:
-    """The next sync's ledger, from that one's text."""
+    """The ledger of the next sync, read from the text of this one and compared."""
     return loaded_with(book.text(), looks, most)
 
 
@@ -690,7 +695,7 @@ def random(seed: int, count: int) -> array[int]:
 
 
 def full(seed: int, boxes: int, total: int) -> Ledger:
-    """The ledger of so many boxes, with fingerprints and hashes as random as real ones."""
+    """A ledger of this many boxes, with fingerprints and hashes as random as real ones."""
     bits = bits_for(boxes, total, MOST_ENTRIES)
     buckets = array("I", sorted({hash_ >> (HASH_BITS - bits) for hash_ in random(seed, boxes)}))
     return Ledger(Entries(bits, buckets, random(seed + 1, len(buckets))), boxes)

@@ -1,4 +1,4 @@
-"""Questions by key: which answers and refusals say that something is gone."""
+"""Look-ups by key: which answers and refusals prove that a row is gone."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Answer = dict[str, Any] | Exception
 
 
 class Streak:
-    """Answers by key: for each one after the other, the last one for good. All others are there."""
+    """Gives the answers of a key in turn, the last one again and again. Other keys exist."""
 
     def __init__(self, **answers: Answer | list[Answer]) -> None:
         self._answers = {
             key: list(said) if isinstance(said, list) else [said] for key, said in answers.items()
         }
         self.asked: list[str] = []
-        self.looked = 0  # how often it was asked whether it answers anybody at all
+        self.looked = 0  # how often the connector first waited for some other answer
         self.down = False
         self.pool = SimpleNamespace(map=map)
 
@@ -56,14 +56,14 @@ def ask(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_two_equal_refusals_around_an_answer_for_a_control_are_a_deletion(status: int) -> None:
+def test_two_equal_refusals_around_an_answered_control_mean_a_deletion(status: int) -> None:
     streak = Streak(box=refused(status))
 
     assert ask(streak, "box") == {"box": Gone.GONE}
     assert streak.asked == ["box", "alive", "box"]
 
 
-def test_what_answers_is_asked_for_once_and_without_a_control() -> None:
+def test_a_box_that_answers_is_requested_once_and_without_a_control() -> None:
     streak = Streak()
 
     assert ask(streak, "box") == {"box": {"key": "box"}}
@@ -78,18 +78,18 @@ def test_two_different_refusals_are_no_deletion() -> None:
     assert ask(Streak(box=[refused(401), refused(404)]), "box") == {"box": Gone.UNKNOWN}
 
 
-def test_refusals_of_everything_are_no_deletion() -> None:
+def test_a_refusal_is_no_deletion_when_the_control_is_refused_too() -> None:
     streak = Streak(box=refused(404), alive=refused(404))
 
     assert ask(streak, "box") == {"box": Gone.UNKNOWN}
     assert streak.asked == ["box", "alive"]
 
 
-def test_without_a_control_nothing_is_a_deletion() -> None:
+def test_a_refusal_without_a_control_is_no_deletion() -> None:
     assert ask(Streak(box=refused(404)), "box", controls=()) == {"box": Gone.UNKNOWN}
 
 
-def test_the_next_control_is_asked_for_where_one_is_refused_and_three_at_most() -> None:
+def test_a_refused_control_is_followed_by_the_next_up_to_three() -> None:
     controls = [Control(Level.BOX, key) for key in ("one", "two", "three", "four")]
     streak = Streak(box=refused(404), one=refused(404), two=refused(404), three=refused(404))
 
@@ -100,28 +100,28 @@ def test_the_next_control_is_asked_for_where_one_is_refused_and_three_at_most() 
     }
 
 
-def test_a_404_says_nothing_where_a_list_is_itself_a_404() -> None:
+def test_a_404_is_no_deletion_while_a_list_itself_answers_404() -> None:
     assert ask(Streak(box=refused(404)), "box", hidden=True) == {"box": Gone.UNKNOWN}
     assert ask(Streak(box=refused(403)), "box", hidden=True) == {"box": Gone.GONE}
 
 
-def test_an_answer_with_another_key_is_a_row_that_was_merged() -> None:
+def test_a_box_that_answers_with_another_key_was_merged_and_is_gone() -> None:
     assert ask(Streak(box={"key": "other"}), "box") == {"box": Gone.GONE}
 
 
 @pytest.mark.parametrize("answer", [refused(422), Unanswered("Down.", 3, "a minute")])
-def test_another_refusal_and_no_answer_are_no_deletion(answer: Exception) -> None:
+def test_an_unexpected_refusal_or_a_missing_answer_is_no_deletion(answer: Exception) -> None:
     assert ask(Streak(box=answer), "box") == {"box": Gone.UNKNOWN}
 
 
-def test_what_does_not_look_like_a_key_is_not_asked_for() -> None:
+def test_a_value_that_does_not_look_like_a_key_is_not_requested() -> None:
     streak = Streak()
 
     assert ask(streak, "../teams") == {"../teams": Gone.UNKNOWN}
     assert "../teams" not in streak.asked
 
 
-def test_each_key_is_asked_for_once_in_a_sync() -> None:
+def test_each_key_is_looked_up_only_once_in_a_sync() -> None:
     streak = Streak(box=refused(404))
     questions = streak.questions
     first = questions.ask(Level.BOX, ["box"], [LIVES], hidden=False)
@@ -142,7 +142,7 @@ def test_at_most_1000_questions_are_asked_in_a_sync() -> None:
     assert questions.ask(Level.BOX, ["last"], [LIVES], hidden=False) == {"last": Gone.UNKNOWN}
 
 
-def test_while_streak_seems_down_another_answer_is_waited_for_first() -> None:
+def test_a_look_up_waits_for_another_answer_first_while_streak_seems_down() -> None:
     streak = Streak(box=Unanswered("Down.", 3, "a minute"))
     streak.down = True
     ask(streak, "box")

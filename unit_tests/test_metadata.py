@@ -1,6 +1,4 @@
-"""metadata.yaml is what Airbyte's own schema and model of it accept, and says what is true of this
-connector.
-"""
+"""metadata.yaml fits Airbyte's own schema and model, and is true of this connector."""
 
 from __future__ import annotations
 
@@ -26,8 +24,9 @@ needs_models = pytest.mark.skipif(
 
 
 def without_inner_ids(schema: Any) -> Any:
-    """Each part of the published schema kept the $id of the file that it came from, beside which
-    its references lead nowhere.
+    """The schema without the $id of each part, which is that of the file it came from.
+
+    With it, the references of the published schema lead nowhere.
     """
     if isinstance(schema, dict):
         return {
@@ -47,12 +46,12 @@ def published_schema() -> Any:
 
 
 def as_json(document: Any) -> Any:
-    """YAML has dates of its own; JSON has not."""
+    """The document with dates as texts: YAML has a type for dates, JSON has none."""
     return json.loads(json.dumps(document, default=str))
 
 
 @needs_models
-def test_airbyte_s_schema_accepts_it():
+def test_airbytes_schema_accepts_metadata_yaml():
     assert [
         error.message
         for error in Draft7Validator(published_schema()).iter_errors(as_json(METADATA))
@@ -60,8 +59,8 @@ def test_airbyte_s_schema_accepts_it():
 
 
 @needs_models
-def test_airbyte_s_schema_would_refuse_what_is_wrong():
-    """That its references lead somewhere."""
+def test_airbytes_schema_refuses_wrong_metadata():
+    """This shows that the references of the schema work."""
     wrong = as_json(METADATA)
     wrong["data"]["connectorTestSuitesOptions"][0]["suite"] = "guesses"
     wrong["data"]["unknown"] = True
@@ -70,7 +69,7 @@ def test_airbyte_s_schema_would_refuse_what_is_wrong():
 
 
 @needs_models
-def test_airbyte_s_model_accepts_it():
+def test_airbytes_model_accepts_metadata_yaml():
     from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import (
         ConnectorMetadataDefinitionV0,
     )
@@ -78,14 +77,14 @@ def test_airbyte_s_model_accepts_it():
     assert ConnectorMetadataDefinitionV0.model_validate(METADATA).data.name == "Streak"
 
 
-def test_the_framework_s_own_reader_accepts_it():
+def test_the_frameworks_reader_accepts_metadata_yaml():
     assert (
         MetadataFile.from_file(TOP / "metadata.yaml").data.dockerRepository
         == "ghcr.io/OWNER/source-streak"
     )
 
 
-def test_the_host_that_it_allows_is_the_one_that_is_asked():
+def test_the_allowed_host_is_the_one_that_requests_go_to():
     assert METADATA["data"]["allowedHosts"]["hosts"] == [urlsplit(STREAK).hostname]
 
 
@@ -96,7 +95,7 @@ def test_the_icon_is_square():
     assert float(width) == float(height) > 0
 
 
-def test_the_suites_that_it_names_are_there():
+def test_the_test_suites_that_metadata_yaml_names_exist():
     suites = {option["suite"] for option in METADATA["data"]["connectorTestSuitesOptions"]}
 
     assert suites == {"unitTests", "integrationTests", "acceptanceTests"}
@@ -106,13 +105,13 @@ def test_the_suites_that_it_names_are_there():
     )
 
 
-def test_it_asks_for_no_time_that_the_platform_would_not_keep():
-    """Less than three hours between two messages is raised to that: DbConverter.kt:331-349."""
+def test_the_seconds_between_messages_are_not_below_the_platforms_minimum():
+    """The platform raises anything below three hours to three hours: DbConverter.kt:331-349."""
     assert METADATA["data"].get("maxSecondsBetweenMessages", 10_800) >= 10_800
 
 
-def test_nothing_is_named_as_airbyte_names_its_own():
-    """Airbyte looks such a name up in its registry, for updates and breaking changes."""
+def test_no_image_is_named_like_one_of_airbytes_own():
+    """Airbyte would look up such a name in its registry, for updates and breaking changes."""
     assert not METADATA["data"]["dockerRepository"].startswith("airbyte/")
     named = ("Makefile", "Dockerfile", "README.md", "docs/streak.md", "acceptance-test-config.yml")
     assert [name for name in named if "airbyte/source-streak" in (TOP / name).read_text()] == []

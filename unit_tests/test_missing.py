@@ -1,4 +1,4 @@
-"""What is told of boxes that were delivered and are in no list any more."""
+"""What is reported about boxes that were delivered and are no longer in any list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from source_streak.reading.heartbeat import Signal
 
 
 def after_a_sync(*boxes: str, scope: str = "sales", rest: StreamState | None = None) -> StreamState:
-    """The state once a comment of each of these boxes was delivered."""
+    """The state of the sync after a comment of each of these boxes was delivered."""
     state = rest or state_of()
     for box in boxes:
         state.delivered.remember(scope, box, [f"{box}-1"])
@@ -20,7 +20,7 @@ def after_a_sync(*boxes: str, scope: str = "sales", rest: StreamState | None = N
 
 
 def told(items: list[Any]) -> list[str]:
-    """The comments that are told deleted."""
+    """The keys of the comments that are reported as deleted."""
     return [item["key"] for item in items if isinstance(item, dict)]
 
 
@@ -28,7 +28,7 @@ def sales(*keys: str, **facts: Any) -> Account:
     return Account([List("sales", set(keys), **facts)])
 
 
-def test_a_box_that_streak_refuses_is_told_with_all_its_rows() -> None:
+def test_all_rows_of_a_missing_box_that_streak_refuses_are_reported_as_deleted() -> None:
     account = sales("there")
     account.gone = {"box"}
     state = after_a_sync("box", "there")
@@ -39,7 +39,7 @@ def test_a_box_that_streak_refuses_is_told_with_all_its_rows() -> None:
     assert state.delivered.parents("sales") == {"there"}
 
 
-def test_a_box_that_answers_stays_and_is_not_asked_for_again_on_the_same_day() -> None:
+def test_a_missing_box_that_answers_stays_and_is_not_looked_up_again_that_day() -> None:
     state = after_a_sync("box", "there")
     account = sales("there")
 
@@ -48,14 +48,14 @@ def test_a_box_that_answers_stays_and_is_not_asked_for_again_on_the_same_day() -
     assert account.asked == ["box"]
 
 
-def test_nothing_is_asked_where_nothing_is_missing() -> None:
+def test_no_box_is_looked_up_when_none_is_missing() -> None:
     account = sales("box")
 
     assert missing_of(after_a_sync("box"), account) == []
     assert account.asked == []
 
 
-def test_state_goes_out_before_a_deletion_is_told() -> None:
+def test_a_state_is_emitted_before_a_deletion_is_reported() -> None:
     account = sales("there")
     account.gone = {"box"}
     signal, tombstone = missing_of(after_a_sync("box", "there"), account)
@@ -64,7 +64,7 @@ def test_state_goes_out_before_a_deletion_is_told() -> None:
     assert tombstone["key"] == "box-1"
 
 
-def test_a_list_that_is_short_of_its_count_tells_nothing() -> None:
+def test_a_list_that_is_short_of_its_count_leads_to_no_look_up_and_no_deletion() -> None:
     account = sales("there", expected=2)
     account.gone = {"box"}
 
@@ -72,14 +72,14 @@ def test_a_list_that_is_short_of_its_count_tells_nothing() -> None:
     assert account.asked == []
 
 
-def test_a_list_that_ended_early_tells_nothing() -> None:
+def test_a_list_that_ended_early_leads_to_no_deletion() -> None:
     account = sales("there", ended=False)
     account.gone = {"box"}
 
     assert told(missing_of(after_a_sync("box", "there"), account)) == []
 
 
-def test_many_that_are_missing_at_once_are_told_an_hour_later() -> None:
+def test_many_boxes_missing_at_once_are_reported_as_deleted_only_an_hour_later() -> None:
     boxes = [f"box{number:02}" for number in range(MANY + 1)]
     account = sales("there")
     account.gone = set(boxes)
@@ -90,7 +90,7 @@ def test_many_that_are_missing_at_once_are_told_an_hour_later() -> None:
     assert told(missing_of(state_of(later, 1), account)) == [f"{box}-1" for box in boxes]
 
 
-def test_a_pipeline_that_is_not_listed_is_gone_an_hour_later() -> None:
+def test_an_unlisted_pipeline_counts_as_gone_only_an_hour_later() -> None:
     account = Account([List("hiring", {"there"})])
     account.gone = {"sales"}
     state = after_a_sync("box")
@@ -101,7 +101,7 @@ def test_a_pipeline_that_is_not_listed_is_gone_an_hour_later() -> None:
     assert account.asked == ["sales"]
 
 
-def test_a_pipeline_that_is_not_listed_and_answers_is_not_gone() -> None:
+def test_an_unlisted_pipeline_that_answers_is_not_gone() -> None:
     account = Account([List("hiring", {"there"})])
     state = after_a_sync("box")
     missing_of(state, account)
@@ -109,7 +109,7 @@ def test_a_pipeline_that_is_not_listed_and_answers_is_not_gone() -> None:
     assert told(missing_of(state_of(state, 1), account)) == []
 
 
-def test_where_some_list_says_nothing_the_boxes_of_a_pipeline_that_is_gone_are_asked_for() -> None:
+def test_boxes_of_a_deleted_pipeline_are_looked_up_while_another_list_is_incomplete() -> None:
     account = Account([List("hiring", {"there"}, ended=False)])
     account.gone = {"sales"}
     state = after_a_sync("box")
@@ -119,7 +119,7 @@ def test_where_some_list_says_nothing_the_boxes_of_a_pipeline_that_is_gone_are_a
     assert account.asked == ["sales", "box"]
 
 
-def test_a_box_that_is_listed_elsewhere_is_not_asked_for() -> None:
+def test_a_box_that_another_pipeline_lists_is_not_looked_up() -> None:
     account = Account([List("sales", {"there"}), List("hiring", {"box"})])
 
     assert told(missing_of(after_a_sync("box", "there"), account)) == []

@@ -1,4 +1,4 @@
-"""The table of guards that `make mutations` takes out one at a time stays true of the code."""
+"""The table of guards that `make mutations` takes out one by one agrees with the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ each = pytest.mark.parametrize("guard", GUARDS, ids=[guard.name for guard in GUA
 
 
 @each
-def test_what_is_taken_out_is_in_the_code_once_and_leaves_python(guard: Guard) -> None:
+def test_each_guard_is_in_the_code_once_and_taking_it_out_leaves_valid_python(guard: Guard) -> None:
     sound = (ROOT / guard.file).read_text()
 
     assert mutated(sound, guard) != sound
@@ -24,7 +24,7 @@ def test_what_is_taken_out_is_in_the_code_once_and_leaves_python(guard: Guard) -
 
 
 @each
-def test_the_test_that_knows_a_guard_is_there(guard: Guard) -> None:
+def test_the_test_that_holds_a_guard_exists(guard: Guard) -> None:
     file, _, name = guard.test.partition("::")
 
     assert f"def {name}(" in (ROOT / file).read_text()

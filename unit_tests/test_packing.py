@@ -1,4 +1,4 @@
-"""Rows that are kept packed come back as they were: whole, or in part."""
+"""Packed rows are unpacked unchanged, whole or in part."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from source_streak.api.packing import Packed, Properties
 from source_streak.api.parsing import parse_unchecked, written
 from source_streak.streams import STREAMS
 
-# Of those that are asked for; msgspec takes others for letters outside ASCII at times.
+# Names of requested properties. msgspec sometimes mixes up names that are not ASCII.
 ASKED = NAMES.filter(str.isascii)
 ROWS = st.lists(st.dictionaries(NAMES, ANY, max_size=6), max_size=4)
 PROPERTIES = sorted({stream.made_of for stream in STREAMS if stream.made_of})
 
 
 def listed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """As they come from an answer, with keys b0, b1, …"""
+    """The rows as they are parsed from a response, with keys b0, b1, …"""
     keyed = [{**row, "key": f"b{number}"} for number, row in enumerate(rows)]
     parsed: list[dict[str, Any]] = parse_unchecked(json.dumps(keyed).encode())
     return parsed
@@ -34,20 +34,20 @@ def packed(rows: list[dict[str, Any]]) -> Packed:
 
 
 def chosen(rows: list[dict[str, Any]], properties: Properties) -> list[dict[str, Any]]:
-    """The same in plain Python."""
+    """The rows with these properties only, chosen in plain Python."""
     names = {"key", *(properties or ())}
     return [{name: row[name] for name in row if name in names} for row in rows]
 
 
 @given(ROWS)
-def test_whole_rows_come_back_as_they_were(rows: list[dict[str, Any]]) -> None:
+def test_whole_rows_are_unpacked_unchanged(rows: list[dict[str, Any]]) -> None:
     kept = listed(rows)
 
     assert orjson.dumps(packed(kept).rows()) == orjson.dumps(kept)
 
 
 @given(ROWS, st.sets(ASKED, max_size=3))
-def test_parts_of_rows_are_those_of_the_whole_rows(
+def test_unpacking_a_few_properties_equals_choosing_them_from_whole_rows(
     rows: list[dict[str, Any]], names: set[str]
 ) -> None:
     kept, properties = listed(rows), tuple(sorted(names - {"key"}))
@@ -66,7 +66,7 @@ def test_properties_that_a_row_lacks_stay_absent(properties: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("properties", [None, *PROPERTIES], ids=str)
-def test_a_row_that_was_seen_again_later_is_left_out(properties: Properties) -> None:
+def test_a_superseded_row_is_left_out(properties: Properties) -> None:
     kept = packed(listed([{"name": "one"}, {"name": "two"}]))
     kept.superseded.add("b0")
 

@@ -1,4 +1,4 @@
-"""Each guard of api/paging.py by itself: take one out, and a test fails whose name says which."""
+"""Each guard of api/paging.py has a test of its own, whose name says which guard is missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ settings.register_profile(
 )
 settings.load_profile("no clock")
 
-TOO_MANY = 50  # requests: whoever asks for so many has no end
+TOO_MANY = 50  # requests: a list that needs this many has no end
 
 
 def rows(*keys: Any) -> list[Row]:
@@ -44,7 +44,7 @@ def rows(*keys: Any) -> list[Row]:
 
 @dataclass
 class Server:
-    """Answers in turn; the last one for ever. An answer may be a Refused."""
+    """Gives its answers in turn, the last one again and again. An answer may be a Refused."""
 
     answers: list[Page | Refused]
     asked: list[Params] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Server:
 
 @dataclass
 class List:
-    """What came of reading a list."""
+    """The result of reading a list, and the requests that it took."""
 
     keys: list[Any]
     whole: bool
@@ -111,27 +111,25 @@ def test_an_empty_page_ends_a_numbered_list() -> None:
     assert len(read(NUMBERED, Page(rows("a")), Page([])).asked) == 2
 
 
-def test_a_flag_that_says_more_is_believed_although_the_page_is_short_and_the_count_reached() -> (
-    None
-):
+def test_a_flag_that_says_more_outweighs_a_short_page_and_a_reached_count() -> None:
     answers = Page(rows("a"), more=True), Page(rows("b"), more=False)
 
     assert read(NUMBERED, *answers, expected=1).keys == ["a", "b"]
 
 
-def test_a_short_page_alone_ends_no_list() -> None:
+def test_a_short_page_alone_does_not_end_a_list() -> None:
     capped = Page(rows("a", "b")), Page(rows("c")), Page(rows("d")), Page([])
 
     assert read(NUMBERED, *capped, expected=4).keys == ["a", "b", "c", "d"]
 
 
-def test_a_short_page_ends_no_list_whose_count_is_unknown() -> None:
+def test_a_short_page_does_not_end_a_list_whose_count_is_unknown() -> None:
     capped = Page(rows("a", "b")), Page(rows("c")), Page(rows("d")), Page([])
 
     assert read(NUMBERED, *capped).keys == ["a", "b", "c", "d"]
 
 
-def test_the_count_alone_ends_no_list_because_it_may_be_old() -> None:
+def test_the_count_alone_does_not_end_a_list_because_it_may_be_old() -> None:
     grown = Page(rows(*range(10))), Page(rows(10)), Page([])
 
     assert read(NUMBERED, *grown, expected=10, identify=lambda row: str(row["key"])).keys == list(
@@ -139,13 +137,13 @@ def test_the_count_alone_ends_no_list_because_it_may_be_old() -> None:
     )
 
 
-def test_a_page_is_full_when_it_is_as_long_as_the_longest_whatever_limit_was_asked_for() -> None:
+def test_a_page_is_full_if_it_is_as_long_as_the_longest_so_far_whatever_the_limit() -> None:
     capped_and_grown = Page(rows("a", "b")), Page(rows("c", "d")), Page(rows("e")), Page([])
 
     assert read(NUMBERED, *capped_and_grown, expected=4).keys == ["a", "b", "c", "d", "e"]
 
 
-def test_the_longest_page_stays_the_measure_when_a_shorter_one_came_after_it() -> None:
+def test_the_longest_page_stays_the_measure_after_a_shorter_one() -> None:
     answers = (
         Page(rows("a", "b", "c")),
         Page(rows("d")),
@@ -172,13 +170,13 @@ def test_a_row_that_comes_twice_is_counted_once() -> None:
     assert read(NUMBERED, *answers, expected=5).keys == ["a", "b", "c", "d", "e"]
 
 
-def test_a_numbered_list_asks_for_the_next_page_with_all_else_as_before() -> None:
+def test_requests_for_a_numbered_list_differ_only_in_the_page_number() -> None:
     assert read(NUMBERED, Page(rows("a")), Page(rows("b")), Page([])).asked == [
         {"limit": 10, "page": number, "sortBy": "creationTimestamp"} for number in range(3)
     ]
 
 
-def test_a_numbered_list_without_an_order_asks_for_none() -> None:
+def test_a_numbered_list_without_an_order_sends_no_sort_parameter() -> None:
     assert Numbered(10).first() == {"limit": 10, "page": 0}
 
 
@@ -186,11 +184,11 @@ def test_a_numbered_list_without_an_order_asks_for_none() -> None:
 
 
 @pytest.mark.parametrize("more", [None, False])
-def test_a_list_without_paging_is_asked_for_once_and_with_no_parameters(more: bool | None) -> None:
+def test_a_list_without_paging_is_requested_once_without_parameters(more: bool | None) -> None:
     assert read(WHOLE, Page(rows("a"), more)).asked == [{}]
 
 
-def test_a_list_without_paging_that_says_more_is_believed() -> None:
+def test_a_list_without_paging_that_says_more_is_read_to_its_end() -> None:
     answers = Page(rows("a"), more=True), Page(rows("b"), more=True), Page(rows("c"), more=False)
     read_ = read(WHOLE, *answers)
 
@@ -205,14 +203,14 @@ def test_a_list_without_paging_that_says_more_and_sends_nothing_new_ends() -> No
 # --- Cursored -------------------------------------------------------------------------------------
 
 
-def test_an_answer_without_cursor_ends_a_cursored_list() -> None:
+def test_a_response_without_a_cursor_ends_a_cursored_list() -> None:
     read_ = read(CURSORED, Page(rows("a"), cursor="1"), Page(rows("b")))
 
     assert read_.keys == ["a", "b"]
     assert read_.asked == [{"limit": 10}, {"limit": 10, "cursor": "1"}]
 
 
-def test_an_empty_answer_ends_a_cursored_list_although_it_has_a_cursor() -> None:
+def test_an_empty_page_ends_a_cursored_list_even_if_it_has_a_cursor() -> None:
     assert (
         len(
             read(CURSORED, Page(rows("a"), cursor="1"), Page([], cursor="2"), Page(rows("b"))).asked
@@ -227,18 +225,18 @@ def test_a_page_with_nothing_new_does_not_end_a_cursored_list() -> None:
     assert read(CURSORED, *answers).keys == ["a", "b"]
 
 
-def test_a_cursor_that_comes_back_ends_the_list_as_not_whole() -> None:
+def test_a_repeated_cursor_ends_the_list_as_incomplete() -> None:
     circle = Page(rows("a"), cursor="1"), Page(rows("b"), cursor="2"), Page(rows("c"), cursor="1")
     read_ = read(CURSORED, *circle)
 
     assert (read_.keys, read_.whole) == (["a", "b", "c"], False)
 
 
-def test_a_cursored_list_that_says_more_and_gives_no_cursor_is_not_whole() -> None:
+def test_a_cursored_list_that_says_more_and_gives_no_cursor_is_incomplete() -> None:
     assert not read(CURSORED, Page(rows("a"), more=True)).whole
 
 
-def test_a_refused_cursor_begins_the_list_again_and_hands_no_row_on_twice() -> None:
+def test_a_refused_cursor_restarts_the_list_and_no_row_is_passed_on_twice() -> None:
     answers = Page(rows("a"), cursor="1"), EXPIRED, Page(rows("a"), cursor="2"), Page(rows("b"))
     read_ = read(CURSORED, *answers)
 
@@ -246,14 +244,14 @@ def test_a_refused_cursor_begins_the_list_again_and_hands_no_row_on_twice() -> N
     assert read_.asked[2] == {"limit": 10}
 
 
-def test_a_list_that_was_begun_again_may_go_through_the_same_cursors() -> None:
+def test_a_restarted_list_may_see_the_same_cursors_again() -> None:
     first_two = Page(rows("a"), cursor="1"), Page(rows("b"), cursor="2")
     read_ = read(CURSORED, *first_two, EXPIRED, *first_two, Page(rows("c")))
 
     assert (read_.keys, read_.whole) == (["a", "b", "c"], True)
 
 
-def test_a_list_is_begun_again_once_and_no_more() -> None:
+def test_a_list_is_restarted_only_once() -> None:
     with pytest.raises(Refused, match="expired"):
         read(
             CURSORED,
@@ -274,7 +272,7 @@ def test_a_refused_first_page_is_not_taken_for_a_refused_cursor() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 410])
-def test_a_refusal_that_does_not_mean_the_cursor_is_handed_on(status: int) -> None:
+def test_a_refusal_that_is_not_about_the_cursor_is_raised(status: int) -> None:
     with pytest.raises(Refused):
         read(CURSORED, Page(rows("a"), cursor="1"), Refused(status), Page(rows("a")))
 
@@ -282,34 +280,34 @@ def test_a_refusal_that_does_not_mean_the_cursor_is_handed_on(status: int) -> No
 # --- The rows of a list ---------------------------------------------------------------------------
 
 
-def test_a_row_that_comes_twice_is_handed_on_once() -> None:
+def test_a_row_that_comes_twice_is_passed_on_once() -> None:
     read_ = read(NUMBERED, Page(rows("a", "b", "a")), Page(rows("b", "c")), Page([]))
 
     assert read_.keys == ["a", "b", "c"]
 
 
-def test_rows_that_another_list_has_had_are_not_handed_on() -> None:
+def test_rows_that_another_list_already_had_are_not_passed_on() -> None:
     seen = {"a"}
 
     assert read(WHOLE, Page(rows("a", "b")), seen=seen).keys == ["b"]
     assert seen == {"a", "b"}
 
 
-def test_rows_of_another_lists_are_not_new_so_they_do_not_keep_a_list_going() -> None:
+def test_rows_that_another_list_already_had_do_not_keep_a_list_going() -> None:
     assert len(read(NUMBERED, Page(rows("a", "b")), seen={"a", "b"}).asked) == 1
 
 
-def test_rows_without_a_key_are_handed_on() -> None:
+def test_rows_without_a_key_are_passed_on() -> None:
     assert read(WHOLE, Page(rows(None, "a", None))).keys == [None, "a", None]
 
 
-def test_rows_without_a_key_are_no_progress_so_they_cannot_keep_a_list_going() -> None:
+def test_rows_without_a_key_do_not_keep_a_list_going() -> None:
     read_ = read(NUMBERED, Page(rows(None, "a")))
 
     assert len(read_.asked) == 2
 
 
-def test_a_row_is_known_by_what_identifies_it() -> None:
+def test_the_identify_function_decides_which_rows_are_the_same() -> None:
     answer = Page([{"fileKey": "a"}, {"fileKey": "a"}, {"fileKey": "b"}])
 
     assert len(read(WHOLE, answer, identify=lambda row: key_of(row, ("key", "fileKey"))).keys) == 2
@@ -327,7 +325,7 @@ def test_a_row_is_known_by_what_identifies_it() -> None:
     ],
 )
 @pytest.mark.parametrize("pager", [NUMBERED, WHOLE], ids=["numbered", "whole"])
-def test_a_list_is_not_whole_when_it_says_that_there_is_more_and_sends_nothing_new(
+def test_a_list_that_says_more_and_sends_nothing_new_is_incomplete(
     pager: Pager, answers: list[Page], whole: bool
 ) -> None:
     assert read(pager, *answers).whole is whole
@@ -339,7 +337,7 @@ Serve = Callable[[Params], Page]
 
 
 def server(there: int, cap: int, flagged: bool) -> Serve:
-    """One that cuts as it likes and forgets nothing."""
+    """A server with its own page size, which sends every row once."""
 
     def serve(params: Params) -> Page:
         size = min(params["limit"], cap)
@@ -359,7 +357,7 @@ def server(there: int, cap: int, flagged: bool) -> Serve:
     flagged=st.booleans(),
     counted=st.booleans(),
 )
-def test_however_a_list_is_cut_each_row_comes_once_at_the_price_of_at_most_one_empty_page(
+def test_each_row_comes_once_with_at_most_one_empty_page_whatever_the_page_size(
     there: int, limit: int, cap: int, flagged: bool, counted: bool
 ) -> None:
     asked: list[Params] = []
@@ -383,7 +381,7 @@ def test_however_a_list_is_cut_each_row_comes_once_at_the_price_of_at_most_one_e
     st.sampled_from([None, True]),
     st.none() | st.integers(0, 9),
 )
-def test_whatever_a_server_answers_a_list_has_an_end_and_no_row_twice(
+def test_a_list_ends_and_has_no_row_twice_whatever_the_server_sends(
     pages: list[list[str]], more: bool | None, expected: int | None
 ) -> None:
     read_ = read(NUMBERED, *(Page(rows(*keys), more) for keys in [*pages, []]), expected=expected)
@@ -394,43 +392,45 @@ def test_whatever_a_server_answers_a_list_has_an_end_and_no_row_twice(
 
 # --- Endless lists --------------------------------------------------------------------------------
 
-MANY = 200_000  # rows of a page
+MANY = 200_000  # rows in a page
 
 
 def endless(params: Params) -> Page:
-    """One that never runs out of new rows."""
+    """The answer of a server that never runs out of new rows."""
     first = params["page"] * MANY
     return Page([{"key": number} for number in range(first, first + MANY)], more=True)
 
 
 def read_endless(expected: int | None, pages: int) -> int:
-    """How many rows so many pages bring."""
+    """How many rows this many pages bring."""
     each = read_list(Numbered(MANY), endless, expected, identify=lambda row: str(row["key"]))
     return sum(len(next(each)) for _ in range(pages))
 
 
-def test_a_list_of_a_million_rows_where_streak_counts_few_is_not_read_on() -> None:
+def test_a_list_of_over_a_million_rows_is_stopped_where_streak_counts_few() -> None:
     with pytest.raises(EndlessList, match="1,200,000 rows, and Streak counts 99,999"):
         read_endless(expected=99_999, pages=6)
 
 
-def test_a_list_of_a_million_rows_exactly_may_still_have_an_old_count() -> None:
+def test_a_list_of_exactly_a_million_rows_is_read_where_streak_counts_few() -> None:
     assert read_endless(expected=3, pages=5) == 1_000_000
 
 
 @pytest.mark.parametrize("expected", [None, 1_200_000 // TIMES_COUNTED])
-def test_a_list_that_long_is_read_where_it_may_be_that_long(expected: int | None) -> None:
+def test_a_list_of_over_a_million_rows_is_read_where_its_count_is_high_or_unknown(
+    expected: int | None,
+) -> None:
     assert read_endless(expected, pages=6) == 1_200_000
 
 
-def test_a_list_that_streak_does_not_count_has_an_end_too() -> None:
+def test_a_list_that_streak_does_not_count_is_stopped_by_the_bound() -> None:
     pages = read_list(Numbered(MANY), endless, identify=lambda row: str(row["key"]))
 
     with pytest.raises(EndlessList, match="2,200,000 rows, and goes on"):
         use_each(pages, Bound(MOST_PACKED), lambda _: None)
 
 
-def test_lists_that_are_read_together_have_one_bound() -> None:
+def test_lists_that_are_read_together_share_one_bound() -> None:
     bound = Bound(3)
     with bound.one_list() as more:
         more(2)
@@ -440,7 +440,7 @@ def test_lists_that_are_read_together_have_one_bound() -> None:
             more(0)
 
 
-def test_lists_that_have_ended_or_were_refused_make_room_for_others() -> None:
+def test_a_list_that_ended_or_was_refused_frees_its_part_of_the_bound() -> None:
     bound = Bound(3)
     with bound.one_list() as more:
         more(3)
@@ -451,8 +451,8 @@ def test_lists_that_have_ended_or_were_refused_make_room_for_others() -> None:
         more(3)
 
 
-def test_rows_that_come_again_or_have_no_key_count_as_brought_too() -> None:
-    """One new row a page would keep such a list going for ever."""
+def test_repeated_rows_count_towards_the_bound() -> None:
+    """Otherwise one new row in each page would keep such a list going forever."""
     again = [{"key": "a"}] * MANY
 
     def ask(params: Params) -> Page:
@@ -462,11 +462,11 @@ def test_rows_that_come_again_or_have_no_key_count_as_brought_too() -> None:
         collect(read_list(Numbered(MANY), ask, expected=1), Bound(2 * MOST_PACKED))
 
 
-# --- Parsing an answer ----------------------------------------------------------------------------
+# --- Parsing a response ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", [rows("a"), {"results": rows("a")}], ids=["array", "envelope"])
-def test_both_shapes_of_a_list_are_read(body: Any) -> None:
+def test_a_list_is_read_as_an_array_and_in_an_envelope(body: Any) -> None:
     assert parse_page(body) == Page(rows("a"))
 
 
@@ -490,35 +490,35 @@ def test_an_empty_list_is_a_list(body: Any) -> None:
     ],
     ids=str,
 )
-def test_what_is_not_a_list_is_not_taken_for_an_empty_one(body: Any) -> None:
+def test_a_body_that_is_not_a_list_is_not_taken_for_an_empty_list(body: Any) -> None:
     with pytest.raises(WrongShape):
         parse_page(body)
 
 
 @pytest.mark.parametrize("row", [None, 1, "abc", []], ids=str)
-def test_a_list_of_something_else_than_objects_is_no_list(row: Any) -> None:
+def test_a_list_that_holds_anything_but_objects_is_refused(row: Any) -> None:
     for body in ([{"key": "a"}, row], {"results": [row]}):
         with pytest.raises(WrongShape):
             parse_page(body)
 
 
 @pytest.mark.parametrize("flag", [None, "no", 0, 1, []], ids=repr)
-def test_a_flag_that_is_neither_true_nor_false_says_nothing(flag: Any) -> None:
+def test_a_flag_that_is_neither_true_nor_false_is_ignored(flag: Any) -> None:
     assert parse_page({"results": [], "hasNextPage": flag}).more is None
 
 
 @pytest.mark.parametrize("flag", [True, False])
-def test_a_flag_is_read(flag: bool) -> None:
+def test_the_flag_for_more_pages_is_read(flag: bool) -> None:
     assert parse_page({"results": [], "hasNextPage": flag}).more is flag
 
 
 @pytest.mark.parametrize("cursor", [None, True, 5.5, {}, ["x"]], ids=repr)
-def test_a_cursor_that_is_not_text_is_ignored(cursor: Any) -> None:
+def test_a_cursor_that_is_neither_text_nor_an_integer_is_ignored(cursor: Any) -> None:
     assert parse_page({"results": [], "cursor": cursor}).cursor is None
 
 
 @pytest.mark.parametrize("cursor", ["abc", 5])
-def test_a_cursor_is_read(cursor: Any) -> None:
+def test_a_cursor_is_read_as_text(cursor: Any) -> None:
     assert parse_page({"results": [], "cursor": cursor}).cursor == str(cursor)
 
 

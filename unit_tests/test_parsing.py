@@ -1,4 +1,4 @@
-"""One odd value costs no page: whatever is forgiven, and what must not be."""
+"""Odd values do not cost a page: which ones are accepted, and which are not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_impossible_number_becomes_its_text_and_the_rest_of_the_page_stays(
 
 
 @pytest.mark.parametrize("number", ["0", "-5", "7.25", "1e-999", "-0.0", str(2**63), str(-(2**63))])
-def test_numbers_beside_an_impossible_one_are_read_as_always(number: str) -> None:
+def test_numbers_beside_an_impossible_one_are_read_as_usual(number: str) -> None:
     alone = parse(f"[{number}]".encode())[0]
     beside = parse(f"[{number}, NaN]".encode())[0]
 
@@ -46,21 +46,21 @@ def test_an_integer_beyond_64_bits_is_a_float_even_beside_an_impossible_number(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_a_byte_order_mark_or_another_encoding_costs_nothing(encoding: str) -> None:
+def test_a_page_with_a_byte_order_mark_or_in_utf_16_or_utf_32_is_read(encoding: str) -> None:
     assert parse('{"name": "Zoë 🎉"}'.encode(encoding)) == {"name": "Zoë 🎉"}
 
 
 # --- U+0000 ---------------------------------------------------------------------------------------
 
 
-def test_nul_is_taken_out_of_texts_and_keys_and_counted() -> None:
+def test_nul_is_removed_from_texts_and_keys_and_counted() -> None:
     content = rb'{"na\u0000me": "a\u0000b\u0000", "rows": [["\u0000"]]}'
 
     assert without_nul(content)[1] == 4
     assert parse(content) == {"name": "ab", "rows": [[""]]}
 
 
-def test_what_only_looks_like_nul_stays() -> None:
+def test_a_backslash_followed_by_u0000_is_not_taken_for_nul() -> None:
     content = rb'["\\u0000", "\\\u0000", "\\\\u0000", "\u00001"]'
 
     assert without_nul(content)[1] == 2
@@ -74,7 +74,7 @@ def test_a_page_without_nul_is_not_copied() -> None:
     assert without_nul(content)[0] is content
 
 
-def test_a_bare_nul_is_taken_out_too() -> None:
+def test_an_unescaped_nul_is_removed_too() -> None:
     assert parse(b'["a\0b"]') == ["ab"]
 
 
@@ -87,20 +87,20 @@ def test_half_an_emoji_becomes_a_replacement_character() -> None:
     assert parse(content) == {"cut": "�", "other half": "x�y", "whole": "🎉"}
 
 
-def test_what_only_looks_like_half_an_emoji_stays() -> None:
+def test_a_backslash_followed_by_ud83c_is_not_taken_for_half_an_emoji() -> None:
     assert parse(rb'["\\ud83c", "\ud83c"]') == ["\\ud83c", "�"]
 
 
-def test_bytes_that_are_no_letter_become_a_replacement_character() -> None:
+def test_bytes_that_are_not_utf_8_become_a_replacement_character() -> None:
     assert parse(b'{"name": "Zo\xeb"}') == {"name": "Zo�"}
 
 
 @pytest.mark.parametrize("odd", ["\n", "\t", "\x1b"])
-def test_a_control_character_within_a_text_costs_nothing(odd: str) -> None:
+def test_a_control_character_within_a_text_is_kept(odd: str) -> None:
     assert parse(f'["a{odd}b"]'.encode()) == [f"a{odd}b"]
 
 
-# --- What is no JSON ------------------------------------------------------------------------------
+# --- Invalid JSON ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -118,19 +118,19 @@ def test_a_control_character_within_a_text_costs_nothing(odd: str) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_json_is_not_forgiven(content: bytes) -> None:
+def test_invalid_json_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(content)
 
 
 @pytest.mark.parametrize("depth", [250, 1000, 100_000])
 @pytest.mark.parametrize("within", ["1", "NaN"])
-def test_what_is_nested_too_deeply_to_be_written_is_no_json(depth: int, within: str) -> None:
+def test_json_nested_too_deeply_to_be_written_is_refused(depth: int, within: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(b"[" * depth + within.encode() + b"]" * depth)
 
 
-def test_what_is_nested_two_hundred_times_is_read() -> None:
+def test_json_nested_200_levels_deep_is_read() -> None:
     assert orjson.dumps(parse(b"[" * 200 + b"NaN" + b"]" * 200))
 
 
@@ -138,7 +138,7 @@ def test_what_is_nested_two_hundred_times_is_read() -> None:
 
 
 def measured(content: bytes) -> int:
-    """The bytes that its values take."""
+    """The bytes of memory that the parsed content takes."""
     tracemalloc.start()
     try:
         parsed = json.loads(content)
@@ -159,7 +159,7 @@ def measured(content: bytes) -> int:
     ],
     ids=str,
 )
-def test_it_is_known_before_what_an_answer_will_take(row: Any) -> None:
+def test_the_memory_that_a_response_takes_is_estimated_before_it_is_parsed(row: Any) -> None:
     content = orjson.dumps([row] * 20_000)
     taken = measured(content)
 
@@ -177,7 +177,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans())
-def test_whatever_python_writes_as_json_is_read_and_can_be_written_again(
+def test_any_json_that_python_writes_can_be_read_and_written_again(
     value: Any, ascii_only: bool
 ) -> None:
     content = json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""Rows that are in another row: any shape gives rows, and what is missing gives none."""
+"""Rows inside other rows. Any shape is accepted, and what is missing gives no rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PIPELINE = {
 }
 
 
-def test_the_fields_of_a_team_say_what_they_apply_to_and_in_which_place() -> None:
+def test_the_fields_of_a_team_have_what_they_apply_to_a_position_and_options() -> None:
     rows = list(parts.team_fields(TEAM))
 
     assert [(row["appliesTo"], row["key"], row["position"]) for row in rows] == [
@@ -41,7 +41,7 @@ def test_the_fields_of_a_team_say_what_they_apply_to_and_in_which_place() -> Non
     assert [option["label"] for option in rows[1]["options"]] == ["Web", "Fair"]
 
 
-def test_the_options_of_a_teams_fields_have_the_field_beside_them() -> None:
+def test_the_options_of_a_teams_fields_name_their_field() -> None:
     assert list(parts.team_field_options(TEAM)) == [
         {
             "appliesTo": "CONTACT",
@@ -55,7 +55,7 @@ def test_the_options_of_a_teams_fields_have_the_field_beside_them() -> None:
     ]
 
 
-def test_the_place_of_a_stage_is_that_in_the_order_of_stages() -> None:
+def test_the_position_of_a_stage_is_its_place_in_the_stage_order() -> None:
     rows = list(parts.stages(PIPELINE))
 
     assert [(row["key"], row.get("name"), row["position"]) for row in rows] == [
@@ -79,14 +79,14 @@ def test_the_fields_of_a_pipeline_are_in_streaks_order_with_their_options() -> N
     ]
 
 
-def test_a_member_without_a_user_is_told_by_address() -> None:
+def test_a_member_without_a_user_key_is_identified_by_email_address() -> None:
     assert [row["userKey"] for row in parts.pipeline_members(PIPELINE)] == [
         "mia",
         "noah@example.net",
     ]
 
 
-def test_the_people_of_a_box_have_roles_and_a_follower_comes_once() -> None:
+def test_the_people_of_a_box_have_roles_and_each_follower_comes_once() -> None:
     box = {
         "creatorKey": "mia",
         "creatorSharingEntry": {"email": "mia@example.org"},
@@ -111,7 +111,7 @@ def test_the_latest_entry_of_a_stage_history_comes_first() -> None:
     assert [row["stageKey"] for row in rows] == [3, 2, 1, None]
 
 
-def test_a_link_has_its_key_in_the_column_that_says_what_it_is_a_key_of() -> None:
+def test_the_key_of_a_link_goes_into_the_column_for_what_it_links_to() -> None:
     box = {"contacts": [{"key": "c", "isStarred": True}, "x", {}]}
 
     assert parts.links(box, "contacts", "contactKey") == [
@@ -147,5 +147,5 @@ NAMES = sorted(
     ],
 )
 @given(row=st.dictionaries(st.sampled_from(NAMES), any_json, max_size=8))
-def test_a_row_of_any_shape_is_no_error(rows_in: Callable[[Any], Any], row: Any) -> None:
+def test_a_row_of_any_shape_causes_no_error(rows_in: Callable[[Any], Any], row: Any) -> None:
     assert all(isinstance(one, dict) for one in rows_in(row))

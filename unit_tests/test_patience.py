@@ -1,4 +1,4 @@
-"""Patience as a value: what failed and how others fare go in, what to do comes out. No clock."""
+"""How long a request is retried: a decision after each failure, without a clock."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from source_streak.api.patience import (
 BROKEN = Try("The connection broke off.")
 LIMITED = Try("Streak's limit was exceeded.", Cause.LIMITED)
 HURRIED = Patience(SHORT_PATIENCE, hurried=True)
-TOO_MANY = 1000  # tries: whoever makes so many has no end
+TOO_MANY = 1000  # tries: a request that makes this many never ends
 
 
 def decide(patience: Patience, *failed: Try) -> Retry | GiveUp:
-    """What to do after the last of these."""
+    """The decision after the last of these failures."""
     decision: Retry | GiveUp = Retry(0.0)
     for one in failed:
         patience, decision = patience.after(one, jitter=1.0)
@@ -40,7 +40,7 @@ def decide(patience: Patience, *failed: Try) -> Retry | GiveUp:
 def tries_until_given_up(
     patience: Patience, failing: Callable[[int], Try] | Try, jitter: float = 1.0
 ) -> tuple[list[float], Because]:
-    """The waits between the tries, and why no more are made."""
+    """The waits between the tries, and the reason to give up."""
     waits: list[float] = []
     while len(waits) < TOO_MANY:
         failed = failing if isinstance(failing, Try) else failing(len(waits))
@@ -75,41 +75,41 @@ def test_after_five_minutes_of_failing_a_request_is_given_up(jitter: float) -> N
     assert len(waits) <= 45
 
 
-def test_the_time_that_tries_take_counts() -> None:
+def test_the_time_that_tries_take_uses_up_patience_too() -> None:
     waits, _ = tries_until_given_up(Patience(), replace(BROKEN, took=60))
 
     assert sum(waits) + 60 * (len(waits) + 1) == pytest.approx(PATIENCE, abs=60)
 
 
-def test_a_slow_answer_that_breaks_off_does_not_use_up_all_patience_at_once() -> None:
+def test_one_slow_try_does_not_use_up_all_patience() -> None:
     patience, decision = Patience().after(replace(BROKEN, took=3600), jitter=1.0)
 
     assert isinstance(decision, Retry)
     assert patience.failing == LONGEST_TRY + 1
 
 
-def test_without_patience_there_is_one_try() -> None:
+def test_without_patience_the_first_failure_ends_a_request() -> None:
     assert decide(Patience(0), BROKEN) == GiveUp(Because.FAILED_TOO_LONG)
 
 
-def test_a_person_waits_fifteen_seconds() -> None:
+def test_a_person_waits_15_seconds_for_a_failing_request() -> None:
     waits, _ = tries_until_given_up(HURRIED, BROKEN)
 
     assert sum(waits) == pytest.approx(15)
 
 
-def test_once_streak_is_known_to_be_down_fifteen_seconds_are_enough() -> None:
+def test_a_request_is_given_up_after_15_seconds_once_streak_is_known_to_be_down() -> None:
     waits, because = tries_until_given_up(Patience(), replace(BROKEN, down=True))
 
     assert sum(waits) == pytest.approx(SHORT_PATIENCE)
     assert because is Because.FAILED_TOO_LONG
 
 
-def test_a_shorter_patience_is_not_made_longer_by_an_outage() -> None:
+def test_an_outage_does_not_lengthen_a_shorter_patience() -> None:
     assert isinstance(decide(Patience(0), replace(BROKEN, down=True)), GiveUp)
 
 
-def test_an_outage_that_another_request_finds_ends_this_one_too() -> None:
+def test_an_outage_that_another_request_finds_ends_this_one_sooner() -> None:
     def failing(tries: int) -> Try:
         return replace(BROKEN, down=tries >= 6)
 
@@ -123,21 +123,21 @@ def test_an_outage_that_another_request_finds_ends_this_one_too() -> None:
 ALONE = Patience(alone=True)
 
 
-def test_a_request_that_alone_goes_on_failing_is_given_up_after_eight_tries() -> None:
+def test_a_request_that_fails_while_20_others_succeed_is_given_up_after_eight_tries() -> None:
     waits, because = tries_until_given_up(ALONE, replace(BROKEN, others_answered=20))
 
     assert len(waits) == 7
     assert because is Because.OTHERS_FARE_BETTER
 
 
-def test_nineteen_answers_for_others_do_not_prove_that_it_fails_alone() -> None:
+def test_nineteen_answers_for_others_do_not_prove_that_a_request_fails_alone() -> None:
     waits, because = tries_until_given_up(ALONE, replace(BROKEN, others_answered=19))
 
     assert sum(waits) == pytest.approx(PATIENCE)
     assert because is Because.FAILED_TOO_LONG
 
 
-def test_a_list_that_many_hang_on_is_asked_for_however_others_fare() -> None:
+def test_a_list_that_others_depend_on_is_retried_however_many_others_succeed() -> None:
     waits, _ = tries_until_given_up(Patience(), replace(BROKEN, others_answered=1000))
 
     assert sum(waits) == pytest.approx(PATIENCE)
@@ -146,14 +146,14 @@ def test_a_list_that_many_hang_on_is_asked_for_however_others_fare() -> None:
 # --- 429s -----------------------------------------------------------------------------------------
 
 
-def test_a_429_is_asked_again_at_once_because_the_budget_makes_everybody_wait() -> None:
+def test_a_429_is_retried_at_once_because_the_budget_makes_everybody_wait() -> None:
     patience, decision = Patience().after(replace(LIMITED, pause=3600, took=60), jitter=1.0)
 
     assert decision == Retry(0.0)
     assert patience.failing == 0, "429s do not count against patience"
 
 
-def test_a_429_is_asked_again_even_without_patience() -> None:
+def test_a_429_is_retried_even_without_patience() -> None:
     assert decide(Patience(0), LIMITED) == Retry(0.0)
 
 
@@ -164,22 +164,22 @@ def test_twelve_429s_in_a_row_end_a_request() -> None:
     assert because is Because.LIMITED_TOO_OFTEN
 
 
-def test_a_failure_of_another_kind_begins_the_row_of_429s_anew() -> None:
+def test_a_failure_of_another_kind_restarts_the_count_of_429s() -> None:
     row = [LIMITED] * (MOST_LIMITED - 1)
 
     assert isinstance(decide(Patience(), *row, BROKEN, *row), Retry)
 
 
-def test_once_streak_is_closed_to_us_one_429_is_enough() -> None:
+def test_one_429_ends_a_request_once_another_has_met_nothing_but_429s() -> None:
     assert decide(Patience(), replace(LIMITED, closed=True)) == GiveUp(Because.LIMITED_TOO_OFTEN)
 
 
-def test_a_person_waits_for_a_short_limit() -> None:
+def test_a_person_waits_out_a_short_rate_limit() -> None:
     assert decide(HURRIED, replace(LIMITED, pause=6)) == Retry(6)
 
 
 @pytest.mark.parametrize("pause", [20, 3600, 1e9])
-def test_a_person_waits_fifteen_seconds_for_a_long_limit_and_then_it_is_asked_again(
+def test_a_person_waits_15_seconds_for_a_long_rate_limit_before_one_more_try(
     pause: float,
 ) -> None:
     assert tries_until_given_up(HURRIED, replace(LIMITED, pause=pause)) == (
@@ -188,13 +188,13 @@ def test_a_person_waits_fifteen_seconds_for_a_long_limit_and_then_it_is_asked_ag
     )
 
 
-def test_a_person_waits_fifteen_seconds_in_all_for_limits_that_come_again() -> None:
+def test_a_person_waits_15_seconds_in_all_for_repeated_rate_limits() -> None:
     waits, _ = tries_until_given_up(HURRIED, replace(LIMITED, pause=6))
 
     assert waits == [6, 6, 3]
 
 
-def test_a_person_waits_fifteen_seconds_in_all_for_limits_and_failures() -> None:
+def test_a_person_waits_15_seconds_in_all_for_rate_limits_and_failures() -> None:
     failed = [replace(LIMITED, pause=6), BROKEN]
 
     waits, _ = tries_until_given_up(HURRIED, lambda tries: failed[tries % 2])
@@ -205,7 +205,7 @@ def test_a_person_waits_fifteen_seconds_in_all_for_limits_and_failures() -> None
 # --- Memory ---------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_made_room_for_others_loses_no_patience() -> None:
+def test_a_response_that_made_room_for_others_uses_up_no_patience() -> None:
     crowded = Try("There was no room.", Cause.CROWDED, took=60)
     patience, decision = Patience().after(crowded, jitter=1.0)
 
@@ -228,7 +228,7 @@ TRIES = st.builds(
 
 
 @given(st.lists(TRIES, min_size=1), st.booleans(), st.booleans(), st.floats(0.5, 1.0))
-def test_nobody_waits_longer_than_their_patience_or_goes_back_in_time(
+def test_waits_are_never_negative_and_never_longer_than_the_patience(
     failures: list[Try], hurried: bool, alone: bool, jitter: float
 ) -> None:
     patience = Patience(SHORT_PATIENCE if hurried else PATIENCE, hurried, alone)

@@ -1,7 +1,7 @@
-"""Each rule of tools/replay for spec, check, discover and every line finds what breaks it.
+"""Each rule of tools/replay for spec, check, discover and any line finds the runs that break it.
 
-A case is the number of the rule that has to find it, with the numbers of those that the same fault
-breaks as well; what is wrong, in words; and the run.
+A case has the number of the rule that must find the fault and those of others that the fault also
+breaks; the fault in words; and the run.
 """
 
 from __future__ import annotations
@@ -181,12 +181,12 @@ GOOD = {
 
 
 def numbers(run: Run) -> set[str]:
-    """Of the rules that the run breaks."""
+    """The numbers of the rules that the run breaks."""
     return {broken.rule for broken in replay.report(run)}
 
 
 @pytest.mark.parametrize(("rules", "words", "run"), CASES, ids=[f"{a}: {b}" for a, b, _ in CASES])
-def test_a_broken_rule_is_found_by_its_own_check_and_by_no_other(
+def test_a_fault_is_found_by_the_rules_that_it_breaks_and_by_no_others(
     rules: str, words: str, run: Run
 ) -> None:
     assert numbers(run) == set(rules.split())
@@ -203,14 +203,14 @@ def test_a_report_names_rule_and_line() -> None:
     assert str(broken).startswith("A1, line 4: the line is not one JSON value")
 
 
-def test_a_report_counts_what_comes_often() -> None:
+def test_a_report_sums_up_a_fault_that_comes_often() -> None:
     found = replay.report(read(*[b"x"] * 30, *READ))
 
     assert len(found) == 6
     assert "30 times" in found[-1].words
 
 
-def test_two_discovers_have_to_find_the_same() -> None:
+def test_two_discovers_have_to_find_the_same_streams() -> None:
     other = finding(with_column("more", type="string"))
 
     assert not replay.d1_two_discovers_find_the_same(discover(), discover(log(), log(), FOUND))
@@ -252,11 +252,11 @@ PATTERNS = {
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_patterns_of_python_are_known_from_those_of_a_browser(pattern: str) -> None:
+def test_patterns_that_only_python_understands_are_told_from_a_browsers(pattern: str) -> None:
     assert (not_ecmascript(pattern) is None) == PATTERNS[pattern]
 
 
-def test_a_pattern_is_tried_as_the_form_tries_it() -> None:
+def test_a_pattern_is_matched_as_airbytes_form_matches_it() -> None:
     assert matches("^a$", "  a\n")
     assert matches("^(?<letter>a)$", "a")
     assert matches("a$", "ba")
@@ -264,8 +264,8 @@ def test_a_pattern_is_tried_as_the_form_tries_it() -> None:
     assert matches(r"^a\$", "a$b")
 
 
-def test_the_patterns_are_judged_as_a_real_engine_judges_them() -> None:
-    """Where there is one: the table must not be wrong."""
+def test_patterns_are_judged_as_node_judges_them() -> None:
+    """This checks the table of patterns itself, where node is installed."""
     if shutil.which("node") is None:
         pytest.skip("no node here")
     script = "console.log(JSON.stringify(JSON.parse(process.argv[1]).map(p => {"
@@ -274,7 +274,7 @@ def test_the_patterns_are_judged_as_a_real_engine_judges_them() -> None:
     ran = subprocess.run(["node", "-e", script, listed], capture_output=True, check=True)  # noqa: S607
     taken = orjson.loads(ran.stdout)
 
-    # Without its flag `u` an engine takes \A for A: no error, but another meaning.
+    # Without the flag `u`, node reads \A as A: no error, but another meaning.
     silent = {r"\Aabc", r"abc\Z", r"\N{BULLET}"}
     wrong = [
         pattern

@@ -1,7 +1,7 @@
-"""Each rule of tools/replay for reads, one or several, finds what breaks it.
+"""Each rule of tools/replay for one or several reads finds the runs that break it.
 
-A case is the number of the rule that has to find it, with the numbers of those that the same fault
-breaks as well; what is wrong, in words; and the run.
+A case has the number of the rule that must find the fault and those of others that the fault also
+breaks; the fault in words; and the run.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ THREE_HOURS = 10_800
 
 
 def choosing(column: str, *words: str) -> Message:
-    """The configured stream boxes, one of whose columns holds nothing but these words."""
+    """A catalog with the stream boxes, one of whose columns accepts only these words."""
     stream = with_column(column, type="string", enum=words)
     return {"streams": [{**CATALOG["streams"][0], "stream": stream}]}
 
@@ -195,12 +195,12 @@ GOOD = {
 
 
 def numbers(run: Run) -> set[str]:
-    """Of the rules that the run breaks."""
+    """The numbers of the rules that the run breaks."""
     return {broken.rule for broken in replay.report(run)}
 
 
 @pytest.mark.parametrize(("rules", "words", "run"), CASES, ids=[f"{a}: {b}" for a, b, _ in CASES])
-def test_a_broken_rule_is_found_by_its_own_check_and_by_no_other(
+def test_a_fault_is_found_by_the_rules_that_it_breaks_and_by_no_others(
     rules: str, words: str, run: Run
 ) -> None:
     assert numbers(run) == set(rules.split())
@@ -212,7 +212,7 @@ def test_a_good_run_breaks_no_rule(name: str) -> None:
 
 
 def test_50_001_records_without_a_state_are_too_many() -> None:
-    """Not in the table: it takes a second."""
+    """Not in the table, since it takes a second."""
     rows = [box(f"b{number}") for number in range(50_001)]
 
     assert numbers(boxes(*rows)) == {"X4"}
@@ -224,7 +224,7 @@ def test_every_rule_has_a_case() -> None:
     assert {rules.split()[0] for rules, _, _ in cases} == set(replay.ONE_RUN)
 
 
-def test_every_number_of_the_list_has_a_rule() -> None:
+def test_every_number_in_the_list_of_rules_has_a_check() -> None:
     count = {"A": 8, "S": 8, "C": 3, "D": 11, "R": 11, "F": 3, "I": 3, "X": 4, "K": 3, "L": 4}
     wanted = {f"{letter}{number + 1}" for letter, most in count.items() for number in range(most)}
 
@@ -232,7 +232,7 @@ def test_every_number_of_the_list_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("registered", [*replay.ONE_RUN.items(), *replay.SEVERAL_RUNS.items()])
-def test_every_rule_says_its_number(
+def test_every_check_starts_its_docstring_with_its_number(
     registered: tuple[str, tuple[object, Callable[[], None]]],
 ) -> None:
     number, rule = registered
@@ -247,11 +247,11 @@ ROWS = replay.rows_of([read()])
 
 
 def words_of(found: list[Broken]) -> str:
-    """All that is broken, as it is said."""
+    """The report of all broken rules as one text."""
     return "\n".join(map(str, found))
 
 
-def test_rows_are_those_of_the_greatest_cursor_less_what_was_deleted() -> None:
+def test_rows_are_those_with_the_greatest_cursor_without_deleted_ones() -> None:
     rows = replay.rows_of(
         [boxes(box("b1", LATE), box("b2"), box("b3")), boxes(box("b1"), DELETION)]
     )
@@ -259,7 +259,7 @@ def test_rows_are_those_of_the_greatest_cursor_less_what_was_deleted() -> None:
     assert set(rows["boxes"]) == {("b2",), ("b3",)}
 
 
-def test_full_refresh_begins_anew_with_each_run() -> None:
+def test_each_run_of_a_full_refresh_replaces_the_rows() -> None:
     second = read(*BOXES_READ, *TEAMS_BEGUN, *TEAMS_ENDED)
 
     assert replay.rows_of([read(), second])["teams"] == {}
@@ -270,14 +270,14 @@ def test_a_kill_after_any_line_loses_nothing_if_the_rest_is_read() -> None:
         assert not replay.k1_nothing_is_lost_by_a_kill([read().cut(lines), read()], ROWS)
 
 
-def test_what_a_kill_lost_is_found() -> None:
+def test_rows_that_a_kill_lost_are_found() -> None:
     rest = read(*BOXES_BEGUN, *BOXES_ENDED, *TEAMS_READ)
     found = replay.k1_nothing_is_lost_by_a_kill([read().cut(4), rest], ROWS)
 
     assert "boxes: 1 of 2 rows are lost, such as ('b2',)" in words_of(found)
 
 
-def test_what_a_kill_left_stale_is_found() -> None:
+def test_rows_that_a_kill_left_stale_are_found() -> None:
     other = read(*BOXES_BEGUN, box("b1"), box("b2"), *BOXES_ENDED, *TEAMS_READ)
     found = replay.k1_nothing_is_lost_by_a_kill([other.cut(4), other], ROWS, ignored=[READ_AT])
 
@@ -292,7 +292,7 @@ def test_a_state_that_claims_too_much_is_found() -> None:
     assert replay.i1_any_state_can_be_handed_back(read().cut(6), replace(rest, code=1), ROWS)
 
 
-def test_the_states_that_are_handed_on() -> None:
+def test_the_last_states_of_a_run_include_those_of_streams_that_it_did_not_read() -> None:
     before = [state("deals", a=1)["state"], state("boxes", a=0)["state"]]
     run = boxes(state("boxes", a=1), state=before)
 
@@ -336,7 +336,7 @@ def test_a_command_that_nobody_reads_ends_soon_and_quietly() -> None:
     )
 
 
-def test_a_stopped_run_is_not_whole() -> None:
+def test_a_stopped_run_must_not_look_complete() -> None:
     stopped = replay.k3_a_sync_that_is_stopped_is_not_whole
 
     assert not stopped(replace(read(*READ[:5]), code=143))

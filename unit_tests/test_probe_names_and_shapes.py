@@ -1,4 +1,4 @@
-"""What may be printed of an answer, and how answers become types and counts."""
+"""What the probe may print of a response, and how responses become types and counts."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def test_a_name_that_looks_like_an_identifier_is_printed(title: str) -> None:
         "https://example.com",
     ],
 )
-def test_a_key_an_address_or_a_persons_words_are_not(title: str) -> None:
+def test_a_key_an_address_or_a_persons_words_are_not_printed(title: str) -> None:
     assert not known().may_print(title)
 
 
-def test_a_name_that_the_account_says_too_is_withheld() -> None:
+def test_a_name_that_also_occurs_in_the_accounts_texts_is_withheld() -> None:
     seen = known({"name": "Acme Corp", "notes": ["about the otter"]})
 
     assert not seen.may_print("otter")
@@ -75,11 +75,11 @@ def test_a_name_that_the_account_says_too_is_withheld() -> None:
     assert seen.may_print("otters")
 
 
-def test_the_names_of_a_map_are_the_accounts_words_too() -> None:
+def test_the_names_in_a_map_count_as_the_accounts_words() -> None:
     assert not known({"customPermissionSets": {"reviewer": {}}}).may_print("reviewer")
 
 
-def test_declared_names_and_an_apis_own_words_are_printed_whatever_the_account_says() -> None:
+def test_schema_names_and_api_words_are_printed_even_if_the_account_uses_them() -> None:
     seen = known("the date of the field", "commentCount")
 
     assert seen.may_print("commentCount")
@@ -108,7 +108,7 @@ def test_types_are_those_of_json(value: Any, kind: str) -> None:
     assert type_of(value) == kind
 
 
-def test_a_shape_counts_types_and_says_nothing_else() -> None:
+def test_a_shape_shows_names_and_counts_of_types_and_no_values() -> None:
     rows = [{"key": "k1", "size": 1}, {"key": None, "tags": ["x", 2]}]
 
     assert printed(rows) == [
@@ -119,7 +119,7 @@ def test_a_shape_counts_types_and_says_nothing_else() -> None:
     ]
 
 
-def test_objects_in_objects_are_shown_to_a_depth() -> None:
+def test_nested_objects_are_shown_six_levels_deep() -> None:
     value: Any = "end"
     for _ in range(12):
         value = {"value": value}
@@ -133,13 +133,13 @@ def test_the_names_of_a_known_map_are_counted_and_not_shown() -> None:
     assert printed(rows) == ["fields: object 1/1", "  (2 names that are data: string 1, integer 1)"]
 
 
-def test_objects_that_share_no_name_are_a_map() -> None:
+def test_objects_that_share_no_name_are_taken_for_a_map() -> None:
     rows = [{"unheardOf": {f"name{letter * 3}": 1}} for letter in "abcdef"]
 
     assert printed(rows)[1:] == ["  (6 names that are data: integer 6)"]
 
 
-def test_in_an_object_that_no_schema_knows_a_lone_name_may_be_data() -> None:
+def test_a_name_that_occurs_only_once_in_an_unknown_object_is_withheld() -> None:
     rows = [{"unheardOf": {"acme": 1, "often": 1, "date": 2}}, {"unheardOf": {"often": 1}}]
 
     assert printed(rows) == [
@@ -150,7 +150,7 @@ def test_in_an_object_that_no_schema_knows_a_lone_name_may_be_data() -> None:
     ]
 
 
-def test_constants_in_a_map_are_streaks_own() -> None:
+def test_constants_in_a_map_are_shown_as_streaks_own_names() -> None:
     rows = [{"params": {"BOX_NAME": "x", "whatever": 1}}]
 
     assert printed(rows) == [
@@ -160,17 +160,17 @@ def test_constants_in_a_map_are_streaks_own() -> None:
     ]
 
 
-def test_an_object_of_many_properties_that_schemas_know_is_no_map() -> None:
+def test_an_object_with_many_properties_from_the_schemas_is_not_a_map() -> None:
     row = dict.fromkeys(sorted(known_names())[:90], 1)
 
     assert len(printed([row])) == 90
 
 
-def test_types_tell_of_how_many() -> None:
+def test_types_are_shown_with_their_share_of_all_values() -> None:
     assert types(shape_of([1, 2, "x"]), 4) == "integer 2/4, string 1/4"
 
 
-def test_rows_are_held_against_a_schema() -> None:
+def test_rows_are_compared_with_a_schema() -> None:
     rows = [
         {"key": "a", "size": 3, "at": 1_700_000_000_000, "share": 1, "mascot": "x"},
         {"key": 7, "size": "3", "at": None, "intercomHmac": "dropped"},
@@ -185,11 +185,11 @@ def test_rows_are_held_against_a_schema() -> None:
     }
 
 
-def test_what_was_never_seen_is_missing_but_for_what_the_connector_adds() -> None:
+def test_columns_never_seen_are_missing_except_those_that_the_connector_adds() -> None:
     assert against_schema(shape_of([{"key": "a"}]), SCHEMA).missing == ("size", "at", "share")
 
 
-def test_a_type_that_is_known_to_be_converted_differs_from_nothing() -> None:
+def test_a_type_that_is_known_to_be_converted_is_no_difference() -> None:
     found = against_schema(shape_of([{"key": "a", "size": "3"}]), SCHEMA, {"size": "string"})
 
     assert found.other_type == {}
@@ -215,8 +215,8 @@ VALUES = st.recursive(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.dictionaries(TITLES, VALUES, max_size=6), min_size=1, max_size=5))
-def test_no_shape_says_what_an_account_says(rows: list[dict[str, Any]]) -> None:
-    """A name that stands for nobody's words but looks like them is printed: these do not."""
+def test_no_shape_shows_what_an_account_holds(rows: list[dict[str, Any]]) -> None:
+    """All generated texts and numbers have marks (qzj, @, 731) by which a leak is found."""
     titles = [title for row in rows for title in _titles(row)]
     told = "\n".join(printed(rows, *titles))
 

@@ -1,4 +1,4 @@
-"""The points of the probe, with answers made by hand: no socket."""
+"""The points of the probe, with made-up responses and no sockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Says = Callable[[Question], Any]
 
 
 def run(point: Point, says: Says) -> Section:
-    """To its end; `says` makes the body of each answer, or the status of a refusal."""
+    """Run a point to its end. `says` gives each response its body, or a refusal its status."""
     try:
         question = next(point)
         while True:
@@ -49,7 +49,7 @@ def sample(**facts: Any) -> Sample:
     return Sample(pipelines=[pipeline], boxes={"qzsales": rows}, teams=[{"key": "qzteam"}], **facts)
 
 
-def test_the_probe_replaces_nothing_private_of_the_connectors_client() -> None:
+def test_the_probe_overrides_only_two_public_methods_of_the_connectors_client() -> None:
     ours = {name for name in vars(ProbeClient) if not name.startswith("__")}
     inherited = vars(Client).keys()
 
@@ -59,7 +59,7 @@ def test_the_probe_replaces_nothing_private_of_the_connectors_client() -> None:
 # --- Assumptions --------------------------------------------------------------------------------
 
 
-def test_the_points_of_the_texts_are_those_of_the_page() -> None:
+def test_the_texts_refer_to_points_on_the_page_of_open_points() -> None:
     on_the_page = set(re.findall(r"^\| (\d+) \|", OPEN_POINTS, re.MULTILINE))
     numbers = {text.number for text in TEXTS.values()} - {"", "{number}"}
     numbers |= {kind.number for kind in boxes.KINDS}
@@ -68,14 +68,14 @@ def test_the_points_of_the_texts_are_those_of_the_page() -> None:
     assert numbers <= on_the_page
 
 
-def test_every_text_is_used_and_filled_in() -> None:
+def test_every_text_is_used() -> None:
     code = "".join(path.read_text() for path in (TOP / "tools" / "probing").glob("*.py"))
 
     assert not [name for name in TEXTS if code.count(f'"{name}"') < 2]
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_each_text_says_what_differs_and_where_to_mend_it(name: str) -> None:
+def test_each_text_says_what_differs_and_where_to_fix_it(name: str) -> None:
     words = dict.fromkeys(
         ["kind", "how", "number", "one", "other", "types", "counters", "stream"], "x"
     )
@@ -88,7 +88,7 @@ def test_each_text_says_what_differs_and_where_to_mend_it(name: str) -> None:
     assert "{{" not in row.assumed + row.advice
 
 
-# --- Points in themselves -----------------------------------------------------------------------
+# --- Every point --------------------------------------------------------------------------------
 
 
 def every_point() -> list[tuple[str, Callable[[Sample], Point]]]:
@@ -105,7 +105,7 @@ def test_a_point_survives_any_answer(
 
 
 @pytest.mark.parametrize(("title", "point"), every_point())
-def test_a_point_asks_nothing_but_gets_and_the_one_read_by_post(
+def test_a_point_sends_only_gets_and_the_one_post_that_reads(
     title: str, point: Callable[[Sample], Point]
 ) -> None:
     asked: list[Question] = []
@@ -142,7 +142,7 @@ def test_points_do_no_input_and_no_output() -> None:
 
 
 def pages(rows: list[dict[str, Any]], cap: int | None = None, envelope: bool = True) -> Says:
-    """A list that honours limit and page."""
+    """The responses of a list that honours limit and page."""
 
     def says(question: Question) -> Any:
         limit = min(question.params.get("limit", 9_999), cap or 9_999)
@@ -153,7 +153,7 @@ def pages(rows: list[dict[str, Any]], cap: int | None = None, envelope: bool = T
     return says
 
 
-def test_a_cap_is_told_from_a_list_that_is_short() -> None:
+def test_a_capped_page_is_told_apart_from_a_short_list() -> None:
     account = sample()
     rows = account.boxes["qzsales"]
 
@@ -161,14 +161,14 @@ def test_a_cap_is_told_from_a_list_that_is_short() -> None:
     assert run(lists.limits(account), pages(rows[:4])).moods == {}
 
 
-def test_an_unknown_envelope_differs() -> None:
+def test_an_unknown_envelope_differs_from_the_assumption() -> None:
     section = run(lists.envelopes(sample()), lambda _: {"boxes": []})
 
     assert verdict(section, "bare array") is Verdict.DIFFERS
     assert "api/paging.py" in section.assumptions[0].advice
 
 
-def test_pages_that_are_ignored_differ() -> None:
+def test_an_ignored_page_parameter_differs_from_the_assumption() -> None:
     rows = sample().boxes["qzsales"]
     section = run(lists.envelopes(sample()), lambda _: rows)
 
@@ -189,7 +189,7 @@ ENTRY = {"key": "a", "timestamp": 1_780_000_000_000}
         (410, {"timeline": "gone"}, Verdict.DIFFERS),
     ],
 )
-def test_the_timeline_is_as_assumed_or_not(
+def test_the_envelope_of_the_timeline_is_judged(
     said: Any, mood: Mapping[str, str], holds: Verdict
 ) -> None:
     section = run(history.timeline(sample()), lambda _: said)
@@ -207,7 +207,7 @@ def test_the_timeline_is_as_assumed_or_not(
         ("text", Verdict.DIFFERS, Verdict.DIFFERS),
     ],
 )
-def test_entries_have_keys_and_times_or_not(
+def test_the_keys_and_times_of_timeline_entries_are_judged(
     entry: Any, with_key: Verdict, with_time: Verdict
 ) -> None:
     section = run(history.timeline(sample()), lambda _: {"entries": [entry]})
@@ -220,7 +220,7 @@ def test_entries_have_keys_and_times_or_not(
     ("value", "holds"),
     [(5, Verdict.HOLDS), ("2026-01-01", Verdict.DIFFERS), (None, Verdict.CANNOT_TELL)],
 )
-def test_encodings_of_fields(value: Any, holds: Verdict) -> None:
+def test_the_encoding_of_a_date_field_is_judged(value: Any, holds: Verdict) -> None:
     account = sample()
     account.boxes["qzsales"][0]["fields"] = {"1001": value}
 
@@ -231,14 +231,14 @@ def test_encodings_of_fields(value: Any, holds: Verdict) -> None:
     ("status", "holds"),
     [(404, Verdict.HOLDS), (401, Verdict.HOLDS), (400, Verdict.DIFFERS), (500, Verdict.DIFFERS)],
 )
-def test_what_a_key_that_names_nothing_may_answer(status: int, holds: Verdict) -> None:
+def test_a_key_that_names_nothing_should_answer_404_or_401(status: int, holds: Verdict) -> None:
     account = sample()
     account.boxes["qzsales"] = [{"key": BOX_KEY}]
 
     assert verdict(run(keys.strangers(account), lambda _: status), "names nothing") is holds
 
 
-def test_properties_are_held_against_the_schemas() -> None:
+def test_properties_are_compared_with_the_schemas() -> None:
     account = sample()
     account.keep("boxes", [{"key": "a", "commentCount": "3", "mascot": 1, "readAt": "x"}])
     section = run(properties.properties(account), lambda _: None)

@@ -1,6 +1,6 @@
-"""What is written for people agrees with the code.
+"""README, docs and metadata agree with the code.
 
-Streams, keys, modes, settings, figures, sentences, links, versions.
+Streams, keys, modes, settings, figures, messages, links, versions.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ README, CHANGELOG, INCREMENTAL, PAGE, DOCKERFILE, PYPROJECT, LARGE, DOCKER, MODE
 )
 METADATA: dict[str, Any] = yaml.safe_load((TOP / "metadata.yaml").read_text())["data"]
 FACTS: dict[str, dict[str, Any]] = yaml.safe_load((TOP / "docs/streams.yml").read_text())
-TABLES = "boxes_<pipeline>"  # how the pages call the tables of pipelines
+TABLES = "boxes_<pipeline>"  # what the pages call the tables of pipelines
 DEDUPED, OVERWRITE = "Incremental - Append + Deduped", "Full Refresh - Overwrite"
 LINKED = ("*.md", ".github/**/*.md", "docs/**/*.md", "examples/**/*.md", "dbt/*.md")
 LINKING = sorted({page for pattern in LINKED for page in TOP.glob(pattern)})
 SPOKEN = sorted((TOP / "source_streak").rglob("*.py"))
-# What needs nothing to be done, and says so by itself.
+# Messages after which there is nothing to do.
 GOOD = {
     "… records so far.",
     "…; … records so far.",
@@ -53,7 +53,7 @@ GOOD = {
 
 
 def discovered() -> dict[str, AirbyteStream]:
-    """All streams; of the tables of pipelines one, under the name that the pages give it."""
+    """All streams by name, with one table of a pipeline under the name that the pages use."""
     with Sandbox(account="empty") as sandbox, pytest.MonkeyPatch.context() as patch:
         sandbox.account.add_team("Team")
         sandbox.account.add_pipeline("Any")
@@ -74,25 +74,25 @@ STREAMS = DISCOVERED.keys() - {TABLES}
 
 
 def first(pattern: str, text: str) -> str:
-    """What the pattern's group finds first; the line may begin anywhere."""
+    """The first match of the pattern's group; ^ and $ match at every line."""
     found = re.search(pattern, text, re.MULTILINE)
     assert found, pattern
     return found[1]
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading, up to the next of its level or above."""
+    """The text under a heading, up to the next heading of its level or above."""
     level = len(heading.split(maxsplit=1)[0])
     return re.split(rf"\n#{{1,{level}}} ", text.split(f"\n{heading}\n")[1])[0]
 
 
 def names_in(text: str) -> list[str]:
-    """All that is written as code."""
+    """All words that are set as code."""
     return re.findall(r"`([^`\n]+)`", text)
 
 
 def page_s_streams() -> list[tuple[str, str, str, str]]:
-    """Name, primary key, cursor and recommended sync mode of each row."""
+    """Name, primary key, cursor and recommended sync mode in each row of the page's table."""
     row = r"^\| `([\w<>]+)` \| ([^|]+) \| ([^|]*)\| ([^|]+) \| [^|]+ \|$"
     return re.findall(row, section(PAGE, "## Supported Streams"), re.MULTILINE)
 
@@ -100,19 +100,19 @@ def page_s_streams() -> list[tuple[str, str, str, str]]:
 # --- Streams ---
 
 
-def test_readme_s_table_has_every_stream_once() -> None:
+def test_the_table_in_the_readme_has_every_stream_once() -> None:
     table = re.findall(r"^\| [^|]+ \| (`.+) \|$", section(README, "## Streams"), re.MULTILINE)
 
     assert sorted(name for cell in table for name in names_in(cell)) == sorted(DISCOVERED)
 
 
-def test_readme_says_which_streams_are_incremental() -> None:
+def test_the_readme_says_which_streams_are_incremental() -> None:
     told = first(r"^Incremental, with deletions: ((?:.|\n)+?)All others are read whole", README)
 
     assert sorted(names_in(told)) == sorted(name for name, can in INCREMENTALLY.items() if can)
 
 
-def test_the_page_s_table_of_streams_is_what_discover_says() -> None:
+def test_the_pages_table_of_streams_agrees_with_discover() -> None:
     written = page_s_streams()
 
     assert {name: names_in(keys) for name, keys, _, _ in written} == KEYS
@@ -120,13 +120,13 @@ def test_the_page_s_table_of_streams_is_what_discover_says() -> None:
     assert [name for name, *_ in written] == [*(one for one in DISCOVERED if one != TABLES), TABLES]
 
 
-def test_no_cursor_is_to_be_chosen_and_full_refresh_is_always_possible() -> None:
+def test_every_cursor_is_source_defined_and_full_refresh_is_always_possible() -> None:
     for name, stream in DISCOVERED.items():
         assert stream.source_defined_cursor is (True if INCREMENTALLY[name] else None)
         assert SyncMode.full_refresh in stream.supported_sync_modes
 
 
-def test_incremental_is_recommended_wherever_it_is_possible_as_airbyte_pre_selects_it() -> None:
+def test_the_page_recommends_incremental_sync_wherever_it_is_possible() -> None:
     recommended = {name: mode.strip() for name, _, _, mode in page_s_streams()}
 
     assert recommended == {
@@ -134,7 +134,7 @@ def test_incremental_is_recommended_wherever_it_is_possible_as_airbyte_pre_selec
     }
 
 
-def test_the_page_on_incremental_sync_has_every_stream_once_where_it_belongs() -> None:
+def test_the_page_on_incremental_sync_has_every_stream_once_in_its_place() -> None:
     text = section(INCREMENTAL, "## Stream by stream")
     table, _, whole = text.partition("Read whole each time")
     cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
@@ -144,20 +144,20 @@ def test_the_page_on_incremental_sync_has_every_stream_once_where_it_belongs() -
     assert sorted(names_in(whole)) == sorted(name for name, can in INCREMENTALLY.items() if not can)
 
 
-def test_the_page_says_of_every_stream_what_it_holds_of_people() -> None:
+def test_the_page_says_what_personal_data_every_stream_holds() -> None:
     table = re.findall(r"^\| (`[^|]+) \|", section(PAGE, "## Personal data"), re.MULTILINE)
 
     assert sorted(name for cell in table for name in names_in(cell)) == sorted(DISCOVERED)
 
 
-def test_the_documentation_site_has_facts_of_every_stream() -> None:
+def test_the_documentation_site_has_facts_about_every_stream() -> None:
     facts = {name: one for streams in FACTS.values() for name, one in streams.items()}
 
     assert sorted(facts) == sorted(DISCOVERED)
     assert all(one["what"].endswith(".") and one["requests"] for one in facts.values())
 
 
-def test_the_model_draws_every_stream() -> None:
+def test_the_diagram_of_the_model_shows_every_stream() -> None:
     drawn = set(re.findall(r"\w+", " ".join(re.findall(r"```mermaid(.*?)```", MODEL, re.DOTALL))))
 
     assert not STREAMS - drawn
@@ -170,8 +170,8 @@ def test_the_suggested_streams_exist() -> None:
 # --- SQL ---
 
 
-def test_where_keys_were_given_up_the_sql_leaves_out_what_is_gone() -> None:
-    """Boxes came again: one with fewer comments, one without; one is gone, one never changed."""
+def test_the_sql_for_given_up_keys_leaves_out_deleted_comments() -> None:
+    """Boxes: one with fewer comments than before, one without, a deleted one, an unchanged one."""
     sql = first(r"```sql\n(SELECT c\.\*[^`]+)```", INCREMENTAL)
     with duckdb.connect() as database:
         database.execute("CREATE TABLE boxes (key TEXT, commentCount INT, _ab_cdc_deleted_at TEXT)")
@@ -211,7 +211,7 @@ def test_the_counters_that_the_sql_needs_are_columns_of_boxes() -> None:
 # --- Settings ---
 
 
-def test_the_page_has_the_fields_of_the_form_in_its_order_each_where_airbyte_shows_it() -> None:
+def test_the_page_describes_the_fields_of_the_form_in_order_with_airbytes_anchors() -> None:
     fields = SourceStreak().spec(logging.getLogger("airbyte")).connectionSpecification["properties"]
     form = section(PAGE, "### The form")
     written = re.findall(r'<FieldAnchor field="(\w+)">\n\n\*\*([^*]+)\*\*: ', form)
@@ -221,8 +221,8 @@ def test_the_page_has_the_fields_of_the_form_in_its_order_each_where_airbyte_sho
     assert form.count("<FieldAnchor") == form.count("</FieldAnchor>")
 
 
-def test_the_form_shows_all_of_its_descriptions() -> None:
-    """Airbyte shows them as HTML: what looks like a tag would be left out."""
+def test_no_title_or_description_in_the_form_looks_like_html() -> None:
+    """Airbyte shows them as HTML and would leave out anything like a tag."""
     specification = SourceStreak().spec(logging.getLogger("airbyte")).connectionSpecification
     fields = specification["properties"].values()
 
@@ -246,7 +246,7 @@ def test_the_form_shows_all_of_its_descriptions() -> None:
         ("start_date", "2024-01-01/P1D", False),
     ],
 )
-def test_the_form_s_patterns_take_what_the_connector_takes(
+def test_the_forms_patterns_accept_what_the_connector_accepts(
     setting: str, value: str, fits: bool
 ) -> None:
     field = json.loads((TOP / "source_streak/spec.json").read_text())
@@ -260,7 +260,7 @@ def test_the_form_s_patterns_take_what_the_connector_takes(
 # --- Figures ---
 
 
-def test_how_long_a_first_sync_takes_is_what_the_script_computes() -> None:
+def test_the_page_gives_the_time_for_a_first_sync_that_the_script_computes() -> None:
     accounts = [estimate.Account(boxes) for boxes in estimate.BOXES]
 
     assert estimate.table(accounts, list(estimate.RATES)) in LARGE
@@ -268,7 +268,7 @@ def test_how_long_a_first_sync_takes_is_what_the_script_computes() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/streak.md", "docs/incremental.md"])
-def test_what_box_changes_and_box_documents_cost_is_the_same_on_every_page(page: str) -> None:
+def test_every_page_gives_the_same_time_for_box_changes_and_box_documents(page: str) -> None:
     told = " ".join((TOP / page).read_text().split())
     costs = [
         estimate.duration(estimate.seconds(boxes, estimate.RATES[0])) for boxes in (10_000, 100_000)
@@ -277,7 +277,7 @@ def test_what_box_changes_and_box_documents_cost_is_the_same_on_every_page(page:
     assert f"10,000 boxes {costs[0]} each, 100,000 boxes {costs[1]}" in told
 
 
-def test_readme_says_how_many_points_are_open() -> None:
+def test_the_readme_says_how_many_points_are_open() -> None:
     points = re.findall(r"^\| \d+ \|", (TOP / "docs/open_points.md").read_text(), re.MULTILINE)
 
     assert first(r"account: (\d+) \[points", README) == str(len(points))
@@ -298,7 +298,7 @@ def test_readme_says_how_many_points_are_open() -> None:
         *sorted(set(re.findall(r"source-streak:(\d[\d.]*\d)", PAGE + README + DOCKER))),
     ],
 )
-def test_the_version_is_that_of_pyproject_toml(version: str) -> None:
+def test_every_file_gives_the_version_of_pyproject_toml(version: str) -> None:
     assert version == first(r'^version = "(.+)"$', PYPROJECT)
 
 
@@ -316,7 +316,7 @@ def test_the_image_is_built_on_the_base_that_metadata_yaml_names() -> None:
     assert first(r"^ARG BASE_IMAGE=(.+)$", DOCKERFILE) == base
 
 
-def test_one_script_sets_the_owner_everywhere_and_back(tmp_path: Path) -> None:
+def test_one_script_sets_the_owner_everywhere_and_sets_it_back(tmp_path: Path) -> None:
     texts = {
         "pyproject.toml": 'repository = "https://github.com/OWNER/source-streak"\n',
         "page.md": "ghcr.io/OWNER/source-streak:1 https://OWNER.github.io/source-streak/ OWNER\n",
@@ -336,8 +336,8 @@ def test_one_script_sets_the_owner_everywhere_and_back(tmp_path: Path) -> None:
     )
 
 
-def test_no_address_names_an_owner_in_another_way() -> None:
-    """Then tools/set_owner.py would not find it."""
+def test_every_repository_address_names_the_same_owner() -> None:
+    """tools/set_owner.py would not find any other."""
     owner = set_owner.owner(TOP)
     mentions = [
         f"{file.relative_to(TOP)}: {line}"
@@ -355,12 +355,12 @@ def test_no_address_names_an_owner_in_another_way() -> None:
 
 
 def prose(page: Path) -> str:
-    """Less code."""
+    """The page without its code blocks."""
     return re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def links() -> Iterator[tuple[str, str, str]]:
-    """File, target and anchor of each link that leads to a file of this project."""
+    """File, target and anchor of each link to a file of this project."""
     for page in LINKING:
         for link in re.findall(
             r"\]\(([^)\s]+)\)|srcset=\"([^\"]+)\"|src=\"([^\"]+)\"", prose(page)
@@ -372,7 +372,7 @@ def links() -> Iterator[tuple[str, str, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Those that GitHub makes of a page's headings, and the theme's own of pictures."""
+    """The anchors that GitHub makes from a page's headings."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {one.strip().replace(" ", "-") for one in plain}
@@ -392,9 +392,9 @@ def test_a_link_leads_to_a_file_and_a_heading_that_exist(
 
 
 def sentences() -> Iterator[tuple[str, str]]:
-    """Module and text of all in the code that reads like a sentence, docstrings left out.
+    """Module and text of every string in the code that reads like a sentence, without docstrings.
 
-    `…` stands where something is put in.
+    `…` stands for a value that is filled in.
     """
     for path in SPOKEN:
         tree = ast.parse(path.read_text())
@@ -413,7 +413,7 @@ def sentences() -> Iterator[tuple[str, str]]:
 
 
 def spoken(node: ast.AST) -> str:
-    """A string of the code, as it is said."""
+    """A string of the code, with … for the values that are filled in."""
     parts = node.values if isinstance(node, ast.JoinedStr) else [node]
     if not all(isinstance(part, ast.Constant | ast.FormattedValue) for part in parts):
         return ""
@@ -422,8 +422,8 @@ def spoken(node: ast.AST) -> str:
 
 
 @pytest.mark.parametrize(("module", "sentence"), sorted(set(sentences())))
-def test_the_page_says_of_every_message_what_to_do(module: str, sentence: str) -> None:
-    """Its first words between two things that are put in are on the page."""
+def test_the_page_says_what_to_do_about_every_message(module: str, sentence: str) -> None:
+    """The page has the first words between two values that are filled in."""
     pieces = [piece.strip(' ,.;"()').split() for piece in re.split(r"…|[.:] ", sentence)]
     telling = next((piece for piece in pieces if len(piece) > 2), max(pieces, key=len))
 

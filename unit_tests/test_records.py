@@ -1,4 +1,4 @@
-"""From Streak's values to columns: what is converted, what is kept beside, what is dropped."""
+"""From Streak's values to columns: what is converted, kept in other properties, or dropped."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_epoch_milliseconds_become_an_iso_time(milliseconds: int, time: str) -> 
 @pytest.mark.parametrize(
     "milliseconds", [0, -1, 253_402_300_800_000, -62_135_596_800_001, 10**18, -(10**18), 2**64]
 )
-def test_never_and_years_that_no_calendar_has_become_null(milliseconds: int) -> None:
+def test_0_minus_1_and_times_outside_the_years_1_to_9999_become_null(milliseconds: int) -> None:
     assert iso_time(milliseconds) is None
 
 
@@ -111,7 +111,7 @@ def test_never_and_years_that_no_calendar_has_become_null(milliseconds: int) -> 
         lambda number: number not in (0, -1)
     )
 )
-def test_every_iso_time_is_the_moment_it_was(milliseconds: int) -> None:
+def test_every_iso_time_parses_back_to_its_milliseconds(milliseconds: int) -> None:
     time = iso_time(milliseconds)
 
     assert time is not None
@@ -122,12 +122,12 @@ def test_every_iso_time_is_the_moment_it_was(milliseconds: int) -> None:
 
 
 @pytest.mark.parametrize("value", [AT, float(AT), str(AT)], ids=repr)
-def test_a_time_may_come_as_number_or_as_digits(value: Any) -> None:
+def test_a_time_may_come_as_a_number_or_as_digits(value: Any) -> None:
     assert record(time=value) == {"time": ISO}
 
 
 @pytest.mark.parametrize("value", [0, -1, "0", "-1", None, 0.0, -1.0], ids=repr)
-def test_never_is_null_and_no_misfit(value: Any) -> None:
+def test_a_time_that_means_never_is_null_and_no_misfit(value: Any) -> None:
     assert record(time=value) == {"time": None}
 
 
@@ -139,7 +139,9 @@ TOO_FAR = [
 
 
 @pytest.mark.parametrize("value", [*NO_TIMES, *TOO_FAR], ids=repr)
-def test_what_is_no_time_of_the_years_1_to_9999_is_kept_beside_its_column(value: Any) -> None:
+def test_a_value_that_is_not_a_time_of_the_years_1_to_9999_is_kept_in_other_properties(
+    value: Any,
+) -> None:
     shape = Shape(SCHEMA)
 
     assert shape.record({"time": value}) == {"time": None, OTHER: {"time": value}}
@@ -147,7 +149,7 @@ def test_what_is_no_time_of_the_years_1_to_9999_is_kept_beside_its_column(value:
 
 
 @pytest.mark.parametrize("value", TOO_FAR, ids=repr)
-def test_a_time_too_far_away_is_kept_also_where_it_is_nested(value: Any) -> None:
+def test_a_nested_time_that_is_too_far_away_is_kept_in_other_properties(value: Any) -> None:
     row = {"person": {"name": "Ada", "since": value}, "times": [AT, value]}
     made = record(**row)
 
@@ -156,7 +158,7 @@ def test_a_time_too_far_away_is_kept_also_where_it_is_nested(value: Any) -> None
     assert made[OTHER] == row
 
 
-# Numbers that JSON has no place for come as their texts.
+# Numbers that JSON cannot hold arrive as text.
 LITERALS = ("NaN", "Infinity", "-Infinity", "1e400", "-1e400")
 
 # --- Scalars ------------------------------------------------------------------------------------
@@ -184,7 +186,9 @@ LITERALS = ("NaN", "Infinity", "-Infinity", "1e400", "-1e400")
         ("done", "false", False),
     ],
 )
-def test_a_scalar_of_another_type_is_made_to_fit(column: str, value: Any, fitted: Any) -> None:
+def test_a_scalar_of_another_type_is_converted_to_that_of_its_column(
+    column: str, value: Any, fitted: Any
+) -> None:
     made = record(**{column: value})
 
     assert made == {column: fitted}
@@ -216,7 +220,7 @@ def test_a_scalar_of_another_type_is_made_to_fit(column: str, value: Any, fitted
     ],
     ids=repr,
 )
-def test_what_does_not_fit_is_null_in_its_column_and_kept_beside_it(
+def test_a_value_that_does_not_fit_is_null_and_kept_in_other_properties(
     column: str, value: Any
 ) -> None:
     assert record(**{column: value}) == {column: None, OTHER: {column: value}}
@@ -229,13 +233,13 @@ def test_null_stays_null_and_absent_stays_absent(column: str) -> None:
 
 
 @pytest.mark.parametrize("value", LITERALS)
-def test_a_number_that_json_has_no_place_for_is_kept_as_text_in_texts_and_free_objects(
+def test_a_number_that_json_cannot_hold_stays_text_in_texts_and_free_objects(
     value: str,
 ) -> None:
     assert record(text=value, free={"1001": value}) == {"text": value, "free": {"1001": value}}
 
 
-def test_an_integer_that_is_too_large_is_kept_also_where_it_is_nested() -> None:
+def test_a_nested_integer_that_is_too_large_is_kept_in_other_properties() -> None:
     integers = {"type": ["array", "null"], "items": {"type": ["integer", "null"]}}
     counts = {"type": ["object", "null"], "properties": {"count": {"type": ["integer", "null"]}}}
     shape = Shape(
@@ -247,7 +251,7 @@ def test_an_integer_that_is_too_large_is_kept_also_where_it_is_nested() -> None:
     assert shape.misfits == {"numbers": 1, "counts": 1}
 
 
-# --- What is nested -----------------------------------------------------------------------------
+# --- Nested values ------------------------------------------------------------------------------
 
 
 def test_times_in_objects_and_arrays_are_converted_at_every_depth() -> None:
@@ -282,7 +286,7 @@ def test_times_in_objects_and_arrays_are_converted_at_every_depth() -> None:
         ("deep", {"people": 5}, {"people": None}),
     ],
 )
-def test_of_what_is_nested_the_column_keeps_what_fits_and_the_whole_is_kept_beside(
+def test_a_nested_value_keeps_its_fitting_parts_and_is_also_kept_whole(
     column: str, value: Any, fitted: Any
 ) -> None:
     assert record(**{column: value}) == {column: fitted, OTHER: {column: value}}
@@ -294,27 +298,27 @@ def test_unknown_nested_properties_stay_where_they_are() -> None:
     }
 
 
-def test_a_free_object_is_taken_as_it_is() -> None:
+def test_an_object_without_declared_properties_is_passed_on_unchanged() -> None:
     value = {"1001": [1, {"a": None}], "1002": "x", "1003": 1.5}
 
     assert record(free=value) == {"free": value}
 
 
-# --- What is unknown, what is secret, what is counted -------------------------------------------
+# --- Unknown properties, secrets, counts --------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [None, "otter", 3, [1, {"a": 2}], {"a": {"b": None}}], ids=repr)
-def test_an_unknown_property_is_kept_with_its_value(value: Any) -> None:
+def test_an_unknown_property_is_kept_in_other_properties(value: Any) -> None:
     assert record(mascot=value, text="a") == {"text": "a", OTHER: {"mascot": value}}
 
 
-def test_a_property_named_like_the_column_for_others_is_kept_in_it() -> None:
+def test_a_property_named_like_other_properties_is_kept_in_that_column() -> None:
     assert record(**{OTHER: {"a": 1}}) == {OTHER: {OTHER: {"a": 1}}}
 
 
 @pytest.mark.parametrize("secret", sorted(SECRETS))
 @pytest.mark.parametrize("value", ["s3cret", None, {"a": "s3cret"}, ["s3cret"]], ids=repr)
-def test_a_secret_is_in_no_record_wherever_it_comes(secret: str, value: Any) -> None:
+def test_no_record_contains_a_secret_wherever_it_is_in_the_row(secret: str, value: Any) -> None:
     hidden = {secret: value, "a": [{secret: value}], "b": {"c": {secret: value}}}
     row = {
         secret: value,
@@ -333,7 +337,7 @@ def test_a_secret_is_in_no_record_wherever_it_comes(secret: str, value: Any) -> 
     assert secret not in shape.unknown
 
 
-def test_what_is_unknown_and_what_does_not_fit_is_counted_by_name() -> None:
+def test_unknown_properties_and_misfits_are_counted_by_name() -> None:
     shape = Shape(SCHEMA)
     for _ in range(3):
         shape.record({"mascot": 1, "time": "x", "text": "a", "person": {"since": "x"}})
@@ -342,7 +346,7 @@ def test_what_is_unknown_and_what_does_not_fit_is_counted_by_name() -> None:
     assert shape.misfits == {"time": 3, "person": 3}
 
 
-def test_the_row_that_came_is_not_changed() -> None:
+def test_making_a_record_does_not_change_the_row() -> None:
     row = {
         "person": {"name": ["Ada"], "since": AT, "directUrl": "x"},
         "mascot": {"directUrl": "x"},
@@ -358,7 +362,9 @@ def test_the_row_that_came_is_not_changed() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])) | names, any_json, max_size=6))
-def test_any_row_gives_a_record_that_fits_and_can_be_written(row: dict[str, Any]) -> None:
+def test_any_row_gives_a_record_that_fits_the_schema_and_can_be_written(
+    row: dict[str, Any],
+) -> None:
     made = Shape(SCHEMA).record(row)
 
     assert not list(VALIDATOR.iter_errors(made))
@@ -366,7 +372,7 @@ def test_any_row_gives_a_record_that_fits_and_can_be_written(row: dict[str, Any]
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])) | names, any_json, max_size=6))
-def test_nothing_of_any_row_is_lost(row: dict[str, Any]) -> None:
+def test_no_value_of_any_row_is_lost(row: dict[str, Any]) -> None:
     made = Shape(SCHEMA).record(row)
     for name, value in row.items():
         misfit_or_unknown = made.get(OTHER, {}).get(name)
@@ -379,15 +385,15 @@ def test_nothing_of_any_row_is_lost(row: dict[str, Any]) -> None:
 
 
 def is_never(name: str, value: Any) -> bool:
-    """Whether a value says of a time that there is none."""
+    """Whether a time has a value that means never."""
     return (
         name == "time" and value in (0, -1, "0", "-1", "+0", "-0") and not isinstance(value, bool)
     )
 
 
 @given(any_json, any_json)
-def test_a_configured_schema_may_hold_anything(column: Any, value: Any) -> None:
-    """Which columns there are and what they are is the user's to configure: no row fails for it."""
+def test_any_value_is_kept_whatever_the_configured_schema_holds(column: Any, value: Any) -> None:
+    """Users may configure any columns of any types: no row fails because of it."""
     shape = Shape({"properties": {"name": column, OTHER: {"type": ["object", "null"]}}})
 
     made = shape.record({"name": value})
@@ -403,7 +409,7 @@ def test_a_configured_schema_may_hold_anything(column: Any, value: Any) -> None:
     "kinds", [["null"], [], "null", None, 5, {}, ["null", "null"], [5], "number of eggs", [None]]
 )
 @pytest.mark.parametrize("inside", ["column", "items", "properties"])
-def test_a_column_of_no_known_type_takes_any_value(kinds: Any, inside: str) -> None:
+def test_a_column_of_an_unknown_type_takes_any_value(kinds: Any, inside: str) -> None:
     column = {"type": kinds}
     if inside == "items":
         column = {"type": "array", "items": column}
@@ -438,7 +444,7 @@ def test_a_value_without_secrets_is_left_as_it_is(value: Any) -> None:
         ("007", 7),
     ],
 )
-def test_a_plain_number_is_read(text: str, number: float) -> None:
+def test_a_plain_number_in_a_text_is_read(text: str, number: float) -> None:
     assert plain_number(text) == number
 
 
@@ -463,7 +469,7 @@ NO_NUMBERS = [
 
 
 @pytest.mark.parametrize("text", [*NO_NUMBERS, "Infinity", "0x1F", "1_000", "½", "1.2.3", "1-2"])
-def test_a_number_is_never_guessed(text: str) -> None:
+def test_a_text_that_is_not_a_plain_number_is_not_read_as_one(text: str) -> None:
     assert plain_number(text) is None
 
 
@@ -473,7 +479,7 @@ def test_every_number_that_json_writes_is_read_back(number: float) -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_finite_number_or_none(text: str) -> None:
+def test_any_text_gives_a_finite_number_or_none(text: str) -> None:
     number = plain_number(text)
 
     assert number is None or abs(number) < float("inf")

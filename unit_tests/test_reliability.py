@@ -1,4 +1,4 @@
-"""docs/reliability.md: what it says was tried can be tried again."""
+"""Each attack in docs/reliability.md names a test that repeats it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LINES = [line for line in TABLE.partition("\n## ")[0].splitlines() if line.start
 TEST = re.compile(r"`((?:unit|integration)_tests/test_\w+\.py)::(test_\w+)` \|$")
 
 
-def test_there_are_attacks() -> None:
+def test_the_page_lists_more_than_30_attacks() -> None:
     assert len(LINES) > 30
 
 

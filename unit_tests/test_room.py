@@ -1,4 +1,4 @@
-"""All states of a sync together stay below what the platform takes, whatever the account's size."""
+"""All states of a sync together stay below the platform's limit, however large the account."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOW = 1_795_284_000_123
 def account(
     boxes: int, children: int = 0, pipelines: int = 1, tables: int = 0, contacts: int = 0
 ) -> list[Need]:
-    """What all incremental streams of an account need."""
+    """The needs of all incremental streams of an account."""
     small = ("contacts", "organizations", "contact_field_values", "organization_field_values")
     return [
         Need("boxes", boxes, 0, pipelines),
@@ -46,11 +46,11 @@ def account(
 
 
 def kept(needs: list[Need], total: int = TOTAL) -> set[str]:
-    """The streams whose keys are not given up."""
+    """The streams that keep their keys."""
     return {stream for stream, share in divide(needs, total).items() if share.key_bytes}
 
 
-# Who gets what
+# Shares
 
 
 def test_in_a_small_account_every_stream_is_exact_and_has_room_to_grow() -> None:
@@ -73,7 +73,7 @@ def test_up_to_30_000_boxes_every_stream_is_exact(boxes: int) -> None:
     assert kept(needs) == shares.keys() - {"newsfeed"}
 
 
-def test_where_ledgers_are_too_large_all_have_as_many_boxes_to_an_entry() -> None:
+def test_ledgers_that_are_too_large_all_have_equally_many_boxes_per_entry() -> None:
     needs = [Need("boxes", 900_000, 0, 1), Need("box_comments", 300_000, 0, 1)]
     shares = divide(needs)
 
@@ -82,7 +82,7 @@ def test_where_ledgers_are_too_large_all_have_as_many_boxes_to_an_entry() -> Non
     assert shares["boxes"].entries == pytest.approx(3 * shares["box_comments"].entries, rel=0.01)
 
 
-def test_keys_are_given_up_in_the_order_of_their_importance() -> None:
+def test_the_least_important_streams_give_up_their_keys_first() -> None:
     needs = account(250_000, 600_000, 20, 1, 1_000)
     order = [*IMPORTANCE[:1], "boxes_0", *IMPORTANCE[2:]]
     given_up = [kept(needs, total) for total in range(60_000_000, -1, -100_000)]
@@ -106,7 +106,7 @@ def test_a_small_stream_keeps_its_keys_where_a_large_one_gives_them_up() -> None
     assert kept(needs) == {"contacts"}
 
 
-def test_logs_remember_no_keys_and_an_unknown_stream_is_the_least_important() -> None:
+def test_newsfeed_and_box_changes_keep_no_keys_and_unknown_streams_give_up_first() -> None:
     needs = [
         *(Need("newsfeed", 0, 0, 5), Need("box_changes", 100, 0, 5)),
         *(Need("box_documents", 250_000, 0, 5), Need("boxes", 250_000, 0, 5)),
@@ -117,7 +117,7 @@ def test_logs_remember_no_keys_and_an_unknown_stream_is_the_least_important() ->
     assert kept(needs, 7_000_000) == {"boxes"}
 
 
-def test_of_no_stream_and_of_no_room_there_is_nothing_to_divide() -> None:
+def test_without_streams_or_without_room_nothing_is_shared_out() -> None:
     assert divide([]) == {}
     assert divide([Need("boxes", 5, 0, 1)], 0) == {"boxes": Share(0, 0)}
 
@@ -133,7 +133,7 @@ NEEDS = st.builds(
 
 @EXAMPLES
 @given(st.lists(NEEDS, unique_by=lambda need: need.stream), st.integers(0, 2 * TOTAL))
-def test_no_more_is_given_than_there_is(needs: list[Need], total: int) -> None:
+def test_shares_never_exceed_the_room_that_there_is(needs: list[Need], total: int) -> None:
     shares = divide(needs, total)
     exact = all(shares[need.stream].entries >= need.entities for need in needs)
     entries = sum(share.entries for share in shares.values())
@@ -150,7 +150,7 @@ def test_no_more_is_given_than_there_is(needs: list[Need], total: int) -> None:
 
 
 class Made:
-    """An account's states, with keys as scattered as Streak's own could be."""
+    """The states of an account, with keys as random as Streak's may be."""
 
     def __init__(self, boxes: int, children: int, pipelines: int, tables: int) -> None:
         self.numbers = Random(3)  # noqa: S311
@@ -169,7 +169,7 @@ class Made:
         return keys._reference(("Organization", keys.MAIL_DOMAIN), (kind, number))
 
     def rows(self, stream: str) -> list[str]:
-        """The row keys of one box."""
+        """The keys of the rows of one box."""
         if stream == "box_field_values":
             return [str(1001 + field) for field in range(14) if self.numbers.random() < 0.7]
         if stream == "box_stage_history":
@@ -180,7 +180,7 @@ class Made:
         return []
 
     def states(self) -> Iterator[tuple[Need, StreamState]]:
-        """Each stream's, as after a sync in which all was delivered."""
+        """The state of each stream after a sync that delivered everything."""
         for number, need in enumerate(self.needs):
             table = need.stream.startswith("boxes_")
             state = StreamState({}, NOW, 30, None, need.stream == "boxes" or table)
@@ -195,7 +195,7 @@ class Made:
 
     def deliver(self, state: StreamState, need: Need, scopes: list[str]) -> None:
         for scope in scopes:
-            ledger = Ledger()  # without what is visible, which would take its time
+            ledger = Ledger()  # with random fingerprints: real ones would take long
             prints = [(key, self.numbers.getrandbits(32)) for key in self.boxes[scope]]
             ledger.compare(prints, need.entities, most=state.share.entries)
             for key in self.boxes[scope]:
@@ -207,7 +207,7 @@ class Made:
 
 
 def size(state: StreamState, need: Need) -> int:
-    """Of a state message."""
+    """The characters of a state message."""
     blob: dict[str, Any] = {"stream_descriptor": {"name": need.stream}}
     blob["stream_state"] = state.as_dict()
     message = {"type": "STATE", "state": {"type": "STREAM", "stream": blob, "sourceStats": {}}}
@@ -215,7 +215,7 @@ def size(state: StreamState, need: Need) -> int:
 
 
 def test_the_states_of_a_large_account_stay_below_8_mb() -> None:
-    """250,000 boxes, 600,000 children, 1,000 pipelines and everything selected; a tenth of it."""
+    """A tenth of 250,000 boxes, 600,000 children and 1,000 pipelines, with all streams selected."""
     made = Made(25_000, 60_000, 100, 20)
     sizes, exact = {}, set()
     for need, state in made.states():
@@ -231,8 +231,8 @@ def test_the_states_of_a_large_account_stay_below_8_mb() -> None:
     assert not exact & {"box_threads", "box_files"}
 
 
-def test_what_fits_by_the_figures_fits_with_real_keys() -> None:
-    """A stream that is expected to fit does not find out later that it does not."""
+def test_keys_that_are_estimated_to_fit_do_fit() -> None:
+    """A stream never finds out during a sync that its keys do not fit after all."""
     made = Made(2_000, 4_000, 10, 5)
     made.shares = divide(made.needs, 1_100_000)
     for need, state in made.states():

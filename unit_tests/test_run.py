@@ -1,4 +1,4 @@
-"""The command on machines that lack something: each is taken away, and it works all the same."""
+"""The command works on machines that lack something, and ends when it is asked to."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LACKING = {
 
 
 def commanded(before: str, *arguments: str, more: str = "", **environment: str) -> Any:
-    """The command in a process of its own, after some lines that take something away from it."""
+    """Run the command in a process of its own, after lines that take something away from it."""
     return subprocess.run(
         [sys.executable, "-c", before + GO.format(more=more, arguments=list(arguments))],
         env={**os.environ, **environment},
@@ -85,14 +85,14 @@ def catalog(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("what", LACKING)
-def test_it_works_without(what: str) -> None:
+def test_spec_works_on_a_machine_that_lacks_something(what: str) -> None:
     ran = commanded(LACKING[what], "spec")
 
     assert answers(ran.stdout) == ["SPEC"]
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
-def test_it_reads_where_everything_is_missing_at_once(
+def test_read_works_on_a_machine_that_lacks_everything_at_once(
     streak: Sandbox, config: str, catalog: str
 ) -> None:
     lacking = "\n".join(
@@ -135,7 +135,7 @@ def test_stdout_is_utf_8_whatever_the_environment_says(
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
-def test_a_lone_surrogate_is_written_as_json_escapes_it() -> None:
+def test_a_lone_surrogate_is_written_as_a_json_escape() -> None:
     said = "import builtins\nbuiltins.said = chr(0xD83D)"
 
     ran = commanded(said, "spec", more="run._speak_utf_8(); print('\"' + said + '\"')")
@@ -172,7 +172,7 @@ sys.meta_path.insert(0, Circular())
         pytest.param(OTHER_FRAMEWORK, "True", id="another that cannot do without its whole"),
     ],
 )
-def test_no_more_of_the_framework_is_imported_than_there_has_to_be(before: str, whole: str) -> None:
+def test_spec_imports_the_declarative_framework_only_if_it_has_to(before: str, whole: str) -> None:
     at_end = f"real = run._end\ndef end(code):\n    {IMPORTED}\n    real(code)\nrun._end = end"
 
     ran = commanded(before, "spec", more=at_end)
@@ -181,15 +181,15 @@ def test_no_more_of_the_framework_is_imported_than_there_has_to_be(before: str, 
     assert (ran.returncode, ran.stderr.decode().split()) == (0, [whole])
 
 
-def test_the_framework_hands_out_its_names_although_it_is_put_off() -> None:
+def test_the_frameworks_names_are_available_though_its_import_is_put_off() -> None:
     asked = "run._put_off('airbyte_cdk')\nimport airbyte_cdk, sys\n"
     asked += "print(airbyte_cdk.AirbyteEntrypoint.__name__, file=sys.stderr)"
 
     assert commanded("", "spec", more=asked).stderr == b"AirbyteEntrypoint\n"
 
 
-def test_a_system_that_cannot_watch_its_output_does_not_take_that_for_a_reader_who_left() -> None:
-    """MacOS answers POLLNVAL at once for terminals and devices."""
+def test_a_system_that_cannot_watch_stdout_is_not_taken_for_a_reader_who_left() -> None:
+    """macOS answers POLLNVAL at once for terminals and devices."""
     blind = """
 import select
 class Poll:
@@ -204,7 +204,7 @@ select.poll = Poll
 
 
 def waiting(more: str) -> subprocess.Popen[bytes]:
-    """The command, which stands still as soon as it has begun and said so."""
+    """Start the command, which prints {} and then does nothing."""
     stand_still = (
         "import source_streak.command as command, threading\n"
         "def launch(_):\n"
@@ -228,7 +228,7 @@ def waiting(more: str) -> subprocess.Popen[bytes]:
         pytest.param("run.POSIX = False", 143, id="by its status, where signals cannot be sent"),
     ],
 )
-def test_sigterm_ends_it(more: str, status: int) -> None:
+def test_sigterm_ends_the_command(more: str, status: int) -> None:
     with waiting(more) as process:
         process.terminate()
         out, err = process.communicate(timeout=10)
@@ -237,7 +237,7 @@ def test_sigterm_ends_it(more: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("more", ["", "run.POSIX = False", "run.SIGNALS = {}"])
-def test_a_reader_who_leaves_ends_it_with_and_without_signals(more: str) -> None:
+def test_a_reader_who_leaves_ends_the_command_with_and_without_signals(more: str) -> None:
     with waiting(more) as process:
         assert process.stdout
         process.stdout.close()
@@ -248,7 +248,7 @@ def test_a_reader_who_leaves_ends_it_with_and_without_signals(more: str) -> None
     assert process.returncode == 141
 
 
-def test_it_can_be_started_from_a_thread_where_no_signal_can_be_listened_to() -> None:
+def test_the_command_can_run_in_a_thread_which_cannot_handle_signals() -> None:
     program = (
         "import threading\nfrom source_streak.run import run\n"
         "thread = threading.Thread(target=run, args=(['spec'],))\nthread.start(); thread.join()"
@@ -261,7 +261,7 @@ def test_it_can_be_started_from_a_thread_where_no_signal_can_be_listened_to() ->
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
-def test_nothing_of_this_process_is_changed_by_importing_it() -> None:
+def test_run_knows_sigint_and_sigterm_on_this_system() -> None:
     import source_streak.run as run  # noqa: PLR0402 # the module, whose package exports a function of that name
 
     assert threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""What looks doubtful is believed once it still looks so an hour later, and not before."""
+"""What looks doubtful is believed only if it still looks so an hour later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOW = 1_795_284_000_123
 
 
 def later(sights: Sights, milliseconds: int) -> Sights:
-    """Those of the next sync, so long after NOW, from a state that was on disk meanwhile."""
+    """The sights of a sync this long after NOW, read from the state as JSON."""
     saved = json.loads(json.dumps(sights.as_dict()))
     known = {what: Sight(one["since"], one.get("value")) for what, one in saved.items()}
     return Sights(known, NOW + milliseconds)
@@ -28,18 +28,20 @@ def first(what: str = "gone:sales", value: int | None = None) -> Sights:
     ("milliseconds", "believed"),
     [(0, False), (10_000, False), (HOUR_MS - 1, False), (HOUR_MS, True), (30 * HOUR_MS, True)],
 )
-def test_a_second_sight_counts_an_hour_after_the_first(milliseconds: int, believed: bool) -> None:
+def test_a_first_sight_is_believed_when_it_is_seen_again_after_an_hour(
+    milliseconds: int, believed: bool
+) -> None:
     assert later(first(), milliseconds).seen_before("gone:sales") is believed
 
 
-def test_it_is_the_first_sight_that_counts() -> None:
+def test_the_hour_starts_with_the_first_sight_and_not_with_a_later_one() -> None:
     between = later(first(), HOUR_MS // 2)
     assert not between.seen_before("gone:sales")
 
     assert later(between, HOUR_MS).seen_before("gone:sales")
 
 
-def test_another_value_starts_anew() -> None:
+def test_a_sight_with_another_value_starts_the_hour_anew() -> None:
     second = later(first("count:sales", 3), HOUR_MS)
     assert not second.seen_before("count:sales", 4)
 
@@ -48,7 +50,7 @@ def test_another_value_starts_anew() -> None:
 
 
 @pytest.mark.parametrize("back", [HOUR_MS, 10 * 365 * 24 * HOUR_MS])
-def test_a_time_in_the_future_counts_as_now(back: int) -> None:
+def test_a_first_sight_in_the_future_counts_as_now(back: int) -> None:
     second = later(first(), -back)
     assert not second.seen_before("gone:sales")
 
@@ -56,7 +58,7 @@ def test_a_time_in_the_future_counts_as_now(back: int) -> None:
     assert later(second, -back + HOUR_MS).seen_before("gone:sales")
 
 
-def test_what_a_sync_did_not_see_again_is_forgotten_at_its_end() -> None:
+def test_a_sight_that_a_sync_does_not_see_again_is_forgotten_at_its_end() -> None:
     second = later(first(), HOUR_MS)
     second.end()
 
@@ -64,7 +66,7 @@ def test_what_a_sync_did_not_see_again_is_forgotten_at_its_end() -> None:
     assert not later(second, 2 * HOUR_MS).seen_before("gone:sales")
 
 
-def test_what_a_sync_saw_again_stays_and_what_it_did_not_end_does_too() -> None:
+def test_a_sight_stays_if_the_sync_sees_it_again_or_does_not_end() -> None:
     second = later(first(), HOUR_MS)
     kept = second.as_dict()
     second.seen_before("gone:sales")
@@ -73,7 +75,7 @@ def test_what_a_sync_saw_again_stays_and_what_it_did_not_end_does_too() -> None:
     assert second.as_dict() == kept == later(first(), HOUR_MS).as_dict()
 
 
-def test_unsee_and_unsee_all_of() -> None:
+def test_unsee_forgets_one_sight_and_unsee_all_of_a_pipelines_sights() -> None:
     sights = first()
     for what in ("missing:sales", "count:sales", "rows:a box", "gone:hiring"):
         sights.seen_before(what)
@@ -84,7 +86,7 @@ def test_unsee_and_unsee_all_of() -> None:
     assert list(sights.as_dict()) == ["gone:hiring"]
 
 
-def test_cleared_it_begins_anew() -> None:
+def test_clear_forgets_all_sights() -> None:
     second = later(first(), HOUR_MS)
     second.clear()
 
@@ -92,7 +94,7 @@ def test_cleared_it_begins_anew() -> None:
     assert later(second, 2 * HOUR_MS).seen_before("gone:sales")
 
 
-def test_of_one_kind_no_more_are_remembered_than_there_is_room_for() -> None:
+def test_each_kind_of_sight_is_remembered_only_while_there_is_room() -> None:
     sights = first()
     for number in range(MOST + 10):
         assert not sights.seen_before(f"rows:{number}", 1)

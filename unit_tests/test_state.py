@@ -1,4 +1,4 @@
-"""What a stream remembers from sync to sync: any state is taken, and doubt means reading again."""
+"""The state of a stream: any state is accepted, and what is in doubt is read again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ State = dict[str, Any]
 
 
 def first_sync(now: int = NOW, recheck_days: int = 0, start: int | None = None) -> StreamState:
-    """All of two pipelines delivered, with a comment of each box."""
+    """The state after two pipelines were delivered, with a comment of each box."""
     state = StreamState({}, now, recheck_days, start)
     for scope in ("sales", "hiring"):
         sync(state, scope)
@@ -49,7 +49,7 @@ def sync(
     boxes: list[tuple[str, Any]] = BOXES,
     keep: Iterable[str] = (),
 ) -> list[str]:
-    """Read one pipeline; returns what was read."""
+    """Read one pipeline and return the keys of the boxes that were read."""
     state.compare(scope, boxes, len(boxes), keep)
     pending = [key for key, _ in boxes if state.differs(scope, key)]
     for key in pending:
@@ -63,15 +63,15 @@ def later(
     recheck_days: int = 0,
     start: int | None = None,
 ) -> StreamState:
-    """The next sync, with a state that was on disk meanwhile."""
+    """The next sync, with the state read from JSON."""
     state = saved.as_dict() if isinstance(saved, StreamState) else saved
     return StreamState(json.loads(json.dumps(state)), now, recheck_days, start)
 
 
-# What is written is read
+# Writing and reading
 
 
-def test_what_was_delivered_is_remembered() -> None:
+def test_delivered_boxes_and_comments_are_remembered() -> None:
     state = later(first_sync())
 
     assert [sync(state, scope) for scope in ("sales", "hiring", "new")] == [[], [], KEYS]
@@ -79,7 +79,7 @@ def test_what_was_delivered_is_remembered() -> None:
     assert not state.complaint
 
 
-def test_the_state_says_what_it_holds_in_words() -> None:
+def test_the_state_begins_with_a_summary_in_words() -> None:
     state = first_sync(start=START)
     state.things = ("boxes", "pipelines")
     state.user = "agxUser"
@@ -93,7 +93,7 @@ def test_the_state_says_what_it_holds_in_words() -> None:
     assert list(written)[:3] == ["version", "readAt", "summary"], "what people read comes first"
 
 
-def test_a_state_handed_out_is_not_changed_by_what_comes_later() -> None:
+def test_a_state_that_was_returned_does_not_change_later() -> None:
     state = StreamState({}, NOW, 0)
     state.compare("sales", BOXES, 3)
     state.mark_delivered("sales", "one")
@@ -119,7 +119,7 @@ def test_a_state_can_be_written_before_anything_was_delivered() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_sync_that_finds_nothing_new_writes_what_it_was_given_but_its_time(
+def test_a_sync_that_finds_nothing_new_changes_only_the_time_in_the_state(
     times: int,
 ) -> None:
     state = first_sync(start=START)
@@ -133,7 +133,7 @@ def test_a_sync_that_finds_nothing_new_writes_what_it_was_given_but_its_time(
         assert {**state.as_dict(), "readAt": saved["readAt"]} == saved
 
 
-def test_only_what_changed_is_packed_again() -> None:
+def test_only_the_pipeline_that_changed_is_packed_again() -> None:
     state = first_sync()
     before = state.as_dict()
     sync(state, "sales", BOXES[:1])
@@ -155,7 +155,7 @@ def test_a_pipeline_may_be_compared_twice_in_a_sync() -> None:
     assert sync(later(state), "sales", [*changed, ("five", 5)]) == []
 
 
-def test_the_last_state_of_a_stream_can_be_asked_for_after_its_end() -> None:
+def test_a_closed_state_can_still_be_written() -> None:
     state = first_sync()
     before = state.as_dict()
     state.close()
@@ -163,22 +163,22 @@ def test_the_last_state_of_a_stream_can_be_asked_for_after_its_end() -> None:
     assert state.as_dict() == before
 
 
-def test_what_a_box_looks_like_decides_whether_it_is_read() -> None:
+def test_a_box_is_read_again_when_what_is_visible_of_it_changes() -> None:
     state = later(first_sync())
 
     assert sync(state, "sales", [*BOXES[:2], ("three", {"name": "Umbrella"})]) == ["three"]
 
 
-def test_a_pipeline_that_was_not_compared_is_read_whole() -> None:
+def test_a_box_in_a_pipeline_that_was_not_compared_counts_as_different() -> None:
     state = later(first_sync())
 
     assert state.differs("sales", "one")
 
 
-# Pipelines that are not listed, and those that are gone
+# Pipelines that are not listed or are gone
 
 
-def test_what_is_known_of_a_pipeline_that_was_not_listed_is_kept_as_it_is() -> None:
+def test_the_ledger_of_a_pipeline_that_was_not_listed_is_kept_unchanged() -> None:
     known = first_sync().as_dict()
     state = later(known)
     sync(state, "sales", BOXES[:1])
@@ -187,7 +187,7 @@ def test_what_is_known_of_a_pipeline_that_was_not_listed_is_kept_as_it_is() -> N
     assert sync(later(state), "hiring") == []
 
 
-def test_a_forgotten_pipeline_goes_from_the_state_and_is_read_whole_when_it_comes_back() -> None:
+def test_a_forgotten_pipeline_leaves_the_state_and_is_read_whole_when_it_comes_back() -> None:
     state = later(first_sync())
     sync(state, "sales")
     assert state.scopes() == {"sales", "hiring"}
@@ -203,10 +203,10 @@ def test_a_forgotten_pipeline_goes_from_the_state_and_is_read_whole_when_it_come
     assert sync(later(state), "hiring") == KEYS
 
 
-def test_a_large_pipeline_that_is_not_listed_has_its_part_of_the_entries() -> None:
+def test_a_large_pipeline_that_is_not_listed_takes_its_part_of_the_entries() -> None:
     numbers = Random(1)  # noqa: S311 # keys whose hashes are as irregular as real ones
     saved: State = {}
-    for pipeline in ("sales", "hiring"):  # the settings name another one each time
+    for pipeline in ("sales", "hiring"):  # each sync has another one in its settings
         state = StreamState(saved, NOW, 0)
         state.share = Share(entries=8_000, key_bytes=0)
         sync(state, pipeline, [(f"{numbers.getrandbits(60):x}", 0) for _ in range(8_000)])
@@ -217,8 +217,10 @@ def test_a_large_pipeline_that_is_not_listed_has_its_part_of_the_entries() -> No
 
 
 @pytest.mark.parametrize("others", [{}, {"gone": f"{10**30}.15."}, {"gone": f"{2**39}.15."}])
-def test_how_many_entries_there_may_be_is_said_by_what_is_listed(others: State) -> None:
-    """And by what was delivered elsewhere, as far as that can be true."""
+def test_an_unlisted_pipeline_takes_entries_from_others_unless_its_count_is_impossible(
+    others: State,
+) -> None:
+    """The entries are shared out by what is listed, and by counts in the state that can be true."""
     saved = first_sync().as_dict()
     state = later({**saved, "ledgers": {"sales": saved["ledgers"]["sales"], **others}})
     state.share = Share(entries=3, key_bytes=0)
@@ -235,22 +237,24 @@ ROUNDS = st.lists(
 
 
 @EXAMPLES
-@example(  # left out by the settings meanwhile
+@example(  # sales is left out by the settings for a while
     [([("one", "sales")], {*SCOPES}, set()), ([("one", "hiring")], {"hiring"}, set())],
     [("one", "sales")],
     80_000,
 )
-@example(  # suspected at first, for the other list came late
+@example(  # suspected at first, since the other list came late
     [([("one", "hiring")], {*SCOPES}, set()), ([("one", "sales")], {*SCOPES}, {"one"})],
     [("one", "hiring")],
     80_000,
 )
 @given(ROUNDS, MOVES, st.sampled_from([1, 2, 80_000]))
-def test_a_box_that_moves_is_delivered_though_not_all_pipelines_are_listed_each_time(
+def test_a_box_that_moves_is_delivered_even_if_not_every_sync_lists_all_pipelines(
     rounds: list[tuple[list[Any], set[str], set[str]]], last: list[Any], most: int
 ) -> None:
-    """One is refused for a while, or left out by the settings, or nothing is concluded of a box
-    that is not listed; nothing but its pipeline tells one sight of a box from another."""
+    """A pipeline may be refused or left out for a while, or a missing box may only be suspected.
+
+    All boxes look the same, so only the pipeline shows that a box has moved.
+    """
     saved: State = {}
     account: dict[str, str] = {}
     delivered: dict[str, str] = {}
@@ -264,7 +268,7 @@ def test_a_box_that_moves_is_delivered_though_not_all_pipelines_are_listed_each_
         seen = {key for key, scope in account.items() if scope in listed}
         for scope in sorted(listed):
             boxes = [(key, "looks") for key, where in account.items() if where == scope]
-            # Lists that were refused at first come late: a box may turn up in one of them.
+            # A list that was refused at first comes late, and a box may turn up in it.
             late = {key for key in suspected if account.get(key, "") > scope}
             state.compare(scope, boxes, len(account), suspected - seen | late)
         for key in seen:
@@ -276,13 +280,13 @@ def test_a_box_that_moves_is_delivered_though_not_all_pipelines_are_listed_each_
     assert {key: scope for key, scope in delivered.items() if key in account} == account
 
 
-def test_a_box_read_from_another_pipeline_is_not_claimed_by_one_that_was_not_listed() -> None:
-    """Even after a kill: its row was emitted after the last state; then it moved back."""
+def test_a_pipeline_that_was_not_listed_does_not_claim_a_box_that_has_moved() -> None:
+    """Even after a kill: its row was emitted after the last state, and then it moved back."""
     first = later(first_sync())
     sync(first, "sales", BOXES)
     sync(first, "hiring", [])
     killed = later(first)
-    killed.compare("hiring", BOXES[:1], 1)  # sales is refused, and this box was seen here
+    killed.compare("hiring", BOXES[:1], 1)  # sales is refused, and this box is listed here
     saved = killed.as_dict()
     assert killed.differs("hiring", "one")
     last = later(saved)
@@ -291,8 +295,8 @@ def test_a_box_read_from_another_pipeline_is_not_claimed_by_one_that_was_not_lis
     assert sync(last, "sales", BOXES) == ["one"]
 
 
-def test_a_pipeline_that_was_listed_is_no_longer_asked_what_it_knew() -> None:
-    """`listing` says which pipelines are listed before the first of them is compared."""
+def test_a_listed_pipeline_keeps_a_box_that_is_also_read_from_another_one() -> None:
+    """`listing` names the listed pipelines before the first of them is compared."""
     state = later(first_sync())
     state.listing(["sales", "hiring"])
 
@@ -300,10 +304,10 @@ def test_a_pipeline_that_was_listed_is_no_longer_asked_what_it_knew() -> None:
     assert sync(state, "hiring") == []
 
 
-# What is suspected to be gone, and what is forgotten
+# Suspected, kept and forgotten boxes
 
 
-def test_what_is_kept_is_not_read_again_when_it_is_listed_again() -> None:
+def test_a_kept_box_is_not_read_again_when_it_is_listed_again() -> None:
     state = later(first_sync())
     assert sync(state, "sales", BOXES[:1], keep=["two", "never heard of"]) == []
     again = later(state)
@@ -315,7 +319,7 @@ def test_what_is_kept_is_not_read_again_when_it_is_listed_again() -> None:
     assert sync(back, "sales") == ["three"]
 
 
-def test_what_is_forgotten_is_read_when_it_is_listed_again() -> None:
+def test_a_forgotten_box_is_read_when_it_is_listed_again() -> None:
     state = later(first_sync())
     sync(state, "sales", BOXES[:1], keep=["two", "three"])
     state.forget("sales", ["two"])
@@ -327,7 +331,7 @@ def test_what_is_forgotten_is_read_when_it_is_listed_again() -> None:
     assert sync(back, "hiring") == ["one"]
 
 
-def test_a_box_is_known_once_it_was_delivered() -> None:
+def test_a_box_is_known_from_the_sync_after_its_delivery() -> None:
     state = later(first_sync())
     assert [state.knows("sales", key) for key in ("one", "never")] == [True, False]
     assert not state.knows("new", "one")
@@ -337,7 +341,7 @@ def test_a_box_is_known_once_it_was_delivered() -> None:
     assert later(state).knows("sales", "never")
 
 
-def test_first_sight_counts_only_after_an_hour() -> None:
+def test_a_first_sight_is_believed_only_after_an_hour() -> None:
     state = StreamState({}, NOW, 0)
     assert not state.sights.seen_before("missing:sales", 12)
     assert not state.sights.seen_before("missing:sales", 12), "nor in the same sync"
@@ -349,7 +353,7 @@ def test_first_sight_counts_only_after_an_hour() -> None:
     assert last.sights.seen_before("missing:sales", 12)
 
 
-def test_first_sight_starts_anew_with_another_value() -> None:
+def test_a_first_sight_starts_anew_with_another_value() -> None:
     state = StreamState({}, NOW, 0)
     state.sights.seen_before("count:sales", 1)
     other = later(state, NOW + HOUR_MS)
@@ -360,7 +364,7 @@ def test_first_sight_starts_anew_with_another_value() -> None:
     assert not later(other, NOW + 2 * HOUR_MS).sights.seen_before("count:sales")
 
 
-def test_what_is_seen_no_longer_has_no_first_sight() -> None:
+def test_a_sight_that_is_no_longer_true_leaves_the_state() -> None:
     state = StreamState({}, NOW, 0)
     state.sights.seen_before("missing:sales")
     state.sights.unsee("missing:sales")
@@ -371,7 +375,7 @@ def test_what_is_seen_no_longer_has_no_first_sight() -> None:
 
 
 def test_a_first_sight_in_the_future_counts_as_now() -> None:
-    """It was a clock that was ahead: an hour from now it counts, and not years from now."""
+    """The clock was ahead. The sight is believed an hour from now, and not years from now."""
     ahead = StreamState({}, NOW + 1_000 * DAY_MS, 0)
     ahead.sights.seen_before("missing:sales")
     now = later(ahead, NOW)
@@ -381,7 +385,7 @@ def test_a_first_sight_in_the_future_counts_as_now() -> None:
     assert later(now, NOW + HOUR_MS).sights.seen_before("missing:sales")
 
 
-# Keys and their room
+# Keys and their share of the state
 
 
 def test_keys_fit_while_they_take_no_more_than_the_share() -> None:
@@ -409,7 +413,7 @@ def test_keys_that_were_given_up_are_in_no_state() -> None:
 
 
 def test_keys_that_were_given_up_stay_given_up() -> None:
-    """What went while there was no room would never be told."""
+    """Otherwise rows deleted while there was no room would never be reported."""
     state = first_sync()
     state.give_up_keys()
     again = later(state)
@@ -421,14 +425,14 @@ def test_keys_that_were_given_up_stay_given_up() -> None:
 
 
 @pytest.mark.parametrize("anything", [None, False, 0, 1, "true", [], {}])
-def test_keys_are_given_up_only_where_the_state_says_so(anything: Any) -> None:
+def test_keys_count_as_given_up_only_if_the_state_says_true(anything: Any) -> None:
     state = later(first_sync().as_dict() | {"keysGivenUp": anything})
 
     assert not state.keys_given_up
     assert state.delivered.holds("sales", "one")
 
 
-def test_with_few_entries_boxes_share_them() -> None:
+def test_boxes_share_entries_when_there_are_few() -> None:
     boxes = [(f"box{number}", number) for number in range(1_000)]
     state = StreamState({}, NOW, 0)
     state.share = Share(100, 0)
@@ -440,12 +444,12 @@ def test_with_few_entries_boxes_share_them() -> None:
     assert 1 < len(sync(again, "sales", boxes)) < 60
 
 
-# The time of reading
+# readAt and the clock
 
 
 @EXAMPLES
 @given(st.lists(st.integers(1, 4_102_444_800_000), min_size=1, max_size=8))
-def test_the_time_of_reading_grows_from_sync_to_sync_whatever_the_clock_does(
+def test_read_at_grows_from_sync_to_sync_whatever_the_clock_does(
     clock: list[int],
 ) -> None:
     saved: State = {}
@@ -461,15 +465,13 @@ def test_the_time_of_reading_grows_from_sync_to_sync_whatever_the_clock_does(
 
 @pytest.mark.parametrize("time", ["9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999999Z"])
 @pytest.mark.parametrize("now", [NOW, 10**18])
-def test_the_time_of_reading_is_a_time_even_after_the_last_one_that_there_is(
-    time: str, now: int
-) -> None:
+def test_read_at_is_a_valid_time_even_after_the_last_possible_one(time: str, now: int) -> None:
     state = StreamState({"version": VERSION, "readAt": time}, now, 0)
 
     assert milliseconds_of(state.read_at) is not None, f"{state.read_at} is no time"
 
 
-def test_the_last_sync_was_when_the_clock_said_so() -> None:
+def test_last_read_is_when_the_last_sync_was_by_its_clock() -> None:
     assert StreamState({}, NOW, 0).last_read is None
     second = later(first_sync(), NOW + 5_000)
     assert second.last_read == NOW
@@ -478,7 +480,7 @@ def test_the_last_sync_was_when_the_clock_said_so() -> None:
     assert later(second, NOW + 9_000).last_read == NOW + 5_000
 
 
-def test_after_a_clock_that_was_ahead_nobody_knows_when_the_last_sync_was() -> None:
+def test_last_read_is_unknown_after_a_sync_whose_clock_was_ahead() -> None:
     ahead = first_sync(NOW + 4_000 * DAY_MS)
     second = later(ahead, NOW)
     assert second.last_read is None
@@ -489,7 +491,7 @@ def test_after_a_clock_that_was_ahead_nobody_knows_when_the_last_sync_was() -> N
 
 
 @pytest.mark.parametrize("clock", [5, "soon", None, [], "9999-12-31T23:59:59.999Z"])
-def test_a_clock_that_cannot_have_been_is_not_believed(clock: Any) -> None:
+def test_an_impossible_clock_in_the_state_is_not_believed(clock: Any) -> None:
     state = later(first_sync().as_dict() | {"clock": clock}, NOW + 5_000)
 
     assert state.last_read in (None, NOW)
@@ -512,7 +514,7 @@ def test_with_0_recheck_days_nothing_is_read_again() -> None:
 
 
 def test_one_sync_with_a_clock_years_ahead_does_not_switch_recheck_off() -> None:
-    """`readAt` stays ahead, but days and slots follow the clock of now."""
+    """`readAt` stays ahead, but days and slots follow the present clock."""
     ahead = first_sync(NOW + 4_000 * DAY_MS, recheck_days=7)
     state, again = later(ahead, NOW, recheck_days=7), []
     assert milliseconds_of(state.read_at) > NOW + 4_000 * DAY_MS
@@ -534,7 +536,7 @@ def test_one_sync_with_a_clock_years_ahead_does_not_switch_recheck_off() -> None
         *((500, 500, False, False), (500, 499, True, False), (500, None, True, False)),
     ],
 )
-def test_a_start_date_that_moved_is_noticed_and_where_it_moved(
+def test_the_state_notices_whether_the_start_date_moved_and_whether_forward(
     then: int | None, now: int | None, moved: bool, forward: bool
 ) -> None:
     first = first_sync(start=then and then * DAY_MS)
@@ -548,16 +550,14 @@ def test_a_start_date_that_moved_is_noticed_and_where_it_moved(
 
 
 @pytest.mark.parametrize(("start", "forward"), [(None, False), (START, True)])
-def test_a_start_date_that_cannot_be_read_may_have_been_any(
-    start: int | None, forward: bool
-) -> None:
+def test_an_unreadable_start_date_counts_as_moved(start: int | None, forward: bool) -> None:
     state = later(first_sync(start=START).as_dict() | {"startDate": "soon"}, start=start)
 
     assert (state.start_moved, state.start_moved_forward) == (True, forward)
     assert state.complaint == DAMAGED
 
 
-# Any state at all
+# Any state
 
 SMALL = (
     st.none()
@@ -606,7 +606,7 @@ STATES = st.fixed_dictionaries(
 
 
 def use(state: StreamState, scope: str) -> list[str]:
-    """All that a stream does with its state."""
+    """Do with a state all that a stream does with it."""
     for part in (state.delivered, state.unlisted, state.untold):
         for parent in list(part.parents(scope)):
             part.rows(scope, parent)
@@ -619,7 +619,7 @@ def use(state: StreamState, scope: str) -> list[str]:
 
 @settings(EXAMPLES, max_examples=600)
 @given(STATES | st.dictionaries(st.text(max_size=5), JSON, max_size=3))
-def test_with_any_state_at_all_what_it_does_not_know_is_read_and_written_anew(saved: State) -> None:
+def test_any_state_is_accepted_and_what_it_does_not_know_is_read_again(saved: State) -> None:
     state = StreamState(saved, NOW, 30, START)
     pending = [use(state, scope) for scope in ("sales", "hiring")]
 
@@ -636,9 +636,7 @@ def test_with_any_state_at_all_what_it_does_not_know_is_read_and_written_anew(sa
 
 @EXAMPLES
 @given(st.sampled_from(sorted(SAVED)), JSON)
-def test_a_part_that_is_something_else_costs_what_it_covered_and_nothing_else(
-    part: str, wrong: Any
-) -> None:
+def test_a_wrong_part_of_the_state_loses_only_what_that_part_covered(part: str, wrong: Any) -> None:
     state = later({**SAVED, part: wrong}, start=START)
     pending = [sync(state, scope) for scope in ("sales", "hiring")]
 
@@ -652,7 +650,7 @@ def test_a_part_that_is_something_else_costs_what_it_covered_and_nothing_else(
 
 @EXAMPLES
 @given(st.sampled_from(PACKED), JSON)
-def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
+def test_a_damaged_text_in_the_state_loses_only_what_that_text_covered(
     part: str, wrong: Any
 ) -> None:
     state = later({**SAVED, part: {**SAVED[part], "sales": wrong}}, start=START)
@@ -665,7 +663,7 @@ def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
     assert state.unlisted.holds("sales", "four") == (part != "unlisted")
     assert state.untold.holds("sales", "five") == (part != "untold")
     assert state.events.is_new("sales", "e") == (part == "events")
-    if wrong != ".":  # which says that no event was there
+    if wrong != ".":  # which means that there were no events
         assert state.complaint == (KEYS_DAMAGED if part == "keys" else DAMAGED)
 
 
@@ -697,7 +695,7 @@ def test_one_text_that_is_damaged_costs_what_it_covered_and_nothing_else(
         pytest.param({"startDate": "soon"}, id="a start date no date"),
     ],
 )
-def test_what_is_damaged_is_complained_of_once(damage: State) -> None:
+def test_damage_in_a_state_causes_one_complaint(damage: State) -> None:
     state = later(SAVED | damage, start=START)
     pending = [sync(state, scope) for scope in ("sales", "hiring")]
 
@@ -711,7 +709,7 @@ def test_what_is_damaged_is_complained_of_once(damage: State) -> None:
     assert not again.complaint
 
 
-def test_the_state_of_version_0_1_0_is_read_whole_and_said() -> None:
+def test_a_state_of_version_0_1_0_causes_a_complaint_and_everything_is_read_again() -> None:
     old = {
         "version": 1,
         "readAt": "2026-11-21T18:00:00.000Z",
@@ -730,14 +728,14 @@ def test_the_state_of_version_0_1_0_is_read_whole_and_said() -> None:
     assert not state.start_moved
 
 
-def test_a_whole_state_and_none_are_nothing_to_complain_of() -> None:
+def test_an_intact_or_empty_state_causes_no_complaint() -> None:
     for saved in ({}, SAVED, first_sync().as_dict(), StreamState({}, NOW, 0).as_dict()):
         state = later(saved, start=START)
         use(state, "sales")
         assert not state.complaint
 
 
-# What the lists of earlier syncs were short of
+# Shortfalls of lists in earlier syncs
 
 
 def test_shortfalls_are_found_in_the_states_of_all_streams() -> None:
@@ -759,7 +757,7 @@ def test_shortfalls_are_numbers_whatever_the_states_are(saved: list[State]) -> N
     assert all(type(count) is int for count, _ in shortfalls_in(saved, NOW).values())
 
 
-# Never ahead of what was delivered
+# The state is never ahead of what was delivered
 
 
 @EXAMPLES
@@ -776,7 +774,7 @@ def test_shortfalls_are_numbers_whatever_the_states_are(saved: list[State]) -> N
     st.sampled_from([1, 3, 80_000]),
 )
 def test_a_state_never_claims_more_than_was_marked_delivered(syncs: list[Any], most: int) -> None:
-    """`delivered`: what each box looked like when it was marked delivered last."""
+    """`delivered`: what each box looked like when it was last marked as delivered."""
     saved: State = {}
     delivered: dict[str, int] = {}
     for looks, keep, marked, forgotten in syncs:
@@ -795,11 +793,11 @@ def test_a_state_never_claims_more_than_was_marked_delivered(syncs: list[Any], m
         saved = state.as_dict()
 
 
-# Whether there was a sync before
+# First syncs
 
 
 def test_a_first_sync_is_one_without_any_state() -> None:
-    """Only then can nothing be in the destination."""
+    """Only without any state is the destination certainly empty."""
     cut_off = StreamState({}, NOW, 0)
     cut_off.compare("sales", BOXES, 3)
 

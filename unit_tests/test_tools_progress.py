@@ -1,4 +1,4 @@
-"""The line that the tools show while they work: live in a terminal, now and then elsewhere."""
+"""The progress line of the tools: live in a terminal, every 30 seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def out() -> io.StringIO:
     return io.StringIO()
 
 
-def test_without_a_terminal_a_plain_line_comes_every_half_minute(
+def test_without_a_terminal_a_plain_line_comes_every_30_seconds(
     watch: Watch, out: io.StringIO
 ) -> None:
     with Progress("Reading", out=out, clock=watch) as progress:
@@ -46,7 +46,7 @@ def test_without_a_terminal_a_plain_line_comes_every_half_minute(
     assert out.getvalue() == "boxes · 1,234 rows · 30 s\n"
 
 
-def test_it_says_about_how_long_it_will_take_still(watch: Watch, out: io.StringIO) -> None:
+def test_the_line_estimates_the_remaining_time(watch: Watch, out: io.StringIO) -> None:
     progress = Progress("Chaos", total=200, out=out, clock=watch)
     watch.now += 60
     progress.update(rounds=20, done=20)
@@ -64,7 +64,7 @@ def test_a_new_stream_begins_a_new_estimate(watch: Watch, out: io.StringIO) -> N
     assert progress.line() == "box_files · 50% · 17 min, about 10 s to go"
 
 
-def test_it_follows_the_connector_s_own_messages(watch: Watch, out: io.StringIO) -> None:
+def test_the_line_follows_the_connectors_messages(watch: Watch, out: io.StringIO) -> None:
     progress = Progress("Reading", out=out, clock=watch)
     status = {"stream_descriptor": {"name": "box_comments"}, "status": "STARTED"}
     progress.follow({"type": "TRACE", "trace": {"type": "STREAM_STATUS", "stream_status": status}})
@@ -76,7 +76,7 @@ def test_it_follows_the_connector_s_own_messages(watch: Watch, out: io.StringIO)
     assert progress.line() == "box_comments · 1 row · 33% · 10 s, about 20 s to go"
 
 
-def test_what_is_said_stays(out: io.StringIO) -> None:
+def test_say_prints_a_text_as_it_is_without_markup(out: io.StringIO) -> None:
     with Progress("Reading", out=out) as progress:
         progress.say("[bold] is no markup")
 
@@ -84,14 +84,16 @@ def test_what_is_said_stays(out: io.StringIO) -> None:
 
 
 def everything(terminal: int) -> str:
-    """What was written to it so far."""
+    """All that was written to the terminal so far."""
     read = b""
     while select.select([terminal], [], [], 0.2)[0]:
         read += os.read(terminal, 65536)
     return read.decode()
 
 
-def test_a_terminal_gets_one_live_line_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_one_live_line_that_is_erased_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:
@@ -107,7 +109,7 @@ def test_a_terminal_gets_one_live_line_that_goes_away(monkeypatch: pytest.Monkey
     assert shown.rstrip().endswith("\x1b[2K"), "the last thing that it does is to erase its line"
 
 
-def test_it_works_without_rich(monkeypatch: pytest.MonkeyPatch, out: io.StringIO) -> None:
+def test_progress_works_without_rich(monkeypatch: pytest.MonkeyPatch, out: io.StringIO) -> None:
     monkeypatch.setattr(module, "Console", None)
     with Progress("Reading", out=out, every=0) as progress:
         progress.update(rows=1)

@@ -1,4 +1,4 @@
-"""Answers as they come off the wire: bounded in time and size, whatever a server sends."""
+"""Responses are bounded in time and size, whatever a server sends."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BODY = b'{"results": [{"key": "a"}]}' * 100
 # --- Room -----------------------------------------------------------------------------------------
 
 
-def test_an_answer_larger_than_all_the_room_is_refused_at_once() -> None:
+def test_a_response_larger_than_all_the_room_is_refused_at_once() -> None:
     room = Room(100)
     room.take("a", 60)
 
@@ -47,14 +47,14 @@ def test_an_answer_larger_than_all_the_room_is_refused_at_once() -> None:
         deadline(lambda: room.take("a", 41))
 
 
-def test_answers_that_fill_the_room_exactly_are_taken() -> None:
+def test_responses_that_fill_the_room_exactly_are_accepted() -> None:
     room = Room(100)
     room.take("a", 60)
     room.take("b", 40)
 
 
 def waiting(room: Room, holder: str, size: int) -> tuple[threading.Thread, list[Any]]:
-    """Somebody who wants room that is not there."""
+    """A thread that takes room, and its outcome once it has got it or was sent away."""
     outcome: list[Any] = []
 
     def take() -> None:
@@ -71,7 +71,7 @@ def waiting(room: Room, holder: str, size: int) -> tuple[threading.Thread, list[
     return thread, outcome
 
 
-def test_an_answer_waits_for_room_that_another_gives_back() -> None:
+def test_a_response_waits_for_room_that_another_gives_back() -> None:
     room = Room(100)
     room.take("a", 80)
     thread, outcome = waiting(room, "b", 40)
@@ -83,7 +83,7 @@ def test_an_answer_waits_for_room_that_another_gives_back() -> None:
     assert outcome == ["taken"]
 
 
-def test_where_all_wait_for_each_other_the_oldest_goes_on_and_the_others_start_anew() -> None:
+def test_if_responses_wait_for_each_other_the_oldest_goes_on_and_the_others_start_anew() -> None:
     room = Room(100)
     for holder in ("a", "b", "c"):
         room.take(holder, 30)
@@ -94,7 +94,7 @@ def test_where_all_wait_for_each_other_the_oldest_goes_on_and_the_others_start_a
     assert outcomes == (["crowded"], ["taken"], ["crowded"])
 
 
-def test_room_that_an_older_answer_waits_for_is_not_taken_by_a_younger_one() -> None:
+def test_a_younger_response_takes_no_room_that_an_older_one_waits_for() -> None:
     room = Room(100)
     room.take("old", 50)
     room.take("busy", 30)
@@ -110,7 +110,7 @@ def test_room_that_an_older_answer_waits_for_is_not_taken_by_a_younger_one() -> 
     assert taken == taken_too == ["taken"]
 
 
-def test_room_given_back_twice_is_there_once() -> None:
+def test_room_that_is_given_back_twice_counts_once() -> None:
     room = Room(100)
     room.take("a", 100)
     room.give_back("a")
@@ -121,7 +121,7 @@ def test_room_given_back_twice_is_there_once() -> None:
         room.take("b", 1)
 
 
-def test_many_answers_never_hold_more_than_the_room_and_all_come_through() -> None:
+def test_many_responses_never_hold_more_than_the_room_and_all_come_through() -> None:
     room, lock = Room(1000), threading.Lock()
     held = [0]
     most = [0]
@@ -162,7 +162,7 @@ def test_many_answers_never_hold_more_than_the_room_and_all_come_through() -> No
 
 
 class Wire:
-    """In the place of urllib3's response: hands out the pieces given."""
+    """Stands in for urllib3's response, and returns these pieces."""
 
     def __init__(
         self, pieces: Iterator[bytes] | list[bytes], encoding: str = "", clock: Any = None
@@ -175,7 +175,7 @@ class Wire:
     def read1(self, _: int, decode_content: bool) -> bytes:
         assert decode_content is False
         if self._clock:
-            self._clock.go(1)  # a second for each piece
+            self._clock.go(1)  # each piece takes a second
         return next(self._pieces, b"")
 
     def close(self) -> None:
@@ -239,7 +239,7 @@ def test_a_packed_body_that_breaks_off_is_not_taken_for_a_whole_one(cut: int) ->
 @pytest.mark.parametrize(
     "content", [BODY, b"\x1f\x8b\x08junk", PACKED["gzip"] + b"junk"], ids=["bare", "cut", "more"]
 )
-def test_a_packed_body_that_is_damaged_is_called_that(content: bytes) -> None:
+def test_a_damaged_packed_body_fails_with_a_decoding_error(content: bytes) -> None:
     with pytest.raises(requests.exceptions.ContentDecodingError):
         read(Wire([content], "gzip"))
 
@@ -262,7 +262,7 @@ def test_a_bomb_is_unpacked_in_small_pieces_and_refused_when_the_room_is_used_up
     assert wire.closed
 
 
-def test_an_answer_that_fails_gives_its_room_back() -> None:
+def test_a_response_that_fails_gives_its_room_back() -> None:
     room = Room(len(BODY))
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         read(Wire([PACKED["gzip"][:-1]], "gzip"), room)
@@ -270,7 +270,7 @@ def test_an_answer_that_fails_gives_its_room_back() -> None:
     assert deadline(lambda: read(Wire([BODY]), room)) == BODY
 
 
-def test_an_answer_holds_its_room_until_it_is_closed() -> None:
+def test_a_response_holds_its_room_until_it_is_closed() -> None:
     room = Room(len(BODY))
     body = Body(Wire([BODY]), room, FakeClock())
     assert list(body.stream()) == [BODY]
@@ -286,7 +286,7 @@ def test_an_answer_holds_its_room_until_it_is_closed() -> None:
 # --- Time -----------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_drips_is_given_up_after_a_minute() -> None:
+def test_a_response_that_drips_is_given_up_after_a_minute() -> None:
     clock = FakeClock()
     began = clock.time
 
@@ -301,21 +301,23 @@ EMPTY_BLOCKS = chain([gzip.compress(b"")[:10]], repeat(b"\x00\x00\x00\xff\xff" *
 @pytest.mark.parametrize(
     "pieces", [EMPTY_BLOCKS, repeat(gzip.compress(b""), 1000)], ids=["blocks", "parts"]
 )
-def test_packed_nothing_that_goes_on_for_ever_is_given_up_too(pieces: Iterator[bytes]) -> None:
+def test_an_endless_packed_body_that_unpacks_to_nothing_is_given_up(
+    pieces: Iterator[bytes],
+) -> None:
     clock = FakeClock()
 
     with pytest.raises(Dripping):
         deadline(lambda: read(Wire(pieces, "gzip", clock), clock=clock))
 
 
-def test_a_slow_answer_that_gets_on_is_waited_for() -> None:
-    """Ten minutes, at 2 KB a second."""
+def test_a_slow_response_that_makes_progress_is_read_to_its_end() -> None:
+    """It takes ten minutes, at 2 KB a second."""
     clock = FakeClock()
 
     assert len(read(Wire([b"x" * 2000] * 600, clock=clock), clock=clock)) == 1_200_000
 
 
-def test_waiting_for_room_is_not_dripping() -> None:
+def test_time_spent_waiting_for_room_does_not_count_as_dripping() -> None:
     class Slow(Room):
         def take(self, holder: object, size: int) -> None:
             super().take(holder, size)
@@ -326,7 +328,7 @@ def test_waiting_for_room_is_not_dripping() -> None:
     assert read(Wire(small_pieces(BODY, 1000), clock=clock), Slow(), clock) == BODY
 
 
-def test_silence_within_an_answer_is_no_connection_that_broke_off() -> None:
+def test_silence_within_a_response_is_a_read_timeout() -> None:
     def silent() -> Iterator[bytes]:
         yield b"["
         raise urllib3.exceptions.ReadTimeoutError(None, "", "silence")  # type: ignore[arg-type]
@@ -339,7 +341,7 @@ def test_silence_within_an_answer_is_no_connection_that_broke_off() -> None:
 
 
 class Line:
-    """A session, and how often it said that a request was written."""
+    """A session, and how often it noted that a request was written."""
 
     def __init__(self, room: Room | None = None, clock: FakeClock | None = None) -> None:
         self.written = 0
@@ -353,7 +355,7 @@ class Line:
         return self.session.get(url, timeout=5, allow_redirects=False)
 
 
-def test_every_request_is_told_when_it_is_written_also_those_that_get_no_answer() -> None:
+def test_the_session_notes_every_written_request_even_if_it_gets_no_response() -> None:
     line = Line()
     with serving(http([]), None, http([])) as server:
         line.get(server.url).close()
@@ -372,8 +374,8 @@ def test_every_request_is_told_when_it_is_written_also_those_that_get_no_answer(
     ],
     ids=["one header", "no answer proper"],
 )
-def test_a_head_that_drips_is_given_up_after_two_minutes(head: Iterator[int]) -> None:
-    """Each byte comes before 60 seconds of silence are over."""
+def test_headers_that_drip_are_given_up_after_two_minutes(head: Iterator[int]) -> None:
+    """Each byte comes before 60 seconds of silence have passed."""
     clock = FakeClock()
     began = clock.time
 
@@ -388,7 +390,7 @@ def test_a_head_that_drips_is_given_up_after_two_minutes(head: Iterator[int]) ->
     assert clock.time - began > 2 * TIMEOUT[1]
 
 
-def test_a_connection_is_used_again_whether_or_not_its_answer_is_packed() -> None:
+def test_a_connection_is_reused_whether_or_not_its_response_is_packed() -> None:
     line = Line()
     packed = http(gzip.compress(b"[]"), "200 OK", "Content-Encoding: gzip")
     with serving(http([]), packed, http([])) as server:
@@ -401,7 +403,7 @@ def test_a_connection_is_used_again_whether_or_not_its_answer_is_packed() -> Non
     assert {request.connection for request in server.got} == {1}
 
 
-def test_the_key_goes_as_user_name_without_a_password() -> None:
+def test_the_key_is_sent_as_user_name_without_a_password() -> None:
     with serving(http([])) as server:
         Line().get(server.url)
 
@@ -423,7 +425,7 @@ def test_a_netrc_does_not_replace_the_key(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_what_goes_unencrypted_to_this_machine_goes_through_no_proxy(
+def test_plain_http_to_this_machine_goes_through_no_proxy(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     with serving(http([])) as server, serving(http("no")) as proxy:
@@ -433,7 +435,7 @@ def test_what_goes_unencrypted_to_this_machine_goes_through_no_proxy(
     assert not proxy.got
 
 
-def test_what_goes_to_streak_goes_through_the_proxy_of_the_environment_unread(
+def test_a_proxy_of_the_environment_passes_requests_to_streak_on_unread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refuses = http(b"", "403 Forbidden", "Connection: close")
@@ -447,7 +449,7 @@ def test_what_goes_to_streak_goes_through_the_proxy_of_the_environment_unread(
     assert "a2V5Og" not in str(proxy.got)
 
 
-def test_an_informational_answer_gives_no_request_the_answer_of_another() -> None:
+def test_an_informational_response_gives_no_request_the_response_to_another() -> None:
     line = Line()
     early = b"HTTP/1.1 103 Early Hints\r\n\r\n" + http("one")
     with serving(early, http("two")) as server:
@@ -457,17 +459,17 @@ def test_an_informational_answer_gives_no_request_the_answer_of_another() -> Non
 
 
 @pytest.mark.parametrize("location", ["http://[bad", "/caf\xe9", "http://127.0.0.1:9/"])
-def test_a_redirect_is_not_even_looked_at(location: str) -> None:
+def test_a_redirect_is_not_followed_wherever_it_leads(location: str) -> None:
     with serving(http([], "302 Found", f"Location: {location}")) as server:
         assert Line().get(server.url).status_code == 302
 
     assert len(server.got) == 1
 
 
-# --- Sentences ------------------------------------------------------------------------------------
+# --- Error messages -------------------------------------------------------------------------------
 
 
-def test_every_way_of_not_reaching_streak_has_a_sentence_of_its_own() -> None:
+def test_every_way_of_not_reaching_streak_has_its_own_error_message() -> None:
     kinds = [
         requests.exceptions.ProxyError(),
         requests.exceptions.SSLError(),
@@ -496,7 +498,7 @@ def test_every_way_of_not_reaching_streak_has_a_sentence_of_its_own() -> None:
         (requests.exceptions.ProxyError(), Cause.OTHER),
     ],
 )
-def test_what_is_streaks_own_fault_is_told_from_the_networks(
+def test_failures_of_streak_are_told_apart_from_those_of_the_network(
     problem: requests.exceptions.RequestException, cause: Cause
 ) -> None:
     failure = unreachable(problem)
@@ -504,7 +506,7 @@ def test_what_is_streaks_own_fault_is_told_from_the_networks(
     assert failure.cause is cause
 
 
-def test_a_name_that_the_frameworks_filter_cannot_resolve_is_no_wrong_setting() -> None:
+def test_a_host_name_that_the_frameworks_filter_cannot_resolve_is_retried() -> None:
     def look_up() -> None:
         try:
             raise socket.gaierror(-3, "Temporary failure in name resolution")
@@ -531,7 +533,7 @@ PROXIES = [
 
 
 @pytest.mark.parametrize("proxy", PROXIES, ids=lambda proxy: proxy[:40])
-def test_a_proxy_setting_that_cannot_be_used_is_the_users_to_mend(
+def test_an_unusable_proxy_setting_is_a_config_error(
     monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
@@ -545,7 +547,7 @@ def test_a_proxy_setting_that_cannot_be_used_is_the_users_to_mend(
     assert "pr0xy" not in error.sentence
 
 
-def test_authorities_that_are_not_there_are_the_users_to_mend(
+def test_the_error_for_a_missing_ca_bundle_says_that_it_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/authorities.pem")
