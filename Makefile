@@ -51,7 +51,7 @@ test-lowest test-newest: test-%: ## with the lowest or the newest dependencies t
 	$(PYTHON) tools/bounds.py $* >.venv-$*/requirements.txt
 	.venv-$*/bin/$(PIP) --requirement .venv-$*/requirements.txt
 	.venv-$*/bin/$(PIP) --no-deps --editable .
-	.venv-$*/bin/pip freeze | grep -iE '^(airbyte-cdk|anyascii|jsonschema|orjson|pendulum|requests|urllib3)='
+	.venv-$*/bin/pip freeze | grep -iE '^(airbyte-cdk|anyascii|jsonschema|msgspec|orjson|pendulum|requests|urllib3|zstandard)='
 	.venv-$*/bin/python -m pytest unit_tests integration_tests/test_command.py
 
 lint: .venv/ready ## ruff: style and format

@@ -211,7 +211,7 @@ def test_without_deletion_tracking_nothing_is_deleted_and_a_cleared_field_is_a_n
         path for path in second.requests if path.startswith("v1/boxes/") and path.count("/") == 2
     ]
     cleared = [row for row in second.records["box_field_values"] if row["fieldKey"] == "1001"]
-    assert [row["rawValue"] for row in cleared] == [None]
+    assert [row.get("rawValue") for row in cleared] == [None]
     assert "keys" in connection.state("boxes")
 
 
@@ -340,7 +340,8 @@ def test_changes_are_delivered_in_streams_whose_keys_were_given_up(
     unset = [one for one in connection.differences() if one.stream == "box_field_values"]
     rows = connection.destination.rows("box_field_values")
     assert connection.differences() == unset
-    assert all(rows[one.key]["rawValue"] is None for one in unset), "null rows instead of deletions"
+    values = [rows[one.key].get("rawValue") for one in unset]
+    assert not any(values), "null rows instead of deletions"
 
 
 # --- Damaged and old states -----------------------------------------------------------------------

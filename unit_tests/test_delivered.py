@@ -320,3 +320,15 @@ def test_equal_rows_of_many_parents_are_one_object_in_memory() -> None:
     for held in (delivered, again):
         assert held.parents("sales")
         assert len({id(line) for line in held._scopes["sales"].values()}) == 1
+
+
+def test_shared_keys_replace_equal_ones_and_change_nothing_else() -> None:
+    delivered = Delivered()
+    delivered.remember("sales", keys.box_key(1), ["a"])
+    delivered.remember("sales", keys.box_key(2), ["b"])
+    again, listed = later(delivered), keys.box_key(1)
+    again.share("sales", [listed, keys.box_key(3)])
+
+    assert [one for one in again.parents("sales") if one is listed]
+    assert again.texts() == delivered.texts()
+    assert again.rows("sales", keys.box_key(2)) == {"b"}

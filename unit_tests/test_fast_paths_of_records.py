@@ -18,6 +18,9 @@ from airbyte_cdk.models import (
     StreamDescriptor,
     Type,
 )
+from airbyte_protocol_dataclasses.models import (  # type: ignore[import-untyped]
+    AirbyteRecordMessageMeta,
+)
 
 from source_streak import SourceStreak
 from source_streak.command import Entrypoint, line_of
@@ -52,7 +55,7 @@ def test_records_are_counted_as_the_framework_counts_them() -> None:
     assert lines(Entrypoint) == lines(AirbyteEntrypoint)
 
 
-ODD = {"text": 'é 株 \U0001f600 " \\ \u2028', "null": None, "at": 1.5, "deep": [{"a": [True]}]}
+ODD = {"text": 'é 株 \U0001f600 " \\ \u2028', "at": 1.5, "deep": [{"a": [True], "null": None}]}
 MESSAGES = {
     "a record": record("boxes"),
     "a record of odd values": AirbyteMessage(
@@ -62,6 +65,14 @@ MESSAGES = {
         type=Type.RECORD, record=AirbyteRecordMessage("boxes", {"text": "\ud83d"}, emitted_at=1)
     ),
     "a record with a namespace": record("boxes", "n"),
+    "a record with an empty namespace": record("boxes", ""),
+    "a record with changes noted": AirbyteMessage(
+        type=Type.RECORD,
+        record=AirbyteRecordMessage("boxes", {}, 1, meta=AirbyteRecordMessageMeta(changes=[])),
+    ),
+    "a record with a name that is no text": AirbyteMessage(
+        type=Type.RECORD, record=AirbyteRecordMessage("boxes", {"a": {5: 1}}, emitted_at=1)
+    ),
     "a state": state("boxes"),
 }
 
@@ -94,4 +105,4 @@ def test_a_time_is_written_as_iso_time_writes_it(edge: int) -> None:
     steps = range(edge - 3 * 86_400_000, edge + 3 * 86_400_000, 7_654_321)
     for moment in (edge, *steps):
         written = shape.record({"at": moment})
-        assert written["at"] == iso_time(moment)
+        assert written.get("at") == iso_time(moment)

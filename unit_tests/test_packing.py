@@ -30,7 +30,8 @@ def listed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def packed(rows: list[dict[str, Any]]) -> Packed:
-    return Packed(ZstdCompressor().compress(written(rows)), ("b0", "b1"), "p", 0.0)
+    keys = tuple(row["key"] for row in rows)
+    return Packed(ZstdCompressor().compress(written(rows)), keys, "p", 0.0)
 
 
 def chosen(rows: list[dict[str, Any]], properties: Properties) -> list[dict[str, Any]]:
@@ -71,3 +72,10 @@ def test_a_superseded_row_is_left_out(properties: Properties) -> None:
     kept.superseded.add("b0")
 
     assert [row["key"] for row in kept.rows(properties)] == ["b1"]
+
+
+def test_every_read_of_packed_rows_returns_the_same_key_objects() -> None:
+    kept = packed(listed([{}, {}]))
+
+    assert [row["key"] for row in kept.rows()] == ["b0", "b1"]
+    assert all(row["key"] is key for row, key in zip(kept.rows(), kept.keys, strict=True))

@@ -216,7 +216,7 @@ class Listings:
             return refusal
         finally:
             pages.close()
-            listing.keys = listing.keys | seen if listing.keys else seen
+            listing.keys = listing.keys | seen  # a new set is half as large as one that has grown
         return None
 
     def _fetch(self, listing: Listing, params: Params) -> PackedPage:

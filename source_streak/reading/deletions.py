@@ -6,7 +6,7 @@ and so are not read at all, are handled in missing.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -124,11 +124,13 @@ class Deletions:
 
     # --- Before rows are read
 
-    def prepare(self, lists: Iterable[Listing]) -> None:
+    def prepare(self, lists: Sequence[Listing]) -> None:
         """Take up what earlier syncs know about these lists, before `remember` and `expects`."""
         if not self.remembers:
             return
         good = {listing.key for listing in lists}
+        for listing in lists:
+            self.state.delivered.share(listing.key, listing.keys)
         if not self.by_source or self.account.config.start is not None:
             self._follow_moves(good)
         for scope in good:

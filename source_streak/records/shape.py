@@ -146,7 +146,7 @@ class Shape:
         }
 
     def record(self, row: Mapping[str, Any]) -> Record:
-        """Turn one row into a record. Absent properties stay absent."""
+        """Turn one row into a record. Properties that are absent or null are absent."""
         record: Record = {}
         other: Row = {}
         column_of = self._columns.get
@@ -158,15 +158,19 @@ class Shape:
                     other[name] = without_secrets(value)
                 continue
             exact, convert = column
-            if value is None or type(value) is exact:
+            if type(value) is exact:
                 record[name] = value
                 continue
+            if value is None:
+                continue
             try:
-                record[name] = convert(value)
+                fitted = convert(value)
             except Misfit as misfit:
                 self.misfits[name] += 1
-                record[name] = misfit.fitted
+                fitted = misfit.fitted
                 other[name] = without_secrets(value)
+            if fitted is not None:
+                record[name] = fitted
         if other:
             record[self.other] = other
         return record
