@@ -151,9 +151,7 @@ def test_no_box_is_requested_by_key_when_none_is_missing(streak: Sandbox) -> Non
 
     connection.sync()
 
-    assert streak.requests(ONE_BOX) == streak.requests(
-        "v1/pipelines/?????????????????????*"
-    ) or not [entry for entry in streak.requests(ONE_BOX) if entry.path.count("/") == 2]
+    assert not [entry for entry in streak.requests(ONE_BOX) if entry.path.count("/") == 2]
 
 
 # --- A box moved to another pipeline --------------------------------------------------------------

@@ -39,13 +39,6 @@ def streak(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def hidden_from_its_list(streak: Sandbox) -> str:
-    """Archive a box: it exists, but its list omits it and Streak does not count it."""
-    box = a_box_with_everything(streak)
-    streak.account.archive_box(box)
-    return box
-
-
 # --- Look-ups: two equal refusals around a control that answers -----------------------------------
 
 

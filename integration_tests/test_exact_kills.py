@@ -8,7 +8,7 @@ rows, or only those that a state covers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
@@ -178,7 +178,7 @@ def test_a_first_sync_killed_at_any_message_is_exact_once_it_is_resumed(
 
 @pytest.mark.parametrize("later", ["show_pipeline", "hide_pipeline"])
 def test_a_sync_that_deletes_a_whole_pipeline_survives_a_kill_at_any_message(
-    streak: Sandbox, later: Callable[[str], None]
+    streak: Sandbox, later: str
 ) -> None:
     """The pipeline may be back before the next sync."""
     a_box_with_everything(streak, SUPPORT)

@@ -811,7 +811,7 @@ def test_a_401_on_every_fiftieth_request_loses_no_row_in_24_syncs(
 
 
 @pytest.fixture
-def four(streak: Sandbox) -> Sandbox:
+def with_closed(streak: Sandbox) -> Sandbox:
     """The account with one more pipeline, "Closed", which refuses everything."""
     closed = streak.account.add_pipeline("Closed", boxes=7)
     streak.moods.refused_pipelines = {closed["key"]}
@@ -819,13 +819,13 @@ def four(streak: Sandbox) -> Sandbox:
 
 
 def test_a_refused_pipeline_loses_no_row_of_the_others_in_any_stream(
-    four: Sandbox, read: Read
+    with_closed: Sandbox, read: Read
 ) -> None:
     reading = read()
     others = read(
         pipelines=[
             pipeline["name"]
-            for pipeline in four.account.pipelines.values()
+            for pipeline in with_closed.account.pipelines.values()
             if pipeline["name"] != "Closed"
         ]
     )
@@ -838,7 +838,7 @@ def test_a_refused_pipeline_loses_no_row_of_the_others_in_any_stream(
 
 
 def test_errors_name_the_refused_pipeline_and_the_setting_that_leaves_it_out(
-    four: Sandbox, read: Read
+    with_closed: Sandbox, read: Read
 ) -> None:
     reading = read()
 
@@ -854,15 +854,15 @@ def test_errors_name_the_refused_pipeline_and_the_setting_that_leaves_it_out(
 
 
 def test_a_refused_pipeline_is_retried_once_a_sync_and_the_key_checked_once(
-    four: Sandbox, read: Read
+    with_closed: Sandbox, read: Read
 ) -> None:
     read()
 
-    assert len(four.requests(f"v1/pipelines/{key_of(four, 'Closed')}/boxes")) == 4
-    assert len(four.requests(f"v1/pipelines/{key_of(four, 'Closed')}/newsfeed")) == 4
-    assert len(four.requests("v1/users/me")) == 1
+    assert len(with_closed.requests(f"v1/pipelines/{key_of(with_closed, 'Closed')}/boxes")) == 4
+    assert len(with_closed.requests(f"v1/pipelines/{key_of(with_closed, 'Closed')}/newsfeed")) == 4
+    assert len(with_closed.requests("v1/users/me")) == 1
     assert all(
-        len(four.requests(f"v1/pipelines/{key_of(four, name)}/boxes")) == 1
+        len(with_closed.requests(f"v1/pipelines/{key_of(with_closed, name)}/boxes")) == 1
         for name in ("Sales", REFUSED)
     )
 

@@ -611,9 +611,7 @@ def test_an_action_may_ask_the_sandbox_itself(small: Sandbox) -> None:
     assert [entry.path[:8] for entry in small.log] == ["v1/pipel", "v1/users"]
 
 
-def test_an_action_that_fails_raises_its_error_when_the_sandbox_stops(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_an_action_that_fails_raises_its_error_when_the_sandbox_stops() -> None:
     def fail(_: Sandbox) -> None:
         raise LookupError("in the action")
 

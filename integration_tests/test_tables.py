@@ -512,9 +512,7 @@ def test_a_table_row_shows_labels_stage_names_and_email_addresses(
     )
     assert (record["last_email_received"], record["task_overdue_count"]) == (ISO, 2)
     assert record["created"] < record["updated"]
-    assert (
-        record["stage_changed"] == record["updated"] or record["stage_changed"] < record["updated"]
-    )
+    assert record["stage_changed"] <= record["updated"]
 
 
 ODD_VALUES: list[Any] = [
@@ -1013,7 +1011,10 @@ def test_a_stripped_schema_never_fills_a_table_from_another_pipeline(
     streak.account.delete_pipeline(sales)
     streak.account.add_pipeline("Sells", boxes=2)
 
-    assert not read("boxes_sales", catalog=catalog).ok
+    reading = read("boxes_sales", catalog=catalog)
+
+    assert not reading.ok
+    assert not reading.records["boxes_sales"]
 
 
 def test_deselected_columns_stay_out_and_the_others_are_unchanged(

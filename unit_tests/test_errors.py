@@ -237,7 +237,10 @@ def test_boxes_that_were_deleted_meanwhile_are_counted_apart() -> None:
 
 
 def test_nineteen_refusals_without_a_success_do_not_end_the_stream() -> None:
-    count(Refusals("box comments"), gone=19)
+    refusals = count(Refusals("box comments"), gone=19)
+
+    refusals.check(at_end=False)
+    assert refusals.gone == 19
 
 
 @pytest.mark.parametrize("kind", ["gone", "set_aside"])
