@@ -300,7 +300,7 @@ def test_the_warning_for_an_unknown_setting_lists_the_known_ones(quiet_desk: Des
     ran = quiet_desk.type("check", "--config", quiet_desk.config)
 
     (warning,) = ran.warnings
-    assert "no such setting: rps." in warning
+    assert "Unknown settings have no effect: rps." in warning
     assert "requests_per_second" in warning
     assert ran.code == 0
 
@@ -383,7 +383,7 @@ def test_check_during_an_outage_ends_with_one_error_and_no_connection_status(des
 
     ran = desk.type("check", "--config", desk.config)
 
-    assert "Streak answered with an error of its own (503)." in ran.outage()
+    assert "Streak reported an error on its side (503)." in ran.outage()
     fatal = [one["log"] for one in ran.of_type("LOG") if one["log"]["level"] == "FATAL"]
     assert not [log for log in fatal if "File " in log["message"]]
 

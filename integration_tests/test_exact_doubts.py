@@ -30,7 +30,7 @@ from pytest_mock import MockerFixture
 from streak_sandbox import Moods, Sandbox
 
 PEOPLE = ("contacts", "organizations")
-UNKNOWN = "gave no answer by key that can be believed"
+UNKNOWN = "gave no reliable answer when asked by key"
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_a_sync_that_reaches_its_look_up_limit_leaves_the_rest_to_the_next_syncs
     assert [len(told(sync, "boxes")) for sync in syncs] == [3, 3, 2]
     for sync in syncs:
         assert told(sync, "boxes") == told(sync, "boxes_sales"), "the same ones in each stream"
-    assert said(syncs[0], "boxes: 5 in no list any more, but Streak gave no answer")
+    assert said(syncs[0], "boxes: 5 no longer in any list, but Streak gave no reliable answer")
     assert exact(connection)
 
 
@@ -492,9 +492,9 @@ def test_the_first_sync_with_another_users_key_deletes_nothing(streak: Sandbox) 
     second = connection.sync()
 
     assert nothing_told(second)
-    assert len(said(second, "the API key belongs to another user than in the last sync")) == len(
-        OF_BOXES
-    )
+    assert len(
+        said(second, "the API key belongs to a different user than in the last sync")
+    ) == len(OF_BOXES)
     assert told(connection.sync(), "boxes") == [(box,)]
     assert exact(connection)
 

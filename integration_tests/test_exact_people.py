@@ -405,7 +405,7 @@ def test_a_table_whose_pipeline_was_deleted_deletes_its_rows_without_an_error(
     assert third.ok
     assert nothing_told(second)
     assert told(third, TABLE) == sorted((key,) for key in held)
-    assert said(third, "does not exist any more")
+    assert said(third, "no longer exists")
     assert exact(connection)
 
 
@@ -415,7 +415,7 @@ def test_a_table_whose_pipeline_was_deleted_fails_without_a_state(
     new = Connection(streak, TABLE)
     delete_with_its_boxes(streak)
 
-    assert "does not exist any more" in new.sync().failed[TABLE]
+    assert "no longer exists" in new.sync().failed[TABLE]
 
 
 def test_a_table_taken_over_by_a_new_pipeline_deletes_the_old_pipelines_rows(

@@ -1393,7 +1393,7 @@ def test_an_organization_without_a_key_is_left_out_with_a_warning(
 
     assert reading.ok
     assert len(reading.records["organizations"]) == whole
-    assert warnings(reading, "without a key")
+    assert warnings(reading, "left out: no key")
 
 
 def test_only_new_newsfeed_events_are_delivered(streak: Sandbox, sync: Sync, read: Read) -> None:

@@ -792,7 +792,7 @@ def test_a_list_beyond_its_size_limit_ends_its_stream_with_a_readable_error(
         streak.account.add_task(box, "Another")
     read_ = read(stream, "pipelines")
 
-    assert "more than there can be" in read_.error_of(stream).message
+    assert "more than can exist" in read_.error_of(stream).message
     assert stream == "teams" or read_.statuses["pipelines"] == "COMPLETE"
     assert len(streak.requests(pages)) <= 60, "asked again for what would be so again"
 

@@ -134,7 +134,7 @@ def test_check_reports_a_redirect_to_an_odd_address(raw: Raw, check: Check, name
     status, sentence = check().verdict()
 
     assert status == "FAILED"
-    assert "was sent on to another address (302)" in sentence
+    assert "was redirected to another address (302)" in sentence
 
 
 def test_each_request_gets_its_own_response_after_a_103_early_hints(raw: Raw) -> None:
@@ -165,7 +165,7 @@ def test_check_waits_15_seconds_for_a_long_rate_limit_and_tries_once_more(
 
     sentence = check(clock).outage()
 
-    assert "limit of requests was exceeded (429). It asks to wait for " in sentence
+    assert "rate limit was exceeded (429). Streak asks to wait " in sentence
     assert raw.asked["v1/users/me"] == 2
     assert clock.seconds == pytest.approx(15, abs=0.5)
 
@@ -183,7 +183,7 @@ def test_check_waits_15_seconds_in_all_for_repeated_rate_limits(raw: Raw, check:
     sentence = check(clock).outage()
 
     assert raw.asked["v1/users/me"] == 4
-    assert "Tried 4 times" in sentence
+    assert "Gave up after 4 attempts" in sentence
     assert clock.seconds == pytest.approx(15, abs=1)
 
 
@@ -195,7 +195,7 @@ def test_check_shares_its_15_seconds_of_waiting_among_all_requests(raw: Raw, che
 
     sentence = check(clock).outage()
 
-    assert sentence.startswith("The list of pipelines could not be read. Streak's limit")
+    assert sentence.startswith("The list of pipelines could not be read. Streak's rate limit")
     assert raw.asked == {"v1/users/me": 2, "v2/pipelines": 2}
     assert clock.seconds == pytest.approx(15, abs=2)
 
@@ -273,7 +273,7 @@ def test_contacts_that_repeat_under_new_cursors_end_the_list(streak: Sandbox, re
 
     assert len(streak.requests(contacts_of(streak))) <= 5
     assert len(odd_contacts(reading)) == 3
-    said = "goes on, but sends nothing new. What it sent is used."
+    said = "has more pages, but sends nothing new. The rows so far are used."
     assert any(said in line for line in reading.logs)
 
 
@@ -342,12 +342,10 @@ def test_pipelines_and_boxes_without_a_key_are_left_out_and_counted(
 
     assert set(reading.keys("boxes")) == set(streak.account.boxes)
     assert any(
-        "1 of " in line and "in v2/pipelines left out, without a key." in line
+        "1 of " in line and "rows in v2/pipelines left out: no key." in line
         for line in reading.logs
     )
-    assert any(
-        line.startswith("1 box") and "left out, without a key." in line for line in reading.logs
-    )
+    assert any(line.startswith("1 box") and "left out: no key." in line for line in reading.logs)
 
 
 # --- Contents that cannot be right ----------------------------------------------------------------

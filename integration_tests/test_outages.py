@@ -154,7 +154,7 @@ def test_a_lasting_outage_ends_all_streams_soon_and_keeps_delivered_boxes_in_the
     for stream in ("box_comments", *EVERYTHING_AFTER):
         error = reading.error_of(stream)
         assert error.failure_type.value == "transient_error"
-        assert "Try again when this has passed" in error.message
+        assert "Try again later" in error.message
         assert error.stack_trace is None
     tries: dict[str, Counter[str]] = {}
     for entry in streak.log:
@@ -245,7 +245,7 @@ def test_responses_that_always_drip_fail_the_stream_with_a_message(
 
     error = read("snippets", clock=WornClock(5.0)).error_of("snippets")
 
-    slowly = "came so slowly, less than 1 KB a second, that its end was not waited for"
+    slowly = "arrived too slowly, at less than 1 KB a second, and was given up"
     assert slowly in error.message
     assert error.failure_type.value == "transient_error"
 
@@ -382,7 +382,7 @@ LINES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a certificate of its own": (
         {"STREAK_API_URL": "https://localhost:{tls}/api/"},
-        "certificate of Streak's address could not be verified",
+        "Streak's certificate could not be verified",
     ),
     "verification switched off": (
         {
@@ -391,7 +391,7 @@ LINES: dict[str, tuple[dict[str, str], str]] = {
             "REQUESTS_CA_BUNDLE": "",
             "PYTHONHTTPSVERIFY": "0",
         },
-        "certificate of Streak's address could not be verified",
+        "Streak's certificate could not be verified",
     ),
     "a login page": (
         {"STREAK_API_URL": "http://127.0.0.1:{page}/api/"},
@@ -407,11 +407,11 @@ LINES: dict[str, tuple[dict[str, str], str]] = {
             "STREAK_API_URL": ELSEWHERE,
             "HTTPS_PROXY": f"http://me:{PROXY_PASSWORD}@127.0.0.1:{{wants_password}}",
         },
-        "proxy on the way to Streak refused to pass the request on (407)",
+        "proxy on the way to Streak refused to forward the request (407)",
     ),
     "a proxy that answers with a page": (
         {"STREAK_API_URL": ELSEWHERE, "HTTPS_PROXY": "http://127.0.0.1:{forbids}"},
-        "proxy on the way to Streak refused to pass the request on (403)",
+        "proxy on the way to Streak refused to forward the request (403)",
     ),
     "a proxy that is not there": (
         {"STREAK_API_URL": ELSEWHERE, "HTTPS_PROXY": f"http://me:{PROXY_PASSWORD}@127.0.0.1:9"},
@@ -426,18 +426,18 @@ LINES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a proxy's address that is none": (
         {"STREAK_API_URL": ELSEWHERE, "HTTPS_PROXY": f"http://me:{PROXY_PASSWORD}@127.0.0.1:99999"},
-        "(HTTPS_PROXY, ALL_PROXY) cannot be used",
+        "in HTTPS_PROXY or ALL_PROXY, or the address in STREAK_API_URL, cannot be used",
     ),
     "a proxy of another kind": (
         {"STREAK_API_URL": ELSEWHERE, "HTTPS_PROXY": f"socks5://me:{PROXY_PASSWORD}@127.0.0.1:9"},
-        "(HTTPS_PROXY, ALL_PROXY) cannot be used",
+        "in HTTPS_PROXY or ALL_PROXY, or the address in STREAK_API_URL, cannot be used",
     ),
     "authorities that are not there": (
         {
             "STREAK_API_URL": "https://localhost:{tls}/api/",
             "REQUESTS_CA_BUNDLE": "/nowhere/authorities.pem",
         },
-        "(REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) cannot be read",
+        "in REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE cannot be read",
     ),
 }
 OF_THE_MACHINE = [name for name, (_, words) in LINES.items() if "cannot be" in words]

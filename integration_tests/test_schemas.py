@@ -296,7 +296,7 @@ def test_an_undocumented_property_is_kept_and_named_in_the_log(
     assert [
         line
         for line in account.readings[0].logs
-        if line.startswith(f"{stream}: properties new") and name in line
+        if line.startswith(f"{stream}: new properties") and name in line
     ]
 
 

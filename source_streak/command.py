@@ -61,7 +61,7 @@ class Entrypoint(AirbyteEntrypoint):
             name for name in settings if name not in known and not name.startswith("_")
         ):
             LOGGER.warning(
-                "There is no such setting: %s. It has no effect; those that there are: %s.",
+                "Unknown settings have no effect: %s. Known settings: %s.",
                 *map(", ".join, (unknown, known)),
             )
         for error in Draft7Validator(schema).iter_errors(settings):
@@ -115,7 +115,7 @@ class Entrypoint(AirbyteEntrypoint):
                     yield message
         except AirbyteTracedException as failure:
             if failure.failure_type is not FailureType.config_error:
-                LOGGER.error("Check could not be made: %s", failure.message)
+                LOGGER.error("The check could not be completed: %s", failure.message)
             raise
 
 
@@ -188,9 +188,7 @@ def _without_internal(config: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return split_config(config)[0]
     except ValueError as error:
-        sentence = (
-            "The settings _limit and _page_size are for tests: each has to be a whole number."
-        )
+        sentence = "The settings _limit and _page_size are for tests: each must be a whole number."
         raise Failure(StreakError(sentence, "config_error")) from error
 
 
@@ -202,5 +200,5 @@ def _wrong_setting(error: ValidationError, properties: Mapping[str, Any]) -> str
     setting = properties.get(name, {})
     is_secret = setting.get("airbyte_secret")
     message = error.message[:LONGEST_QUOTED]
-    wrong = f"it has to be of the type {error.validator_value}" if is_secret else message
+    wrong = f"it must be of type {error.validator_value}" if is_secret else message
     return f'The setting "{setting.get("title", name)}" ({name}) cannot be used: {wrong}.'

@@ -58,8 +58,7 @@ class Config:
         sentences = []
         if self.start is not None and self.start > now:
             sentences.append(
-                "The start date lies in the future: every box of which nothing happens until "
-                "then is left out."
+                "The start date is in the future: every box with no activity after it is left out."
             )
         twice = sorted({name for name in self.pipelines if self.pipelines.count(name) > 1})
         if twice:
@@ -74,13 +73,14 @@ def _api_key(value: Any) -> str:
     key = value.strip() if isinstance(value, str) else ""
     if not key:
         raise StreakError(
-            f'The setting "API Key" is empty. {NEW_KEY}, and paste it there.', "config_error"
+            f'The setting "API Key" is empty. {NEW_KEY}, and paste it into this setting.',
+            "config_error",
         )
     if not all("!" <= letter <= "~" for letter in key) or ":" in key:
         raise StreakError(
-            'The setting "API Key" holds characters that no key of Streak has (a space, a '
-            "colon, a letter with an accent): "
-            f"it was not copied whole or not alone. {NEW_KEY}, and paste it there.",
+            'The setting "API Key" contains characters that no Streak key has (a space, a '
+            "colon, a letter with an accent): part of the key is missing, or something else was "
+            f"copied with it. {NEW_KEY}, and paste it into this setting.",
             "config_error",
         )
     return key
@@ -99,7 +99,7 @@ def _start(value: Any) -> int | None:
         moment = pendulum.datetime(moment.year, moment.month, moment.day)
     if not isinstance(moment, pendulum.DateTime):
         raise StreakError(
-            f'The setting "Start Date" is "{text[:LONGEST_QUOTED]}", which is no date. '
+            f'The setting "Start Date" is "{text[:LONGEST_QUOTED]}", which is not a date. '
             "Write it like 2024-01-31 or 2024-01-31T09:00:00Z.",
             "config_error",
         )
@@ -116,9 +116,9 @@ def _api_url(address: str | None) -> str:
     if not _allowed(address):
         raise StreakError(
             f'The environment variable STREAK_API_URL is "{CREDENTIALS.sub("//", address)}"; '
-            "it has to begin with https:// "
+            "it must begin with https:// "
             "(http:// only for localhost or 127.0.0.1), "  # ignore-https-check: not allowed
-            "and to hold no password.",
+            "and must not contain a password.",
             "config_error",
         )
     return address.rstrip("/") + "/"

@@ -106,7 +106,7 @@ class SourceStreak(AbstractSource):
             raise Failure(StreakError(sentence, "config_error")) from error
         except Exception as error:  # whatever the framework's parsers raise
             LOGGER.warning(
-                "The state in %s (--state) cannot be read (%s): everything is read whole.",
+                "The state in %s (--state) cannot be read (%s): everything is read again.",
                 *(state_path, str(error)[:300]),
             )
             return []
@@ -149,7 +149,7 @@ class SourceStreak(AbstractSource):
         if nothing := [what for what, count in found.items() if not count]:
             LOGGER.warning(
                 "The API key works, but its user sees no %s: there is nothing to read there. "
-                "Share them with this user in Streak, or use another user's key.",
+                "Share one with this user in Streak, or use another user's key.",
                 " and no ".join(nothing),
             )
         counts = [f"{count} {what}{'s' * (count != 1)}" for what, count in found.items()]
@@ -323,7 +323,7 @@ def _file(what: str, option: str, path: str, load: Callable[[Any], Any] = lambda
         sentence = f"The file {path} ({option}) cannot be read: {error.strerror}."
     except Exception as error:  # whatever the framework's parsers raise
         why = str(error)[:300].rstrip(".")
-        sentence = f"The file {path} ({option}) does not hold {what} in JSON: {why}."
+        sentence = f"The file {path} ({option}) does not contain {what} as JSON: {why}."
     raise Failure(StreakError(sentence, "config_error"))
 
 
@@ -342,7 +342,7 @@ def _catalog(found: Any) -> ConfiguredAirbyteCatalog:
 def _config(settings: Mapping[str, Any]) -> Config:
     config = Config.from_settings(settings)
     if config.api_url != STREAK:
-        LOGGER.info("STREAK_API_URL is set: asking %s instead of Streak.", config.api_url)
+        LOGGER.info("STREAK_API_URL is set: requests go to %s, not to Streak.", config.api_url)
     return config
 
 
@@ -355,7 +355,7 @@ def _hide_key(account: Account) -> None:
 def _say_what_was_taken_out(nul_characters: int) -> None:
     if nul_characters:
         LOGGER.warning(
-            "%s NUL characters (U+0000) taken out of texts: databases do not take them.",
+            "%s NUL characters (U+0000) removed from texts: databases do not accept them.",
             f"{nul_characters:,}",
         )
 

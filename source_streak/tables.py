@@ -81,7 +81,7 @@ class PipelineTable(StreakStream):
         if waiting:
             self.logger.info(
                 "%s: custom fields without a column: %s. Refresh the schema (discover again) "
-                "to have those that are new.",
+                "to get columns for new ones.",
                 *(self.name, ", ".join(f'"{name}"' for name in waiting)),
             )
         return None
@@ -98,10 +98,7 @@ class PipelineTable(StreakStream):
         if key in account.existing:
             why = 'is left out by the setting "Pipelines": name it there'
             raise StreakError(sentence % why, "config_error")
-        why = (
-            "does not exist any more, or this API key does not see it any longer: "
-            "refresh the connection's schema"
-        )
+        why = "no longer exists, or this API key no longer sees it: refresh the connection's schema"
         return StreakError(sentence % why, "config_error")
 
     def names_in(self, source: Row) -> Any:

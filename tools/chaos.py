@@ -92,7 +92,7 @@ STAYS: dict[str, dict[str, Any]] = {  # moods of such a series that stay even wh
     "counters absent": {"counters_absent": True, "box_count_absent": True},
     "lists capped at 37": {"limit_cap": 37, "v2_limit_cap": 37, "flag_absent": True},
 }
-EMPTY_LIST = "answered twice with an empty list"
+EMPTY_LIST = "returned an empty list twice"
 KINDS_OF_PROBLEMS = (
     *("lost", "stale", "wrongly deleted", "left behind", "twice in a sync", "told or asked again"),
     "not ended well",

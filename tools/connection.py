@@ -44,7 +44,7 @@ from streak_sandbox import Sandbox
 from source_streak import SourceStreak
 
 LOGGER = logging.getLogger("airbyte")
-TABLE_IS_GONE = "does not exist any more"
+TABLE_IS_GONE = "no longer exists"
 DAY_SECONDS = 86_400
 
 

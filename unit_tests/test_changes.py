@@ -23,9 +23,9 @@ def test_only_objects_count_as_entries_of_a_timeline() -> None:
 @pytest.mark.parametrize(
     ("body", "came"),
     [
-        ([], "no object"),
-        (None, "no object"),
-        ({}, "an object with"),
+        ([], "something else"),
+        (None, "something else"),
+        ({}, "an empty object"),
         ({"results": [], "more": False}, "an object with more, results"),
         ({"entries": None}, "an object with entries"),
     ],

@@ -135,9 +135,9 @@ def test_a_request_that_fails_for_five_minutes_is_given_up_with_an_error_message
     assert one.slept == pytest.approx(300, abs=5)
     assert 15 <= one.asked <= 45
     sentence = given_up.value.sentence
-    assert sentence.startswith("Streak answered with an error of its own (502). Tried ")
-    assert "in 5 minutes, then given up." in sentence
-    assert sentence.endswith("Try again when this has passed.")
+    assert sentence.startswith("Streak reported an error on its side (502). Gave up after ")
+    assert " attempts in 5 minutes. " in sentence
+    assert sentence.endswith("Try again later.")
     assert given_up.value.failure == "transient_error"
 
 
@@ -157,7 +157,7 @@ def test_the_error_names_no_status_page_when_something_else_fails(answer: Answer
 
 
 def test_a_request_without_patience_is_sent_only_once() -> None:
-    with line(None) as one, pytest.raises(Unanswered, match="Tried 1 time in"):
+    with line(None) as one, pytest.raises(Unanswered, match="Gave up after 1 attempt in"):
         one.ask(patience=0)
 
     assert one.asked == 1
@@ -217,7 +217,7 @@ def test_a_request_that_fails_while_others_succeed_is_given_up_after_eight_tries
                     one.client._answers += 1
             raise WrongShape
 
-        with pytest.raises(Unanswered, match="Tried 8 times"):
+        with pytest.raises(Unanswered, match="Gave up after 8 attempts"):
             one.ask(read, alone=True)
 
     assert len(failing) == 8
@@ -319,10 +319,12 @@ def test_a_rate_limit_without_a_usable_time_is_waited_out_for_about_a_second(
 
 def test_an_endless_rate_limit_ends_the_first_request_after_12_tries_and_the_next_after_1() -> None:
     with line(limited("60")) as one:
-        with pytest.raises(Unanswered, match=r"\(429\). It asks to wait for 1 minute. Tried 12 "):
+        with pytest.raises(
+            Unanswered, match=r"\(429\). Streak asks to wait 1 minute. Gave up after 12 "
+        ):
             one.ask()
         assert one.asked == 12
-        with pytest.raises(Unanswered, match="Tried 1 time in"):
+        with pytest.raises(Unanswered, match="Gave up after 1 attempt in"):
             one.ask()
         assert one.asked == 13
 
@@ -355,8 +357,8 @@ def test_a_person_waits_15_seconds_for_a_long_rate_limit_before_one_more_try(
     assert one.asked == 2
     assert one.slept == pytest.approx(15, abs=0.2)
     sentence = given_up.value.sentence
-    assert "limit of requests was exceeded (429). It asks to wait for " in sentence
-    assert "Tried 2 times in 15 seconds" in sentence
+    assert "rate limit was exceeded (429). Streak asks to wait " in sentence
+    assert "Gave up after 2 attempts in 15 seconds" in sentence
 
 
 def test_a_person_gets_the_response_if_the_rate_limit_is_gone_after_15_seconds() -> None:
@@ -471,7 +473,7 @@ def test_a_response_that_is_too_large_is_refused_and_not_requested_again(
         assert not one.client.down
         assert one.ask() == {"key": "agxUser"}
 
-    assert f"more than {limit} of memory when it is unpacked" in refused.value.sentence
+    assert f"more than {limit} of memory when unpacked" in refused.value.sentence
     assert isinstance(refused.value, Unanswered), "one box with such an answer is set aside"
     assert refused.value.failure == "system_error"
     assert not held_by(refused.value), "kept as long as the refusal is"

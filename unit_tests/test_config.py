@@ -177,7 +177,7 @@ def test_whole_numbers_written_with_a_decimal_point_become_integers() -> None:
 
 NOW = 1_790_000_000_000
 EFFECTS = {
-    "a start date in the future": ({"start_date": "2999-01-01"}, ["lies in the future"]),
+    "a start date in the future": ({"start_date": "2999-01-01"}, ["is in the future"]),
     "a start date in the past": ({"start_date": "2020-01-01"}, []),
     "a pipeline named twice": (
         {"pipelines": ["Sales", " Sales"]},
@@ -189,7 +189,7 @@ EFFECTS = {
     ),
     "both": (
         {"start_date": "2999-01-01", "pipelines": ["Sales", "Sales"]},
-        ["lies in the future", 'names "Sales" more than once'],
+        ["is in the future", 'names "Sales" more than once'],
     ),
     "nothing": ({"pipelines": ["Sales", "sales"]}, []),
 }

@@ -19,7 +19,7 @@ from source_streak.api.errors import (
 )
 
 NEW_KEY = "Gmail > Streak > Integrations > Custom integrations > Create new key"
-UNANSWERED = Unanswered("Streak answered with an error of its own (500).", 9, "5 minutes")
+UNANSWERED = Unanswered("Streak reported an error on its side (500).", 9, "5 minutes")
 KEY_ISSUE = Refused(400, "Illegal Argument Exception in GetEntities, usually a key issue")
 BOMB = TooLarge(256 * 2**20)
 
@@ -92,12 +92,12 @@ def test_every_refusal_has_a_reason(refusal: Refused | Unanswered, reason: Reaso
         (
             UNANSWERED,
             "transient_error",
-            ["list of teams", "(500)", "Tried 9 times in 5 minutes", "again when this has passed"],
+            ["list of teams", "(500)", "Gave up after 9 attempts in 5 minutes", "again later"],
         ),
         (
             BOMB,
             "system_error",
-            ["list of teams", "more than 256 MB of memory when it is unpacked", "report this"],
+            ["list of teams", "more than 256 MB of memory when unpacked", "report this"],
         ),
     ],
 )
@@ -252,7 +252,7 @@ def test_twenty_refusals_without_a_success_end_the_stream(kind: str) -> None:
 
 
 def test_the_stream_ends_at_once_when_over_a_tenth_of_many_requests_fail() -> None:
-    with pytest.raises(StreakError, match="too many to be a matter of single boxes"):
+    with pytest.raises(StreakError, match="too many to blame on single boxes"):
         count(Refusals("box comments"), answered=200, set_aside=23)
 
 

@@ -408,7 +408,7 @@ def read_endless(expected: int | None, pages: int) -> int:
 
 
 def test_a_list_of_over_a_million_rows_is_stopped_where_streak_counts_few() -> None:
-    with pytest.raises(EndlessList, match="1,200,000 rows, and Streak counts 99,999"):
+    with pytest.raises(EndlessList, match="1,200,000 rows, but Streak counts 99,999"):
         read_endless(expected=99_999, pages=6)
 
 

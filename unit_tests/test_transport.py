@@ -444,7 +444,7 @@ def test_a_proxy_of_the_environment_passes_requests_to_streak_on_unread(
         with pytest.raises(requests.exceptions.ProxyError) as refused:
             Line().get("https://streak.invalid/api/v1/secret")
 
-    assert "refused to pass the request on (403)" in trouble(refused.value).sentence
+    assert "refused to forward the request (403)" in trouble(refused.value).sentence
     assert [request.path for request in proxy.got] == ["streak.invalid:443"]
     assert "a2V5Og" not in str(proxy.got)
 
@@ -542,7 +542,10 @@ def test_an_unusable_proxy_setting_is_a_config_error(
 
     error = trouble(problem.value)
     assert isinstance(error, StreakError)
-    assert "(HTTPS_PROXY, ALL_PROXY) cannot be used" in error.sentence
+    assert (
+        "HTTPS_PROXY or ALL_PROXY, or the address in STREAK_API_URL, cannot be used"
+        in error.sentence
+    )
     assert error.failure == "config_error"
     assert "pr0xy" not in error.sentence
 

@@ -61,7 +61,7 @@ class Access:
             return self._ask_me()
         except Refused as refusal:
             if errors.reason_of(refusal) is not Reason.NO_ACCESS:
-                raise errors.failure(refusal, "the key's own user") from refusal
+                raise errors.failure(refusal, "the API key's user") from refusal
         try:
             return self._ask_me()
         except Refused as refusal:

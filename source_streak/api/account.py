@@ -163,7 +163,9 @@ class Account:
         try:
             return self.questions.ask(level, keys, controls, hidden)
         except Unanswered as unanswered:
-            raise errors.failure(unanswered, "what is in no list any more") from unanswered
+            raise errors.failure(
+                unanswered, "the rows that are missing from all lists"
+            ) from unanswered
 
     # --- What a refusal means
 

@@ -23,10 +23,10 @@ class EndlessList(StreakError):
     """A list brings far more rows than can exist. `counted`: Streak's own count, if any."""
 
     def __init__(self, rows: int, counted: int | None = None) -> None:
-        said = "goes on" if counted is None else f"Streak counts {counted:,}"
+        said = "and goes on" if counted is None else f"but Streak counts {counted:,}"
         super().__init__(
-            f"A list of Streak's has brought {rows:,} rows, and {said}: more than there can be. "
-            "It was not read to its end. Please report this to the connector's developers."
+            f"A list from Streak has returned {rows:,} rows, {said}: more than can exist. "
+            "The rest was not read. Please report this to the connector's developers."
         )
 
 

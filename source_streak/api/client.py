@@ -156,10 +156,10 @@ class Client:
     def judge(self, status: int, response: Response) -> None:
         """Raise RetryableFailure or Refused for any status but 2xx."""
         if status == 429:
-            raise RetryableFailure("Streak's limit of requests was exceeded (429).", Cause.LIMITED)
+            raise RetryableFailure("Streak's rate limit was exceeded (429).", Cause.LIMITED)
         if status == 408 or status >= 500:
             raise RetryableFailure(
-                f"Streak answered with an error of its own ({status}).", Cause.STREAK
+                f"Streak reported an error on its side ({status}).", Cause.STREAK
             )
         if not 200 <= status < 300:
             raise Refused(status, errors.words(response.content, self._hide))
@@ -257,7 +257,7 @@ def _unusable(response: Response) -> str:
 
 
 def _given_up(failed: Try, left: Patience) -> Unanswered:
-    asks = f" It asks to wait for {_in_words(failed.pause)}." if failed.pause else ""
+    asks = f" Streak asks to wait {_in_words(failed.pause)}." if failed.pause else ""
     hint = STREAKS_OWN if failed.cause is Cause.STREAK else ""
     return Unanswered(failed.sentence + asks, left.tries, _in_words(left.failing), hint)
 

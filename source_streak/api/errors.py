@@ -26,7 +26,7 @@ NAMES = re.compile(r"""\S+@\S+|"[^"]*"|“[^”]*”|(?<!\w)'[^']*'(?!\w)""")
 LONG_KEY = re.compile(r"[A-Za-z0-9_-]{24,}")  # keys hold mail domains and addresses
 NEW_KEY = "Make a new key in Gmail > Streak > Integrations > Custom integrations > Create new key"
 STATUS_PAGE = "https://status.streak.com"
-UNEXPECTED = "Streak answered with something that is not the data expected."
+UNEXPECTED = "Streak's answer was not the data that was expected."
 
 
 class StreakError(Exception):
@@ -59,9 +59,9 @@ class Unanswered(StreakError):
 
     def __init__(self, last: str, tries: int, time: str, hint: str = "") -> None:
         """`last`: why the last try failed; `time`: in words; `hint`: where to look."""
-        times = f"{tries} time{'s' if tries > 1 else ''}"
+        times = f"{tries} attempt{'s' if tries > 1 else ''}"
         super().__init__(
-            f"{last} Tried {times} in {time}, then given up. {hint}Try again when this has passed.",
+            f"{last} Gave up after {times} in {time}. {hint}Try again later.",
             "transient_error",
         )
 
@@ -73,9 +73,9 @@ class TooLarge(Unanswered):
         """`limit`: bytes."""
         StreakError.__init__(
             self,
-            f"An answer of Streak takes more than {limit // 2**20:,} MB of memory when it is "
-            "unpacked. It was not used, to protect this machine. No page of Streak's is that "
-            "large: something between here and Streak may answer in its place. "
+            f"An answer from Streak takes more than {limit // 2**20:,} MB of memory when "
+            "unpacked. It was not used, to protect this machine. Streak sends no pages that "
+            "large: something between here and Streak may be answering in its place. "
             "If not, please report this to the connector's developers.",
         )
 
@@ -92,9 +92,9 @@ class Refused(Exception):
 class Cause(Enum):
     """Why a try failed, although the next one may succeed."""
 
-    LIMITED = "Streak's limit of requests (429)"
+    LIMITED = "Streak's rate limit (429)"
     STREAK = "Streak itself: its own error, or no answer in time"
-    CROWDED = "answers under way took the memory that there is for them"
+    CROWDED = "answers under way used up the memory set aside for them"
     OTHER = "the network, or an answer that cannot be used"
 
 
@@ -172,20 +172,20 @@ def failure(refusal: Refused | Unanswered, what: str) -> StreakError:
     if reason_of(refusal) is Reason.RETIRED:
         return StreakError(
             f"Streak has retired the endpoint for {what} ({refusal}). Please update this "
-            "connector: its current version cannot read this stream any more."
+            "connector: this version can no longer read this stream."
         )
     if reason_of(refusal) is Reason.NO_ACCESS:
         return StreakError(
             f"Streak does not let this API key read {what} ({refusal}), although the key itself "
-            "is valid. Give its owner access to it in Streak, or use another user's key. "
+            "is valid. Give its owner access in Streak, or use another user's key. "
             f"{NEW_KEY}.",
             "config_error",
         )
     if 300 <= refusal.status < 400:
         return StreakError(
-            f"The request for {what} was sent on to another address ({refusal}). "
-            "Redirects are not followed, because they would carry the API key along: "
-            "a proxy or gateway between here and Streak answers in its place."
+            f"The request for {what} was redirected to another address ({refusal}). "
+            "Redirects are not followed, because they would carry the API key along. "
+            "A proxy or gateway is answering in Streak's place: let api.streak.com through."
         )
     return StreakError(
         f"Streak refused the request for {what} ({refusal}). "
@@ -229,14 +229,14 @@ def unknown_pipelines(unknown: Iterable[str], there_are: Iterable[Any]) -> Strea
 
 def endless_list(path: str) -> StreakError:
     """The error for a short list that does not end."""
-    sentence = f"Streak says that {path} has more pages, but sends nothing new on them."
+    sentence = f"Streak says that {path} has more pages, but sends nothing new. Try again later."
     return StreakError(sentence, "transient_error")
 
 
 def empty_list(counted: int) -> StreakError:
     """The error for a box list that is empty although Streak counts boxes in it."""
     return StreakError(
-        f"Streak counts {counted:,} boxes in it, but answered twice with an empty list.",
+        f"Streak counts {counted:,} boxes in it, but returned an empty list twice.",
         "transient_error",
     )
 
@@ -251,11 +251,9 @@ def rows_missing(
     later = isinstance(last, Unanswered)
     answer = last.sentence if isinstance(last, Unanswered) else f"Streak's last answer was {last}."
     return StreakError(
-        f"The {what} of {count:,} {noun} could not be read, also when asked again. {answer} "
-        "Everything "
-        "else was read. A full refresh without them would erase their rows, so it counts as "
-        "failed. "
-        "An incremental sync keeps their rows, goes on, and asks for them again.",
+        f"The {what} of {count:,} {noun} could not be read, even on a second try. {answer} "
+        "Everything else was read. A full refresh without them would erase their rows, so it "
+        "counts as failed. An incremental sync keeps their rows, goes on, and asks again.",
         "transient_error" if later else "system_error",
     )
 
@@ -312,7 +310,7 @@ class Refusals:
             said = getattr(self._last, "sentence", f"Streak's last answer was {self._last}.")
             raise StreakError(
                 f"{self._refused:,} of {self._asked:,} requests for {self._what} failed: "
-                f"too many to be a matter of single boxes. {said}",
+                f"too many to blame on single boxes. {said}",
                 "transient_error" if later else "system_error",
             )
 
@@ -343,7 +341,7 @@ def unusable(status: int, content_type: str, body: bytes) -> str:
     """The sentence for an answer that is not of the expected kind."""
     if body[:100].lstrip()[:1] == b"<" or "html" in content_type:
         return (
-            f"Streak's address answered {status} with a web page where data was expected: "
+            f"Streak's address answered {status} with a web page instead of data: "
             "a proxy or a login page stands between here and Streak."
         )
     return UNEXPECTED

@@ -98,12 +98,12 @@ class LongLists:
             said = f'{noun} of the {of_what} "{listing.name}"'
             if not listing.ended and listing.expected is None:
                 LOGGER.warning(
-                    "Streak says that the list of %s goes on, but sends nothing new. "
-                    "What it sent is used.",
+                    "Streak says that the list of %s has more pages, but sends nothing new. "
+                    "The rows so far are used.",
                     said,
                 )
             if listing.without_key:
-                LOGGER.warning("%s %s left out, without a key.", f"{listing.without_key:,}", said)
+                LOGGER.warning("%s %s left out: no key.", f"{listing.without_key:,}", said)
 
     def _problem(self, refusal: Refused | StreakError, what: str) -> Refused | StreakError:
         if isinstance(refusal, WrongKey):
@@ -172,7 +172,7 @@ class LongLists:
             else:
                 LOGGER.warning(
                     'The pipeline "%s" has %s boxes by Streak\'s count, but its list holds '
-                    "only %s, also when read twice. "
-                    "These are delivered; the others cannot be seen.",
+                    "only %s, even when read twice. "
+                    "Those are delivered; the others cannot be seen.",
                     *(listing.name, f"{listing.expected:,}", f"{len(listing.keys):,}"),
                 )

@@ -35,8 +35,8 @@ KEY_NAMES = ("key", "boxKey", "pipelineKey", "teamKey", "userKey")
 class Gone(Enum):
     """Why asking by key brought no row."""
 
-    GONE = "Streak refused it twice, around an answer for another one that is known to live"
-    UNKNOWN = "no answer, none that can be believed, or not asked in this sync"
+    GONE = "Streak refused it twice, and in between returned one that is known to exist"
+    UNKNOWN = "no answer, no reliable one, or not asked in this sync"
 
 
 class Control(NamedTuple):

@@ -76,6 +76,6 @@ class ShortLists:
         known = [{**row, "key": key} for row in rows if (key := identify(row))]
         if len(known) < len(rows):
             LOGGER.warning(
-                "%s of %s in %s left out, without a key.", len(rows) - len(known), len(rows), path
+                "%s of %s rows in %s left out: no key.", len(rows) - len(known), len(rows), path
             )
         return known

@@ -45,31 +45,29 @@ class Crowded(requests.exceptions.RequestException):
     """An answer had to make room for those that came before it."""
 
 
-DAMAGED = "An answer of Streak arrived damaged."
+DAMAGED = "An answer from Streak arrived damaged."
 UNREACHABLE: tuple[tuple[type[Exception], Cause, str], ...] = (
     # The first match counts: requests' classes inherit from each other.
     (
         requests.exceptions.SSLError,
         Cause.OTHER,
-        "The certificate of Streak's address could not be verified: something between here and "
-        "Streak answers in its place, or the list of trusted authorities on this machine is out "
-        "of date.",
+        "Streak's certificate could not be verified: something between here and Streak is "
+        "answering in its place, or this machine's list of trusted authorities is out of date.",
     ),
     (
         requests.exceptions.ConnectTimeout,
         Cause.STREAK,
-        "No connection to Streak came about within 5 seconds.",
+        "Could not connect to Streak within 5 seconds.",
     ),
     (
         Dripping,
         Cause.STREAK,
-        "An answer of Streak came so slowly, less than 1 KB a second, that its end was not waited "
-        "for.",
+        "An answer from Streak arrived too slowly, at less than 1 KB a second, and was given up.",
     ),
     (
         Crowded,
         Cause.CROWDED,
-        "Answers of Streak that arrived together took more memory than there is for them.",
+        "Answers from Streak that arrived together needed more memory than is set aside for them.",
     ),
     (
         requests.exceptions.ReadTimeout,
@@ -90,10 +88,10 @@ UNREACHABLE: tuple[tuple[type[Exception], Cause, str], ...] = (
     ),
 )
 NO_PROXY = "The proxy on the way to Streak could not be used."
-PROXY_REFUSED = "The proxy on the way to Streak refused to pass the request on ({})."
+PROXY_REFUSED = "The proxy on the way to Streak refused to forward the request ({})."
 PROXY_SAID = re.compile(r"Tunnel connection failed: (\d{3})")
 NO_SUCH_NAME = (
-    "The name of Streak's address could not be resolved: this machine has no network, "
+    "Streak's host name could not be resolved: this machine has no network, "
     "or its DNS does not work."
 )
 
@@ -105,14 +103,13 @@ def trouble(problem: Exception) -> RetryableFailure | StreakError:
             return known
     elif isinstance(problem, OSError):
         return StreakError(
-            "The trusted authorities that this machine's environment names (REQUESTS_CA_BUNDLE, "
-            "CURL_CA_BUNDLE) cannot be read.",
+            "The file of trusted authorities in REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE cannot be "
+            "read: correct the variable, or remove it.",
             "config_error",
         )
     return StreakError(  # quotes nothing: a proxy's address may hold a password
-        "The proxy that this machine's environment names (HTTPS_PROXY, ALL_PROXY) cannot be used, "
-        "or else the address in STREAK_API_URL: it is malformed, or of a kind that is not "
-        "supported, such as SOCKS.",
+        "The proxy in HTTPS_PROXY or ALL_PROXY, or the address in STREAK_API_URL, cannot be used: "
+        "it is malformed, or of a kind that is not supported, such as SOCKS.",
         "config_error",
     )
 

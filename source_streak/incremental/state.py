@@ -29,10 +29,10 @@ from source_streak.incremental.sights import HOUR_MS, Sight, Sights
 from source_streak.records.shape import DAY_MS, LAST_MS, iso_time, milliseconds_of
 
 VERSION = 2
-OLD = "The state is of version 0.1.0, which is not used any more: everything is read again, once."
-FOREIGN = "The state is not one that this version writes: everything is read again."
-DAMAGED = "A part of the state is damaged: what it covered is read again."
-KEYS_DAMAGED = "A part of the state is damaged: deletions before this sync may not be reported."
+OLD = "The state is from version 0.1.0 and can no longer be used: everything is read again, once."
+FOREIGN = "The state is in a format that this version does not know: everything is read again."
+DAMAGED = "Part of the state is damaged: what it covered is read again."
+KEYS_DAMAGED = "Part of the state is damaged: deletions before this sync may not be reported."
 
 
 class StreamState:

@@ -68,7 +68,7 @@ class Deletions:
         self._moved: set[str] = set()  # parents that were delivered from another list
         if self.remembers and account.config.track_deletions and not declared:
             stream.logger.warning(
-                "%s: the configured schema has no column %s, so deletions are not told. "
+                "%s: the configured schema has no column %s, so deletions are not reported. "
                 "Refresh the connection's schema.",
                 *(stream.name, DELETED_AT),
             )
@@ -88,8 +88,8 @@ class Deletions:
             self.concludes = False
             self.state.sights.clear()
             self.stream.logger.warning(
-                "%s: the API key belongs to another user than in the last sync. "
-                "Nothing is taken for deleted in this one.",
+                "%s: the API key belongs to a different user than in the last sync. "
+                "Nothing counts as deleted in this sync.",
                 self.stream.name,
             )
 
@@ -106,9 +106,9 @@ class Deletions:
         self.state.give_up_keys()
         self.remembers = self.tracks = self.concludes = False
         self.stream.logger.warning(
-            "%s: so many rows that their keys have no room in the state (8 MB for all streams): "
-            "deletions are not told. How to leave such rows out, and what to do when there is "
-            'room again: docs/incremental.md, "Where keys were given up".',
+            "%s: too many rows to keep their keys in the state (8 MB for all streams): deletions "
+            "are not reported. How to leave out such rows: docs/incremental.md, "
+            '"Where keys were given up".',
             self.stream.name,
         )
 
@@ -117,7 +117,7 @@ class Deletions:
         known = self.tracks and bool(self.state.delivered.scopes())
         if known:
             self.stream.logger.warning(
-                "%s: %s Its rows are told deleted, once this is certain.",
+                "%s: %s Its rows are reported as deleted once this is certain.",
                 *(self.stream.name, missing.sentence),
             )
         return known
@@ -291,9 +291,8 @@ class Deletions:
         )
         if counts.unknown:
             log.warning(
-                "%s: %s in no list any more, but Streak gave no answer by key that can be "
-                "believed, "
-                "or there were more than 1,000 to ask for in one sync. They stay as they are and "
-                "are asked for in the next sync.",
+                "%s: %s no longer in any list, but Streak gave no reliable answer when asked by "
+                "key, or there were more than the 1,000 that one sync asks for. They stay as they "
+                "are, and the next sync asks again.",
                 *(name, f"{counts.unknown:,}"),
             )

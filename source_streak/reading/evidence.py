@@ -37,9 +37,9 @@ class Listed(Protocol):
 class Verdict(Enum):
     """What became of a row that is in no list."""
 
-    DELETED = "deleted, out of sight, merged, or where the settings do not reach"
+    DELETED = "deleted, out of sight, merged, or left out by the settings"
     MOVED = "in another list, since the lists were read"
-    UNLISTED = "it lives on, and no list shows it"
+    UNLISTED = "it still exists, but no list shows it"
     UNKNOWN = "nobody can say"
 
 

@@ -25,27 +25,26 @@ class LeftOut:
         """One warning for each count that is not 0."""
         other, misfits = shape.other, sum(shape.misfits.values())
         for count, one, many, why in (
-            (self.refusals.gone, "box", "boxes", "left out, deleted while being read"),
+            (self.refusals.gone, "box", "boxes", "left out: deleted while being read"),
             (
                 *(self.refusals.set_aside, "box", "boxes"),
-                "refused or failed, also when asked again: this stream's rows of them are missing",
+                "refused or failed, even on a second try: their rows are missing from this sync",
             ),
-            (self.without_key, "row", "rows", "left out, without a key"),
+            (self.without_key, "row", "rows", "left out: no key"),
             (
                 *(self.ended_early, "list", "lists"),
-                "said to have more pages, on which Streak sends nothing new: what it sent is used",
+                "promised more pages but brought nothing new: the rows so far are used",
             ),
             (
                 misfits,
                 "value",
                 "values",
-                f"that did not fit the column, kept in {other} ({names(shape.misfits)})",
+                f"did not fit the column: kept in {other} ({names(shape.misfits)})",
             ),
             (
                 *(sum(self.misshapen.values()), "value", "values"),
-                "not of the shape that the field's type has, kept as text in textValue and "
-                "rawValue "
-                f"({names(self.misshapen)})",
+                "did not have the shape of the field's type: kept as text in textValue and "
+                f"rawValue ({names(self.misshapen)})",
             ),
         ):
             if count:

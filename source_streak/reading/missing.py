@@ -155,8 +155,8 @@ class Missing:
         if self.state.sights.seen_before(what):
             return listing.key in self._complete
         self.stream.logger.warning(
-            '%s: %s %s of "%s" are missing at once: they are taken for deleted if they still are '
-            "in a sync an hour from now.",
+            '%s: %s %s of "%s" are missing at once: they count as deleted if they are still '
+            "missing in a sync an hour from now.",
             *(self.stream.name, f"{len(fresh):,}", KINDS[self.level].noun, listing.name),
         )
         return False

@@ -198,7 +198,7 @@ class Reading:
             log.warning("%s: %s", name, sentence)
         if self.shape.unknown:
             log.info(
-                "%s: properties new to this version, kept in %s: %s.",
+                "%s: new properties, unknown to this version, are kept in %s: %s.",
                 *(name, self.shape.other, names(self.shape.unknown)),
             )
 

@@ -31,18 +31,18 @@ def timeline_of(body: Any) -> list[Row]:
     """
     entries = body.get("entries") if isinstance(body, dict) else None
     if not isinstance(entries, list):
-        came = (
-            f"an object with {', '.join(sorted(body))[:200]}"
-            if isinstance(body, dict)
-            else "no object"
-        )
         raise StreakError(
-            f"A timeline of Streak came as {came or 'an empty object'}, where an object with "
-            '"entries" was expected. '
-            "Leave the stream box_changes out, and please report this to the connector's "
-            "developers."
+            f"A timeline from Streak came as {_kind_of(body)}, not as an object with "
+            '"entries". Leave out the stream box_changes, and please report this to the '
+            "connector's developers."
         )
     return objects(entries)
+
+
+def _kind_of(body: Any) -> str:
+    if not isinstance(body, dict):
+        return "something else"
+    return f"an object with {', '.join(sorted(body))[:200]}" if body else "an empty object"
 
 
 def change(entry: Row) -> Row:

@@ -79,7 +79,7 @@ KINDS: dict[str, Row] = {
 SEEN = {
     "DROPDOWN": "the name of the chosen option",
     "TAG": "the names of the chosen options",
-    "DATE": "as a moment in time, for Streak does not say in which time zone its day begins",
+    "DATE": "as a point in time, because Streak does not say in which time zone the day begins",
     "TEAM_CONTACT": "the keys of the contacts",
     "TEAM_ORGANIZATION": "the keys of the organizations",
 }

@@ -22,9 +22,9 @@ def gap(events: list[Row], fresh: list[Row], newest: int | None) -> str:
     if len(events) < EVENTS_KEPT or len(fresh) < len(events) or newest is None or oldest <= newest:
         return ""
     return (
-        f'newsfeed: what happened in the pipeline "%s" between {iso_time(newest)} and '
-        f"{iso_time(oldest)} is lost: Streak hands out the last {EVENTS_KEPT} events only. "
-        "Sync more often to have them all."
+        f'newsfeed: the events in the pipeline "%s" between {iso_time(newest)} and '
+        f"{iso_time(oldest)} are lost: Streak returns only the last {EVENTS_KEPT}. "
+        "Sync more often to get them all."
     )
 
 
