@@ -16,7 +16,7 @@ PEOPLE = frozenset({Level.CONTACT, Level.ORGANIZATION})
 # The share of contacts and organizations if boxes are read, too: their lists are not known yet when
 # the first box is delivered.
 FOR_PEOPLE = 0.25
-SAMPLE = 40  # about so many parts of the lists are read to estimate the number of rows
+SAMPLE = 16  # about so many parts of the lists are read to estimate the number of rows
 
 
 class Plan:
@@ -49,12 +49,9 @@ def need_of(stream: Facts, account: Account) -> Need | None:
     rows = 0
     if stream.row_keys and stream.tells_deletions:
         parts = list(chain.from_iterable(listing.pages for listing in lists))
-        sample = [row for part in parts[:: max(1, len(parts) // SAMPLE)] for row in part.rows()]
-        rows = (
-            round(count * sum(_rows_in(stream, row) for row in sample) / len(sample))
-            if sample
-            else 0
-        )
+        sample = parts[:: max(1, len(parts) // SAMPLE)]
+        counts = [_rows_in(stream, row) for part in sample for row in part.rows()]
+        rows = round(count * sum(counts) / len(counts)) if counts else 0
     return Need(stream.name, count, rows, len(lists))
 
 
