@@ -322,6 +322,15 @@ def test_equal_rows_of_many_parents_are_one_object_in_memory() -> None:
         assert len({id(line) for line in held._scopes["sales"].values()}) == 1
 
 
+@pytest.mark.parametrize("parents", [1, 9_999, 10_000, 10_001, 20_000])
+def test_any_number_of_parents_comes_back_from_the_text(parents: int) -> None:
+    delivered = Delivered(keeps_empty=True)
+    for number in range(parents):
+        delivered.remember("sales", f"b{number}")
+
+    assert len(later(delivered, keeps_empty=True).parents("sales")) == parents
+
+
 def test_shared_keys_replace_equal_ones_and_change_nothing_else() -> None:
     delivered = Delivered()
     delivered.remember("sales", keys.box_key(1), ["a"])
