@@ -83,7 +83,7 @@ class Sizes:
     taps: int = 5
     beside: str | None = None  # the folder of another version
     scale: int = 100_000
-    plot: tuple[int, ...] = (1_000, 10_000, 50_000, 100_000, 250_000)
+    plot: tuple[int, ...] = (1_000, 10_000, 50_000, 100_000)
 
     @classmethod
     def quick(cls) -> Sizes:

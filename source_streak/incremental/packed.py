@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import threading
 
-from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
+from zstandard import ZstdCompressionParameters, ZstdCompressor, ZstdDecompressor, ZstdError
 
-# 19 saves a tenth more, but takes forty times as long; 9 saves nothing and takes 8 MB more.
-LEVEL = 8
+# Sorted keys resemble their neighbours, so a small window packs as well as a large one, in half the
+# time, and takes 0.6 MB of memory instead of 8. Level 19 saves a tenth, but takes 30 times as long.
+PARAMETERS = ZstdCompressionParameters.from_level(
+    8, window_log=16, hash_log=15, chain_log=15, write_checksum=True
+)
 MAGIC = b"\x28\xb5\x2f\xfd"  # every Zstandard frame begins with it: no need to store it
-WIDEST_WINDOW = 2**24  # bytes; more than LEVEL uses, so that damage cannot ask for more memory
+WIDEST_WINDOW = (
+    2**24
+)  # bytes; more than any version used, so that damage cannot ask for more memory
 
 
 class Unreadable(ValueError):
@@ -21,7 +26,7 @@ class _Tools(threading.local):
     """Kept by each thread: making them costs more than most texts, and sharing is not safe."""
 
     def __init__(self) -> None:
-        self.compressor = ZstdCompressor(LEVEL, write_checksum=True)
+        self.compressor = ZstdCompressor(compression_params=PARAMETERS)
         self.decompressor = ZstdDecompressor(max_window_size=WIDEST_WINDOW)
 
 
