@@ -7,7 +7,7 @@ about, and packed again when it has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from io import BytesIO
 from itertools import chain
 
@@ -18,7 +18,6 @@ from source_streak.incremental.packed import Unreadable, pack, unpack
 
 NOTHING = b"[]\n"
 TEXTS = msgspec.json.Decoder(list[str])
-PIECE = 10_000  # texts
 SHARED = 10_000  # lines that are kept only once each: in most boxes, the same fields are set
 
 
@@ -66,7 +65,7 @@ class Delivered:
         self._put(scope, parent, rows)
 
     def share(self, scope: str, keys: Iterable[str]) -> None:
-        """Use these objects for the parents that equal them: a second copy takes 130 bytes each."""
+        """Hold these objects in place of equal parents: a second copy of a key takes 130 bytes."""
         known = self._scope(scope)
         shared = {key: known[key] for key in keys if key in known}
         self._scopes[scope] = shared | {key: known[key] for key in known.keys() - shared.keys()}
@@ -140,7 +139,7 @@ class Delivered:
                 # All keys of parents, then all keys of rows: similar texts pack best together.
                 order = sorted(parents)
                 lines = map(parents.__getitem__, order)
-                self._texts[scope] = pack(*_line_of(order), *lines)
+                self._texts[scope] = pack(orjson.dumps(order), b"\n", *lines)
         self._changed.clear()
         return self._texts
 
@@ -160,16 +159,8 @@ class Delivered:
 FRAMING = len('"": "", ')  # what a scope takes in the state beside its key and its text
 
 
-def _line_of(texts: list[str]) -> Iterator[bytes]:
-    """A line of JSON, in pieces, because orjson takes twice the size of what it writes."""
-    yield b"["
-    for start in range(0, len(texts), PIECE):
-        yield orjson.dumps(texts[start : start + PIECE])[1:-1]
-        yield b"," if start + PIECE < len(texts) else b"]\n"
-
-
 def _texts_in(line: bytes | memoryview) -> list[str]:
-    """With msgspec, because orjson takes twelve times the line's size while it reads it."""
+    """The texts in a line. Read by msgspec: orjson would reserve twelve times the line's size."""
     try:
         texts: list[str] = TEXTS.decode(line)
     except msgspec.DecodeError as error:
