@@ -276,18 +276,10 @@ def spent(runs: list[Run]) -> str:
 
 
 def memory(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
-    """Of two incremental syncs, of the streams made of boxes and the tables.
-
-    Incremental syncs take more memory than a full refresh. Other streams free theirs sooner.
-    """
+    """Peak memory of the streams made of boxes and the tables: more than in a full refresh."""
     for boxes, most in ((sizes.memory, 150), (sizes.memory * 5 // 2, 220)):
-        syncs: list[Run] = []
         with sandbox(boxes) as streak:
-            for _ in range(2):
-                states = syncs[-1].states if syncs else {}
-                options = {"tables": True, "incremental": True, "states": states}
-                syncs.append(run(streak, WITHOUT_BUDGET, streams=IN_BOXES, **options))
-        first, second = syncs
+            first, second = two_syncs(streak, IN_BOXES, tables=True)
         read = f"{first.records:,} records in {first.seconds:,.0f} s"
         what = (
             f"peak memory, incremental, the streams made of boxes and the tables, {boxes:,} boxes"
@@ -348,25 +340,28 @@ def plot(sizes: Sizes) -> Iterable[tuple[str, str, str]]:
     """All streams, for the first time and again with nothing changed. Draws docs/scale.svg."""
     points: list[tuple[int, list[float], list[float]]] = []
     for boxes in sizes.plot:
+        both = []
         with sandbox(boxes) as streak:
-            both = []
-            states: dict[str, Message] = {}
-            for _ in range(2):
+            for name, did in zip(("first", "second, incremental"), two_syncs(streak), strict=True):
+                asked, peak = len(streak.log()), did.peak / 1e6
                 streak.forget()
-                did = run(streak, WITHOUT_BUDGET, incremental=True, states=states)
-                states, asked = did.states, len(streak.log())
-                both.append([asked, asked / PACE, did.peak / 1e6])
-                took, peak = duration(asked / PACE), did.peak / 1e6
-                figure = f"{asked:,} requests, {took} at 10/s, {peak:,.0f} MB"
-                figure += f", {did.records:,} records"
-                yield (
-                    f"{boxes:,} boxes, {'second, incremental' if len(both) == 2 else 'first'} sync",
-                    figure,
-                    "",
-                )
+                both.append([asked, asked / PACE, peak])
+                figure = f"{asked:,} requests, {duration(asked / PACE)} at 10/s, {peak:,.0f} MB"
+                yield f"{boxes:,} boxes, {name} sync", f"{figure}, {did.records:,} records", ""
         points.append((boxes, *both))
     if sizes.plot == Sizes().plot:
         SCALE.write_text(drawing(points))
+
+
+def two_syncs(streak: Sandbox, streams: Iterable[str] = (), tables: bool = False) -> Iterator[Run]:
+    """An incremental sync, and another one with nothing changed."""
+    states: dict[str, Message] = {}
+    for _ in range(2):
+        did = run(
+            streak, WITHOUT_BUDGET, streams=streams, incremental=True, tables=tables, states=states
+        )
+        states = did.states
+        yield did
 
 
 def duration(seconds: float) -> str:
