@@ -38,7 +38,6 @@ from source_streak.stream import Failure
 
 T = TypeVar("T")
 LONGEST_QUOTED = 300  # characters that say what is wrong with a setting
-NOTHING_ELSE = (None, None, None)
 FULL, LONGEST_KEPT = 65_536, 0.1  # bytes and seconds after which kept lines are written
 LOGGER = logging.getLogger("airbyte.source-streak")
 
@@ -172,12 +171,12 @@ def line_of(message: AirbyteMessage) -> bytes:
 
 
 def _plain_record(message: AirbyteMessage) -> dict[str, Any] | None:
-    """What the serializer returns for a record with only data: saves a twentieth of its time.
+    """What the serializer returns for a record with only data, without the time that it takes.
 
-    The serializer leaves out columns that are null. Shape has done so already.
+    The serializer leaves out columns that are null. Shape has already done so.
     """
     record = message.record
-    if record is None or (record.namespace, record.meta, record.file_reference) != NOTHING_ELSE:
+    if record is None or (record.namespace, record.meta, record.file_reference) != (None,) * 3:
         return None
     content = {"stream": record.stream, "data": record.data, "emitted_at": record.emitted_at}
     return {"type": "RECORD", "record": content}

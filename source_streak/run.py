@@ -26,7 +26,7 @@ POSIX = os.name == "posix"  # elsewhere os.kill sends no signal but ends a proce
 M_ARENA_MAX = -8  # malloc.h
 GRACE = 3.0  # seconds from a signal to the end, whatever is still under way
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1  # malloc.h
-LARGE = 32_768  # bytes; packing.py has larger ones while it compresses and unpacks
+LARGE = 32_768  # bytes; packing.py's compressor reserves more for each part that it keeps
 UNUSED = 1_000_000  # bytes that the heap keeps at its end: the next rows need them again
 
 

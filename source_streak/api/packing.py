@@ -17,7 +17,8 @@ from source_streak.api.transport import Response
 
 Properties = tuple[str, ...] | None  # to read of a row, besides its key; None: all
 
-PACKED_TOGETHER = 250  # rows, half a page of boxes: fewer waste room, more take it while unpacked
+# Rows: half a page of boxes. Smaller parts waste memory when packed, larger ones when unpacked.
+PACKED_TOGETHER = 250
 ZSTD_LEVEL = 1
 LOCAL = threading.local()
 

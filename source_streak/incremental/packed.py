@@ -13,9 +13,8 @@ PARAMETERS = ZstdCompressionParameters.from_level(
     8, window_log=16, hash_log=15, chain_log=15, write_checksum=True
 )
 MAGIC = b"\x28\xb5\x2f\xfd"  # every Zstandard frame begins with it: no need to store it
-WIDEST_WINDOW = (
-    2**24
-)  # bytes; more than any version used, so that damage cannot ask for more memory
+# Bytes; more than any version used. A damaged text cannot ask for more memory than this.
+WIDEST_WINDOW = 2**24
 
 
 class Unreadable(ValueError):

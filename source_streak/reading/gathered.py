@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from source_streak.api.clock import Clock
 from source_streak.reading.fetching import Answer
 
-MOST_ROWS, MOST_SECONDS = 2_000, 60.0  # 2 to 4 KB each; at 8 requests a second the time counts
+# A row takes 2 to 4 KB. At 8 requests a second, the minute is over first.
+MOST_ROWS, MOST_SECONDS = 2_000, 60.0
 
 
 class Gathered:
